@@ -1,12 +1,11 @@
 /** The experiment: consent, headphone check for sounds, practice, then the stimuli of one order of the design. */
 
 import { Headphones, noise } from "./headphones.js";
-import { JudgeImage } from "./judge-image.js";
-import { JudgeSound } from "./judge-sound.js";
-import { audio, decoded, loader } from "./load.js";
+import { decoded, loader } from "./load.js";
+import { MODALITIES } from "./modalities.js";
 import { findPlace, randomName } from "./places.js";
 import { view } from "./view.js";
-import { BUTTONS, END, HOW, nameCategories, PAGES, STOPPED, toldAfter } from "./words.js";
+import { BUTTONS, END, nameCategories, PAGES, STOPPED, toldAfter } from "./words.js";
 
 const { initJsPsych, jsPsychHtmlButtonResponse } = window;
 
@@ -83,8 +82,8 @@ async function main() {
   const stimulus = loader((number) => files[number] && `stimuli/${files[number]}`);
   let enough = false; // whether the server has no more trials
   const masks = await Promise.all(design.masks.map(decoded));
-  // Browsers play no sound before the first click.
-  if (design.modality === "audio") document.addEventListener("click", () => audio().resume(), { once: true });
+  const modality = MODALITIES[design.modality];
+  document.addEventListener("click", modality.atFirstClick, { once: true });
 
   root.replaceChildren();
   const jsPsych = initJsPsych({ display_element: root });
@@ -116,7 +115,7 @@ async function main() {
   const mainTrials = files.length - practised;
 
   const judge = (number, kind, label) => ({
-    type: design.modality === "vision" ? JudgeImage : JudgeSound,
+    type: modality.judge,
     stimulus: () => stimulus(number),
     // No stimulus is shown twice: after a reload, the participant answers from memory.
     shown: () =>
@@ -124,15 +123,11 @@ async function main() {
     already: done.has(`shown-${number}`),
     categories: design.categories,
     place: label,
-    ...(design.modality === "vision" && {
-      mask: () => masks[number % masks.length],
-      icons: design.icons,
-      durations: { ...design.durations, ...(number < Math.round(feedback / 2) && design.at_first) },
-    }),
+    ...modality.presentation(design, masks, number),
     ...kept(`trial-${number}`, kind, () => ({ exhibit: files[number] })),
   });
 
-  const how = HOW[design.modality];
+  const { how } = modality.words;
   const toMain = page(PAGES.main(how, mainTrials, design.adaptive), [BUTTONS.begin]);
 
   /** In an adaptive experiment, ask for the exhibit of a trial first. If there is none, the trial is left out, with the
@@ -159,7 +154,8 @@ async function main() {
   const told = (number) =>
     page(() => {
       const right = known[files[number]];
-      return toldAfter(answered.at(-1).answer, right, design.modality, `stimuli/${files[number]}`, design.icons[right]);
+      const seen = modality.again(`stimuli/${files[number]}`);
+      return toldAfter(answered.at(-1).answer, right, seen, design.icons[right]);
     }, [BUTTONS.goOn]);
 
   /** A section of trials without those answered already; the introduction is left out if any trial is answered. */

@@ -3,7 +3,7 @@
 import { pressed, wait } from "./load.js";
 import { typeAhead } from "./type-ahead.js";
 import { fits, watch } from "./view.js";
-import { ASKED, BUTTONS } from "./words.js";
+import { BUTTONS, OF_IMAGES } from "./words.js";
 
 const { ParameterType } = window.jsPsychModule;
 
@@ -28,7 +28,7 @@ const PICTURE = 224; // CSS pixels, as in experiment.css
 
 /** A warning that is shown while the window is too small for the picture. */
 function warning() {
-  const text = element("p", ASKED.vision.small, { className: "warning", hidden: true });
+  const text = element("p", OF_IMAGES.small, { className: "warning", hidden: true });
   text.setAttribute("role", "alert");
   return text;
 }
@@ -106,7 +106,7 @@ export class JudgeImage {
     const stimulus = await trial.stimulus();
     const ready = element("button", BUTTONS.show, { type: "button" });
     const small = warning();
-    display.replaceChildren(element("h1", ASKED.vision.ready), ready, small, faint(trial.place));
+    display.replaceChildren(element("h1", OF_IMAGES.ready), ready, small, faint(trial.place));
     watch(small, () => (small.hidden = fits(PICTURE)));
     loaded();
     await pressed(ready);
@@ -123,10 +123,10 @@ export class JudgeImage {
     const shown = trial.already ? -1 : await this.present(display, trial, loaded);
     const grid = choices(trial.categories, trial.icons);
     const already = shown < 0;
-    const asked = ASKED.vision[already ? "already" : "question"];
+    const asked = OF_IMAGES[already ? "already" : "question"];
     const typed = element("p", "", { className: "typed" });
     typed.setAttribute("aria-live", "polite");
-    const hint = faint(ASKED.vision.hint);
+    const hint = faint(OF_IMAGES.hint);
     hint.classList.add("keys");
     display.replaceChildren(element("h1", asked), grid, typed, hint, faint(trial.place));
     const stopTyping = typeAhead([...grid.querySelectorAll("button")], typed);

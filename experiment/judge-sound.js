@@ -2,7 +2,7 @@
 
 import { play, pressed } from "./load.js";
 import { beginning } from "./type-ahead.js";
-import { ASKED, BUTTONS } from "./words.js";
+import { BUTTONS, OF_SOUNDS } from "./words.js";
 
 const { ParameterType } = window.jsPsychModule;
 
@@ -27,14 +27,14 @@ export class JudgeSound {
   async trial(display, trial, loaded) {
     const sound = trial.already ? null : await trial.stimulus();
     display.innerHTML = `
-      <h1>${ASKED.audio.question}</h1>
+      <h1>${OF_SOUNDS.question}</h1>
       <p><button type="button" class="play">${BUTTONS.play}</button></p>
       <form class="word" autocomplete="off">
-        <input id="word" list="vocabulary" aria-label="${ASKED.audio.label}" aria-describedby="hint" spellcheck="false" disabled>
+        <input id="word" list="vocabulary" aria-label="${OF_SOUNDS.label}" aria-describedby="hint" spellcheck="false" disabled>
         <datalist id="vocabulary"></datalist>
         <button disabled>${BUTTONS.answer}</button>
       </form>
-      <p id="hint" class="faint">${ASKED.audio.hint}</p>
+      <p id="hint" class="faint">${OF_SOUNDS.hint}</p>
       <p class="faint"></p>`;
     display.querySelector("p:last-child").textContent = trial.place;
     display.querySelector("datalist").append(...trial.categories.map((word) => new Option(word, word)));
@@ -57,7 +57,7 @@ export class JudgeSound {
     }
     if (already) {
       playing.parentElement.remove();
-      display.querySelector("h1").textContent = ASKED.audio.already;
+      display.querySelector("h1").textContent = OF_SOUNDS.already;
     } else await play(sound);
     const began = performance.now();
     input.disabled = false;

@@ -7,16 +7,6 @@ export function nameCategories(given) {
   noun = given;
 }
 
-export const HOW = {
-  vision: `<p>Look at the cross. A picture will appear there, once and very briefly. Then choose what it showed. If you
-    are not sure, please guess. Many of the pictures look strange.</p>`,
-  get audio() {
-    const place = noun === "word" ? "was in the middle of the sound" : "you heard";
-    return `<p>You will hear a sound once. Then type the ${noun} that ${place}: start typing, and choose from the list.
-      If you are not sure, please guess. Many of the sounds are strange.</p>`;
-  },
-};
-
 export const PAGES = {
   welcomeBack: `<h1>Welcome back</h1><p>You have already started this experiment. Would you like to continue where you
     stopped?</p>`,
@@ -41,10 +31,9 @@ function escaped(words) {
   return Object.assign(document.createElement("p"), { textContent: words }).innerHTML;
 }
 
-/** The feedback after an answer in the examples. */
-export function toldAfter(answer, right, modality, file, icon) {
+/** The feedback after an answer in the examples, given HTML of what was shown. */
+export function toldAfter(answer, right, seen, icon) {
   const heading = `<h1>${answer === right ? "Correct" : "Not quite"}</h1>`;
-  const seen = modality === "vision" ? `<div class="seen"><img src="${file}" alt="the picture"></div>` : "";
   const drawn = icon ? `<div class="seen small"><img src="${icon}" alt=""></div>` : "";
   return `${heading}${seen}<p>It was “${escaped(right)}”; you answered “${escaped(answer)}”.</p>${drawn}`;
 }
@@ -63,32 +52,40 @@ export const BUTTONS = {
   save: "Save my answers",
 };
 
-/** The questions; `already` is for a stimulus that was shown before the page was reloaded, and is not shown again. */
-export const ASKED = {
-  vision: {
-    ready: "Ready?",
-    get question() {
-      return noun === "category" ? "What was it?" : `Which ${noun} was it?`;
-    },
-    get already() {
-      return `You have already seen this picture. ${this.question}`;
-    },
-    hint: "Choose an answer, or type its first letters and press Enter.",
-    small: "The picture does not fit into this window. Please make the window larger, turn the device, or zoom out.",
+/** Texts of trials with images; `already` is for a picture that was shown before the page was reloaded, and is not shown
+ * again. */
+export const OF_IMAGES = {
+  how: `<p>Look at the cross. A picture will appear there, once and very briefly. Then choose what it showed. If you
+    are not sure, please guess. Many of the pictures look strange.</p>`,
+  ready: "Ready?",
+  get question() {
+    return noun === "category" ? "What was it?" : `Which ${noun} was it?`;
   },
-  audio: {
-    get question() {
-      return `Which ${noun} did you hear?`;
-    },
-    get already() {
-      return `You have already heard this sound. Which ${noun} was it?`;
-    },
-    get hint() {
-      return `Start typing, and choose a ${noun} from the list, or press Enter when the button shows your ${noun}.`;
-    },
-    get label() {
-      return `The ${noun}`;
-    },
+  get already() {
+    return `You have already seen this picture. ${this.question}`;
+  },
+  hint: "Choose an answer, or type its first letters and press Enter.",
+  small: "The picture does not fit into this window. Please make the window larger, turn the device, or zoom out.",
+};
+
+/** Texts of trials with sounds. */
+export const OF_SOUNDS = {
+  get how() {
+    const place = noun === "word" ? "was in the middle of the sound" : "you heard";
+    return `<p>You will hear a sound once. Then type the ${noun} that ${place}: start typing, and choose from the list.
+      If you are not sure, please guess. Many of the sounds are strange.</p>`;
+  },
+  get question() {
+    return `Which ${noun} did you hear?`;
+  },
+  get already() {
+    return `You have already heard this sound. Which ${noun} was it?`;
+  },
+  get hint() {
+    return `Start typing, and choose a ${noun} from the list, or press Enter when the button shows your ${noun}.`;
+  },
+  get label() {
+    return `The ${noun}`;
   },
 };
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from metamers import __version__
-from metamers.crate import NoContextError, Run, make_crate, run_files, validate
+from metamers.crate import NoContextError, Run, make_crate, run_files, validate_crate
 from metamers.run import manifest
 
 SUFFIX = ".crate.zip"
@@ -34,7 +34,7 @@ with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") a
     make_crate(run, own).write_zip(unfinished)
     logger.info("%d files of the run in %.1f MB", len(files), unfinished.stat().st_size / 1e6)
     try:
-        faults = validate(unfinished)
+        faults = validate_crate(unfinished)
     except NoContextError as error:
         logger.warning("not validated, because the context of RO-Crate was not available: %s", error)
     else:

@@ -6,14 +6,14 @@ import numpy as np
 import xarray as xr
 
 from metamers.config.tables import category_classes
-from metamers.modalities import MODALITIES
+from metamers.modalities import MODALITIES, sampling_of
 from metamers.model_card import card as model_card
 from metamers.model_card.files import CARD
 from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import activations, fit_stimuli
+from metamers.models.model import activations, fit_dataset, fit_stimuli
 from metamers.models.stability import stability_problems
 from metamers.report.render import render
 from metamers.report.verdicts import missing_evidence
@@ -33,12 +33,12 @@ device = choose_device(snakemake.config["device"])
 model = load_model(name, entry | {"stages": there}, params.weights_file, device)
 shape = model.preprocessing.signal_shape
 stimuli = files.load(snakemake.input.stimuli)
-rate = stimuli.attrs.get("sampling_rate_hz")
-natural = fit_stimuli(model, FORMATS[model.modality].as_exported(stimuli["stimulus_value"].values), rate)
+exported = FORMATS[model.modality].as_exported(stimuli["stimulus_value"].values)
+natural = fit_stimuli(model, exported, sampling_of(stimuli.attrs))
 
 # Costs first, while this process has little memory of its own and has computed nothing.
 batch = settings["stimuli"][:CPU_BATCH_SIZE]
-own = fit_stimuli(model, select_stimuli(stimuli, batch)["stimulus_value"].values, rate)
+own = fit_dataset(model, select_stimuli(stimuli, batch))
 own = own.repeat_interleave(settings["seeds"], dim=0)
 start = starts(model, batch, range(settings["seeds"]), params.run_seed)
 costs = {stage: model_card.cost(model, stage, own, start) for stage in there}

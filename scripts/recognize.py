@@ -32,7 +32,7 @@ def save_recognition(model: Model) -> None:
     answers = [np.repeat(natural[:, None], len(seeds), axis=1)]
     for stage in params.stages:
         folder = Path(given.metamers[0]) / stage_path(stage)
-        answer = recognize(model, exported(folder), params.rate_hz, classes)
+        answer = recognize(model, exported(folder), params.sampling, classes)
         answers.append(answer.reshape(-1, len(seeds)))
     answered = recognition_dataset(
         np.stack(answers),

@@ -30,6 +30,7 @@ from metamers.config.read import resolve_path
 from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
 from metamers.foreign.archives import extract_file, extract_folder
+from metamers.modalities import sampling_of
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import Model
@@ -156,9 +157,8 @@ def accuracy(
 
     It agrees if the two differ by at most 1.96 standard errors of their difference.
     """
-    rate_hz = stimuli.attrs.get("sampling_rate_hz")
     values = FORMATS[model.modality].as_exported(stimuli["stimulus_value"].values)
-    right = recognize(model, values, rate_hz, classes) == stimuli["category"].values
+    right = recognize(model, values, sampling_of(stimuli.attrs), classes) == stimuli["category"].values
     row: dict[str, Any] = {"accuracy": float(right.mean()), "n": len(right)}
     if published := published_accuracy(published_as):
         error = math.hypot(published["published_sem"], math.sqrt(right.mean() * (1 - right.mean()) / len(right)))
@@ -170,10 +170,9 @@ def metamer(model: Model, stage: str, quality: str) -> tuple[None, dict[str, Any
     """Match of one metamer of a natural stimulus of the default run, and the time that it takes."""
     stimuli = interactive.natural_stimuli(model.modality)
     stimulus = stimuli["stimulus_value"].values[0]
-    rate_hz = stimuli.attrs.get("sampling_rate_hz")
+    sampling = sampling_of(stimuli.attrs)
     began = time.monotonic()
-    rate = {"sampling_rate_hz": rate_hz} if rate_hz else {}
-    made = interactive.metamer(model, stimulus, stage, null=[], quality=quality, progress=False, **rate)
+    made = interactive.metamer(model, stimulus, stage, null=[], quality=quality, progress=False, **sampling)
     one = made.dataset.isel(stimulus=0, seed=0)
     # The study states no match of single metamers, so there is no published number beside these.
     return None, {

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from metamers.plan.plan import Plan, make_plan
-from metamers.plan.precomputed import FOLDER, PUBLISHED, RECORD, made_from
+from metamers.plan.precomputed import FOLDER, PUBLISHED_FOLDER, RECORD, made_from
 from metamers.plan.steps import merge_defaults
 from metamers.repository import ROOT
 from metamers.run.hashes import sha256_of
@@ -36,7 +36,7 @@ MADE = tuple(f"results/published/{name}" for name in (*RESULTS, *(f"report/figur
 
 def compute(folder: Path) -> Path:
     """Compute the results in a new folder, from the committed tables; return the folder with files and record."""
-    tables = shutil.copytree(ROOT / PUBLISHED, folder / PUBLISHED, ignore=shutil.ignore_patterns(FOLDER))
+    tables = shutil.copytree(ROOT / PUBLISHED_FOLDER, folder / PUBLISHED_FOLDER, ignore=shutil.ignore_patterns(FOLDER))
     (folder / "published.yaml").write_text(yaml.safe_dump(CONFIGURATION), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command += ["--cores", "1", "--configfile", str(folder / "published.yaml"), "--", *MADE]
@@ -58,4 +58,4 @@ def write_record(plan: Plan, folder: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(compute(Path(folder)), ROOT / PUBLISHED / FOLDER, dirs_exist_ok=True)
+        shutil.copytree(compute(Path(folder)), ROOT / PUBLISHED_FOLDER / FOLDER, dirs_exist_ok=True)

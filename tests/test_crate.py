@@ -25,7 +25,7 @@ from metamers.crate import (
     make_crate,
     run_files,
     software,
-    validate,
+    validate_crate,
     workflow_files,
 )
 from metamers.plan.steps import default_configuration
@@ -100,7 +100,7 @@ def graph_of(archive):
 
 
 def test_the_validator_finds_nothing_missing(packed, context):
-    assert validate(packed) == []
+    assert validate_crate(packed) == []
 
 
 def test_the_documented_command_of_rocrate_validator_finds_nothing_missing(packed, context):
@@ -119,7 +119,7 @@ def test_the_validator_finds_what_is_missing(packed, context, tmp_path, entity, 
     content = json.loads(metadata.read_text())
     next(one for one in content["@graph"] if one["@id"] == entity).pop(key)
     metadata.write_text(json.dumps(content))
-    assert validate(tmp_path / "open")
+    assert validate_crate(tmp_path / "open")
 
 
 def test_without_network_the_validator_says_so(packed, monkeypatch):
@@ -128,7 +128,7 @@ def test_without_network_the_validator_says_so(packed, monkeypatch):
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
     with pytest.raises(NoContextError, match=r"w3id\.org/ro/crate/1\.1/context: no network"):
-        validate(packed)
+        validate_crate(packed)
 
 
 def test_of_resources_only_the_repository_s_own_are_packed(root, tmp_path, monkeypatch):

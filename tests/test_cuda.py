@@ -433,7 +433,7 @@ def of_network(entry, device, procedure="one_cycle", settings=None):
     model = load_model("tiny", entry, None, device)
     natural = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
     start = starts(model, ["a", "b", "c"], [0], 0)
-    return *synthesize(model, "block", natural, start, procedure, settings or MANY, batch_size=3), model
+    return *synthesize(model, "block", natural, start, procedure, settings or MANY, max_batch_size=3), model
 
 
 MANY = ONE_CYCLE | {"steps": 24, "low_precision": 0}
@@ -533,7 +533,7 @@ def test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended(entry, car
     found = model_card.cost(model, "block", batch, batch.flip(0))
     assert found["step_seconds"] > 0
     assert np.isnan(found["peak_memory"])
-    assert card.calls["synchronize"] == model_card.STEPS + 1
+    assert card.calls["synchronize"] == model_card.TIMED_STEPS + 1
 
 
 @pytest.mark.parametrize("there", [True, False])

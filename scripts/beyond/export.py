@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 
 from metamers.beyond.sensitivity import distorted_stimuli
-from metamers.modalities import MODALITIES
+from metamers.modalities import MODALITIES, sampling_of
 from metamers.names import NATURAL
 from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
 
 logger = log_to(snakemake.log[0])
 found = files.load(snakemake.input[0])
-modality, rate_hz = found.attrs["modality"], found.attrs.get("sampling_rate_hz")
+modality, sampling = found.attrs["modality"], sampling_of(found.attrs)
 form = FORMATS[modality]
 folder, written, rows = Path(snakemake.output[0]), [], []
 for (depth, stimulus), made in distorted_stimuli(found, snakemake.params.length).items():
     natural = form.as_exported(made[NATURAL][None])
     for name, values in made.items():
         written.append(folder / str(depth) / stimulus / f"{name}{MODALITIES[modality].suffix}")
-        form.write(values, written[-1], rate_hz)
+        form.write(values, written[-1], **sampling)
         if name != NATURAL:
             change = form.as_exported(values[None]) - natural
             rows.append((depth, stimulus, name, float(np.sqrt(np.square(change, dtype=float).mean()))))

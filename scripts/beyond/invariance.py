@@ -11,7 +11,7 @@ from metamers.beyond.sets import NOISE
 from metamers.beyond.synthesize import starts_of
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
+from metamers.models.model import fit_dataset
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -23,9 +23,7 @@ names, others = made["stimulus"].values, made["other_stimulus"].values
 
 
 def natural_stimuli(which: list[str]) -> torch.Tensor:
-    return fit_stimuli(
-        model, stimuli["stimulus_value"].sel(stimulus=which).values, stimuli.attrs.get("sampling_rate_hz")
-    )
+    return fit_dataset(model, stimuli.sel(stimulus=which))
 
 
 def on_device(metamers: xr.DataArray) -> torch.Tensor:

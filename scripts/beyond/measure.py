@@ -12,7 +12,7 @@ from metamers.config.tables import category_classes
 from metamers.models.batches import in_batches
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
+from metamers.models.model import fit_dataset
 from metamers.run import files
 
 MAX_BATCH_SIZE = 8  # stimuli
@@ -29,25 +29,24 @@ matched = {case: how["matched"] for case, how in params.set["cases"].items()}
 
 
 def natural_stimuli(which: xr.DataArray) -> torch.Tensor:
-    shown = stimuli.sel(stimulus=which.values)
-    return fit_stimuli(first, shown["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+    return fit_dataset(first, stimuli.sel(stimulus=which.values))
 
 
 def measured(part: slice) -> xr.Dataset:
     """Some stimuli of the set with their measures."""
-    made, rate_hz = synthesis.isel(stimulus=part).load(), synthesis.attrs.get("sampling_rate_hz")
+    made, sampling = synthesis.isel(stimulus=part).load(), first.sampling
     natural = {OWN: natural_stimuli(made["stimulus"]), OTHER: natural_stimuli(made["other_stimulus"])}
 
     def of_depth(case: str, place: int) -> xr.Dataset:
         stages = {model: of_member[place] for model, of_member in params.set["members"].items()}
         errors = {model: params.target_errors[model][stage] for model, stage in stages.items()}
         metamers = made["metamer"].sel(case=case).isel(depth=place).values
-        return measured_case(members, stages, matched[case], natural, metamers, classes, rate_hz, errors)
+        return measured_case(members, stages, matched[case], natural, metamers, classes, sampling, errors)
 
     depths = range(made.sizes["depth"])
     cases = [xr.concat([of_depth(case, place) for place in depths], made["depth"]) for case in matched]
     found = xr.concat(cases, made["case"]).transpose("stimulus", "case", "depth", "member")
-    found["natural_category"] = natural_categories(members, matched, natural, rate_hz, classes)
+    found["natural_category"] = natural_categories(members, matched, natural, sampling, classes)
     return made.merge(found)
 
 
@@ -63,7 +62,7 @@ with (
         **provenance(snakemake),
     ) as append,
 ):
-    kept = {key: synthesis.attrs[key] for key in (*SYNTHESIS_ATTRIBUTES, "sampling_rate_hz") if key in synthesis.attrs}
+    kept = {key: synthesis.attrs[key] for key in SYNTHESIS_ATTRIBUTES if key in synthesis.attrs} | first.sampling
     for piece in in_batches(synthesis.sizes["stimulus"], MAX_BATCH_SIZE, measured):
         piece.attrs = kept
         append(piece)

@@ -10,7 +10,7 @@ from metamers.beyond.synthesize import fit_to
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_recognition_model
-from metamers.models.model import fit_stimuli
+from metamers.models.model import fit_dataset
 from metamers.run import files
 from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.metamers import starts
@@ -21,13 +21,9 @@ params, wanted, given = snakemake.params, snakemake.params.explored, snakemake.i
 device = choose_device(snakemake.config["device"])
 models = {name: load_recognition_model(name, one, device) for name, one in params.entries.items()}
 name, model = next(iter(models.items()))
-rate_hz = params.entries[name]["model"]["input"].get("sampling_rate_hz")
-fits = {other: fit_to(one, rate_hz) for other, one in models.items()}
+fits = {other: fit_to(one, model.sampling) for other, one in models.items()}
 stimuli = files.load(given.stimuli)
-natural, shown = (
-    fit_stimuli(model, select_stimuli(stimuli, which)["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-    for which in (wanted["stimuli"], params.shown)
-)
+natural, shown = (fit_dataset(model, select_stimuli(stimuli, which)) for which in (wanted["stimuli"], params.shown))
 # The run's own noise, and that of the first metamer seed that the run does not use.
 noise = starts(model, wanted["stimuli"], [0, params.seeds], params.run_seed).unflatten(0, (-1, 2))
 own = files.load(given.acceptance).isel(seed=0).sel(stimulus=wanted["stimuli"])
@@ -44,7 +40,7 @@ for place, depth in enumerate(wanted["depths"]):
             noise,
             *(own[key].sel(stage=stages[name]).values for key in ("normalized_error", "accepted")),
             category_classes(params.dataset, params.dataset_entry),
-            rate_hz,
+            model.sampling,
             wanted,
             params.settings,
             [[params.run_seed, stimulus] for stimulus in wanted["stimuli"]],
@@ -73,7 +69,7 @@ save(
         tolerance=wanted["tolerance"],
         steps=wanted["steps"],
         device=str(device),
-        **({"sampling_rate_hz": rate_hz} if rate_hz else {}),
+        **model.sampling,
     ),
     declared=METAMER_SETS,
     title=f"Sets of metamers of {name}: free directions, and the two most different metamers of a stimulus",

@@ -6,6 +6,7 @@ import numpy as np
 
 from metamers.beyond.files import RECOGNITION
 from metamers.config.tables import category_classes
+from metamers.modalities import sampling_of
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
@@ -22,12 +23,12 @@ classes = category_classes(params.dataset, params.dataset_entry)
 def answer(model: Model, path: str) -> np.ndarray:
     """Answers of a model to a set, (stimulus, case, depth)."""
     with files.open_dataset(path) as made:  # opened, not loaded: the metamers themselves are large
-        each, rate_hz = (made.sizes["case"], made.sizes["depth"]), made.attrs.get("sampling_rate_hz")
+        each, sampling = (made.sizes["case"], made.sizes["depth"]), sampling_of(made.attrs)
         answers = []
         for place in range(made.sizes["stimulus"]):
             of_stimulus = made["metamer"].isel(stimulus=place).transpose("case", "depth", ...).values
             shown = FORMATS[model.modality].as_exported(of_stimulus.reshape(-1, *of_stimulus.shape[2:]))
-            answers.append(recognize(model, shown, rate_hz, classes).reshape(each))
+            answers.append(recognize(model, shown, sampling, classes).reshape(each))
     return np.stack(answers)
 
 

@@ -10,7 +10,7 @@ from metamers.beyond.synthesize import fit_to
 from metamers.modalities import MODALITIES
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
+from metamers.models.model import fit_dataset
 from metamers.run import files
 from metamers.stimuli.labels import select_stimuli
 
@@ -20,10 +20,9 @@ params, wanted = snakemake.params, snakemake.params.distortions
 device = choose_device(snakemake.config["device"])
 models = {name: load_model(name, one["model"], one["weights_file"], device) for name, one in params.entries.items()}
 first = next(iter(models.values()))
-rate_hz = params.entries[first.name]["model"]["input"].get("sampling_rate_hz")
-fits = {name: fit_to(model, rate_hz) for name, model in models.items()}
+fits = {name: fit_to(model, first.sampling) for name, model in models.items()}
 stimuli = select_stimuli(files.load(snakemake.input.stimuli), wanted["stimuli"])
-shown = fit_stimuli(first, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+shown = fit_dataset(first, stimuli)
 
 
 def at_depth(place: int) -> xr.Dataset:
@@ -65,7 +64,7 @@ save(
         modality=first.modality,
         iterations=wanted["iterations"],
         device=str(device),
-        **({"sampling_rate_hz": rate_hz} if rate_hz else {}),
+        **first.sampling,
     ),
     declared=SENSITIVITY,
     title=f"Distortions to which models are most and least sensitive ({first.modality})",

@@ -15,7 +15,7 @@ from metamers.models.batches import in_batches
 from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
+from metamers.models.model import fit_dataset
 from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
@@ -32,18 +32,15 @@ procedure = QUALITIES[params.quality]
 made, entries, device = params.set, params.entries, choose_device(snakemake.config["device"])
 members = {model: load_model(model, one["model"], one["weights_file"], device) for model, one in entries.items()}
 first = next(iter(members.values()))
-rate_hz = entries[first.name]["model"]["input"].get("sampling_rate_hz")
-fits = {model: fit_to(member, rate_hz) for model, member in members.items()}
+fits = {model: fit_to(member, first.sampling) for model, member in members.items()}
 stimuli = files.load(snakemake.input.stimuli)
-natural_rate_hz = stimuli.attrs.get("sampling_rate_hz")
 classes = category_classes(params.dataset, params.dataset_entry)
 names, others = list(made["stimuli"]), list(made["stimuli"].values())
 depths = [{model: stages[place] for model, stages in made["members"].items()} for place in range(len(made["depths"]))]
 
 
 def natural_stimuli(which: list[str]) -> torch.Tensor:
-    shown = select_stimuli(stimuli, which)
-    return fit_stimuli(first, shown["stimulus_value"].values, natural_rate_hz)
+    return fit_dataset(first, select_stimuli(stimuli, which))
 
 
 def metamers_of(part: slice) -> xr.Dataset:
@@ -55,7 +52,7 @@ def metamers_of(part: slice) -> xr.Dataset:
         start = starts_of(how["start"], first, names[part], natural[OTHER], params.seeds, params.run_seed)
         cases[case] = {
             depth: case_metamers(
-                members, stages, matched[case], natural, start, rate_hz, procedure, params.settings,
+                members, stages, matched[case], natural, start, first.sampling, procedure, params.settings,
                 f"{name} {case}, {', '.join(stages.values())}", progress, f"{case}_{place}_{part.start}_{part.stop}",
                 params.run_seed, {model: params.target_errors[model][stage] for model, stage in stages.items()}, size,
             )

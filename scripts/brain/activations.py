@@ -7,7 +7,7 @@ from metamers.brain.files import ACTIVATIONS
 from metamers.modalities import MODALITIES
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import activations, fit_stimuli
+from metamers.models.model import activations, fit_dataset
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -15,7 +15,7 @@ use_threads(snakemake.threads)
 name, params = snakemake.wildcards.analysed_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+natural = fit_dataset(model, stimuli)
 found = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
 for stage, values in found.items():
     logger.info("%s %s: %d units", name, stage, values.shape[1])

@@ -19,12 +19,12 @@ def computed_features() -> tuple[dict[str, np.ndarray], np.ndarray]:
     # Imported here, because the step needs no network where the activations are in a file.
     from metamers.models.device import choose_device, use_threads
     from metamers.models.load import load_model
-    from metamers.models.model import activations, fit_stimuli
+    from metamers.models.model import activations, fit_dataset
 
     use_threads(snakemake.threads)
     model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
     stimuli = files.load(given.stimuli)
-    natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+    natural = fit_dataset(model, stimuli)
     values = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
     return values, stimuli["stimulus"].values
 

@@ -8,7 +8,7 @@ from metamers.brainscore.files import ANSWERS
 from metamers.brainscore.plugin import (
     FOLDER,
     PUBLISHED_STUDY,
-    Group,
+    BenchmarkGroup,
     check_conditions,
     human_recognition,
     own_stimuli,
@@ -27,7 +27,9 @@ for (name, experiment), path in zip(params.experiments.items(), given.published,
     choices = stimulus_categories(name, shown)
     recognition = human_recognition(files.load(path), sorted(choices))
     groups.append(
-        Group(name, PUBLISHED_STUDY, recognition, published_stimuli(experiment, shown), shown["folder"], shown["url"])
+        BenchmarkGroup(
+            name, PUBLISHED_STUDY, recognition, published_stimuli(experiment, shown), shown["folder"], shown["url"]
+        )
     )
     inputs[name] = [path, shown["table"], shown["categories"]]
 for (name, of), path, design in zip(params.own_participants.items(), given.own, given.designs, strict=True):
@@ -37,7 +39,7 @@ for (name, of), path, design in zip(params.own_participants.items(), given.own, 
     except ValueError as error:
         raise ValueError(f"own_participants.{name}: {error}") from error
     images = own_stimuli(files.load(design), params.metamers)
-    groups.append(Group(name, f"metamers_{run}", recognition, images, params.metamers, ""))
+    groups.append(BenchmarkGroup(name, f"metamers_{run}", recognition, images, params.metamers, ""))
     inputs[name] = [path, design, of["entry"]["categories"]]
 for group in groups:
     check_conditions(group)

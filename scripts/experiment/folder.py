@@ -31,7 +31,7 @@ from metamers.run.hashes import sha256_of
 
 logger = log_results_to(snakemake.log[0])
 modality, params, given = snakemake.wildcards.modality, snakemake.params, snakemake.input
-settings, suffix = params.settings, MODALITIES[modality].suffix
+settings, suffix, trial = params.settings, MODALITIES[modality].suffix, MODALITIES[modality].trial
 with files.open_dataset(given.stimuli) as stimuli:
     category_noun = stimuli.attrs.get("category_noun", MODALITIES[modality].category_noun)
     natural = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
@@ -48,7 +48,7 @@ try:
         metamers,
         conditions,
         settings["practice"],
-        list(islice(cycle(answers), catch)) if MODALITIES[modality].on_screen else catch,
+        list(islice(cycle(answers), catch)) if trial.catch_by_name else catch,
         params.participants,
         snakemake.config["seed"],
         chosen=(params.adaptive["trials"] or len(natural)) if params.adaptive else 0,
@@ -65,7 +65,7 @@ if params.adaptive:
     variance = read_results(given.variance, VARIANCE_COLUMNS).set_index(["modality", "component"])["sd"]
     participant_sd = float(variance[modality, "participant"])
     design.attrs |= adaptive_attributes(params.adaptive, params.stages, len(answers), participant_sd, params.at_least)
-icons = category_icons(params.icons, answers) if MODALITIES[modality].on_screen else {}
+icons = category_icons(params.icons, answers) if trial.icons else {}
 in_folder = {category: f"icons/{number}{path.suffix}" for number, (category, path) in enumerate(icons.items())}
 
 
@@ -87,10 +87,10 @@ def content_of(shown: Path | Image.Image) -> str:
 
 
 first = Path(given.natural) / f"{next(iter(natural))}{suffix}"
-if MODALITIES[modality].on_screen:
+if trial.catch_by_name:
     with Image.open(first, formats=("PNG",)) as picture:
         size = picture.size[0]
-stimulus_s = 0 if MODALITIES[modality].on_screen else soundfile.info(first).duration
+stimulus_s = 0 if trial.timed else soundfile.info(first).duration
 sources = [source(design.isel(exhibit=number)) for number in range(design.sizes["exhibit"])]
 contents = [*map(content_of, sources), sha256_of(given.consent)]
 known = page_settings(design, modality, answers, category_noun, settings, in_folder, contents)

@@ -10,7 +10,7 @@ import numpy as np
 from metamers.models.batches import forward_batch_size
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import activations, fit_stimuli
+from metamers.models.model import activations, fit_dataset
 from metamers.null.distribution import (
     affordable_pairs,
     choose_pairs,
@@ -27,21 +27,20 @@ use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli)
-rate_hz = stimuli.attrs.get("sampling_rate_hz")
 pairs = choose_pairs(stimuli.sizes["stimulus"], params.pairs, params.run_seed)
 
 
-def load(stage: str, numbers: Sequence[int], batch_size: int) -> np.ndarray:
-    natural = fit_stimuli(model, stimuli["stimulus_value"].values[list(numbers)], rate_hz)
-    return activations(model, natural, stage, batch_size)
+def load(stage: str, numbers: Sequence[int], max_batch_size: int) -> np.ndarray:
+    natural = fit_dataset(model, stimuli.isel(stimulus=list(numbers)))
+    return activations(model, natural, stage, max_batch_size)
 
 
 measured = {}
-first = fit_stimuli(model, stimuli["stimulus_value"].values[:1], rate_hz)
+first = fit_dataset(model, stimuli.isel(stimulus=[0]))
 for stage in params.stages:
     units = load(stage, [0], 1).size
     largest = forward_batch_size(lambda shown, stage=stage: model(shown, stage), first)
-    of_stage = partial(load, stage, batch_size=forward_batch(units, largest))
+    of_stage = partial(load, stage, max_batch_size=forward_batch(units, largest))
     max_stimuli = stimuli_in_memory(units)
     affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], max_stimuli)
     if len(affordable) < len(pairs):

@@ -2,7 +2,7 @@
 
 from metamers.run.job import log_to
 
-from metamers.paper.figures import against_people_figure
+from metamers.paper.panels import against_people_figure
 from metamers.report.figures import svg
 from metamers.run import files
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from metamers.humans.published import PUBLISHED
 from metamers.humans.summary import COLUMNS, read_results
-from metamers.paper.figures import experiment_figure
+from metamers.paper.panels import experiment_figure
 from metamers.report.figures import svg
 from metamers.run import files
 

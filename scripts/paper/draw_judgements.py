@@ -4,7 +4,7 @@ from metamers.run.job import log_to
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import pooled_people
-from metamers.paper.figures import judgements_figure
+from metamers.paper.panels import judgements_figure
 from metamers.report.figures import svg
 from metamers.run import files
 

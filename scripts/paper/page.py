@@ -6,7 +6,7 @@ from pathlib import Path
 
 from metamers.paper.numbers import compared
 from metamers.paper.page import page_context
-from metamers.report.provenance import provenance
+from metamers.report.provenance import page_provenance
 from metamers.report.render import render, svg_uri
 from metamers.run import files
 
@@ -28,7 +28,7 @@ text = render(
         figures={Path(path).stem: svg_uri(Path(path).read_bytes()) for path in given.figures},
         captions=params.captions,
         not_public=params.numbers["not_public"],
-        origin=provenance(given.results),
+        origin=page_provenance(given.results),
     ),
 )
 files.write(snakemake.output[0], text)

@@ -22,7 +22,7 @@ labels, exported = labels_of(given.stimuli, params.stimuli), Decoded(params.stim
 
 def save_recognition(model: Model) -> None:
     """Save the answers of a recognition model."""
-    answer = recognize(model, exported(Path(given.natural)), params.rate_hz, classes)
+    answer = recognize(model, exported(Path(given.natural)), params.sampling, classes)
     answered = recognition_dataset(answer, ["stimulus"], {"stimulus": params.stimuli, **labels})
     logger.info("%s: %.0f%% correct", model.name, 100 * answered["correct"].mean())
     save(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from metamers.modalities import MODALITIES
+from metamers.modalities import MODALITIES, sampling_of
 from metamers.names import NATURAL, stage_path
 from metamers.report.beyond import SHOWN, Addresses, file_name, gallery, lead_cells, leads_of, parts_of
 from metamers.report.figures import write_figures
@@ -61,7 +61,7 @@ def media_of(path: str) -> tuple[xr.Dataset, Addresses]:
         names = list(dict.fromkeys([*first, *chosen]))
         made = whole.sel(stimulus=names).load()
         described = whole.drop_vars("metamer").load()
-    suffix, rate_hz = MODALITIES[modality].suffix, made.attrs.get("sampling_rate_hz")
+    suffix, sampling = MODALITIES[modality].suffix, sampling_of(made.attrs)
     alone = {
         (str(member), str(stage), name): shared(
             run[member] / stage_path(stage) / f"{name}_0{suffix}", f"run_{member}_{stage_path(stage)}"
@@ -81,7 +81,7 @@ def media_of(path: str) -> tuple[xr.Dataset, Addresses]:
             for case in map(str, made["case"].values):
                 target, own[file_name(name, depth, case)] = place(own_set, file_name(name, depth, case), suffix)
                 values = made["metamer"].sel(stimulus=name, case=case).isel(depth=depth).values
-                FORMATS[modality].write(values, target, rate_hz)
+                FORMATS[modality].write(values, target, **sampling)
     return described, Addresses(seen, alone, own)
 
 

@@ -4,12 +4,12 @@ from metamers.run.job import log_to
 
 from metamers.humans.summary import write_results
 from metamers.leaderboard.ranking import entries_of
+from metamers.report.calibration import reliability_figure
 from metamers.report.figures import svg
 from metamers.report.leaderboard import own_models_first, page_context
 from metamers.report.looks import looks_of
 from metamers.report.navigation import navigation_context
 from metamers.report.passes import passes_figure
-from metamers.report.reliability import reliability_figure
 from metamers.report.render import render
 from metamers.run import files
 

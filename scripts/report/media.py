@@ -27,27 +27,27 @@ for stage in acceptance["stage"].values:
     of_stage = Path(given.exported) / stage_path(stage)
     exported[stage] = [of_stage / f"{stimulus}_{seed}{suffix}" for stimulus in stimuli for seed in seeds]
 
-if heard := not MODALITIES[entry["modality"]].on_screen:
+if drawn := MODALITIES[entry["modality"]].picture:
     # Imported here, because pictures do not need PyTorch.
     from metamers.models.device import use_threads
-    from metamers.report.sounds import cochleagram_figure, cochleagram_of, picture
+    from metamers.report.sounds import cochleagram_figure, cochleagram_of, cochleagram_picture
 
     use_threads(snakemake.threads)
     cochleagram = cochleagram_of(entry["input"])
     natural = [cochleagram(path) for path in exported[NATURAL]]
     top = max(float(one.max()) for one in natural)
     title = f"Natural: {acceptance['label'].values[0]}"
-    files.write(folder / "cochleagram.svg", svg(cochleagram_figure(natural[0], entry["input"], top, title)))
+    files.write(folder / f"{drawn}.svg", svg(cochleagram_figure(natural[0], entry["input"], top, title)))
 
 
 def thumbnails(stage: str) -> Iterator[Image.Image]:
-    """Link the files of a stage, write cochleagrams of sounds beside them, and yield a thumbnail of each."""
+    """Link the files of a stage, draw pictures beside files that are none themselves, and yield a thumbnail of each."""
     for path in exported[stage]:
         target = folder / stage_path(stage) / path.name
         share(path, target)
         written.append(target)
-        if heard:
-            image = picture(cochleagram(path), top)
+        if drawn:
+            image = cochleagram_picture(cochleagram(path), top)
             written.append(target.with_suffix(".png"))
             image.save(written[-1], format="PNG", optimize=True, bits=4)
         else:

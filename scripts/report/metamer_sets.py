@@ -5,7 +5,7 @@ from metamers.run.job import log_to
 from pathlib import Path
 
 from metamers.beyond.metamer_set import by_depth
-from metamers.modalities import MODALITIES
+from metamers.modalities import MODALITIES, sampling_of
 from metamers.names import NATURAL
 from metamers.report.figures import write_figures
 from metamers.report.looks import looks_of
@@ -46,7 +46,7 @@ for modality in dict.fromkeys(one.attrs["modality"] for one in found.values()):
                         f"{name}_{depth}", f"{stimulus}_{which}", suffix
                     )
                     FORMATS[modality].write(
-                        metamer.squeeze("most_different").values, target, of_model.attrs.get("sampling_rate_hz")
+                        metamer.squeeze("most_different").values, target, **sampling_of(of_model.attrs)
                     )
     summaries = {name: by_depth(one, params.recognition_models[name], params.families) for name, one in own.items()}
     parts.append(part_of(own, summaries, looks_of(params.model_order), addresses))

@@ -14,14 +14,14 @@ from metamers.report.charts import (
     published_chart,
     recognizability_chart,
 )
-from metamers.report.examples import adversarially_trained, example, example_model, remedies, remedy
+from metamers.report.example_stimuli import adversarially_trained, example, example_model, remedies, remedy
 from metamers.report.figures import svg
 from metamers.report.findings import findings
 from metamers.report.looks import looks_of
 from metamers.report.overview import overview_figure
 from metamers.report.pages import model_context, site, site_context
 from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
-from metamers.report.provenance import provenance
+from metamers.report.provenance import page_provenance
 from metamers.report.steps import run_times, steps_figure, steps_of, steps_table, times_table
 from metamers.report.target import target_figure
 from metamers.run import files
@@ -77,7 +77,7 @@ if contrasts is not None:
         shown_remedies.append(remedy(one, modality, acceptance, {model: answers(model) for model in pair}))
 
 # Figures of the whole run.
-origin = provenance([path for path in given if path.endswith(".nc")], Path(params.benchmarks).parent)
+origin = page_provenance([path for path in given if path.endswith(".nc")], Path(params.benchmarks).parent)
 steps, times = steps_of(origin["derived"]), run_times(params.benchmarks)
 files.write(snakemake.output.steps, svg(steps_figure(steps, times)))
 for path in snakemake.output.overview:

@@ -4,7 +4,7 @@ from metamers.run.job import log_to
 
 from pathlib import Path
 
-from metamers.modalities import MODALITIES
+from metamers.modalities import MODALITIES, sampling_of
 from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.labels import check_usable
@@ -16,5 +16,5 @@ suffix, write = MODALITIES[snakemake.params.modality].suffix, FORMATS[snakemake.
 exported = {name: Path(snakemake.output[0]) / f"{name}{suffix}" for name in stimuli["stimulus"].values}
 for name, path in exported.items():
     values = stimuli["stimulus_value"].sel(stimulus=name).values
-    write(values, path, stimuli.attrs.get("sampling_rate_hz"))
+    write(values, path, **sampling_of(stimuli.attrs))
 manifest.record(*exported.values())

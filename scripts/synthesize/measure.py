@@ -7,6 +7,7 @@ import json
 import xarray as xr
 
 from metamers.config.tables import category_classes
+from metamers.modalities import sampling_of
 from metamers.models.batches import forward_batch_size, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -20,7 +21,6 @@ from metamers.synthesize.measure import with_measures
 
 SYNTHESIS_ATTRIBUTES = (
     *("generation_model", "stage", "quality", "procedure", "convergence", "settings", "model", "device"),
-    "sampling_rate_hz",
 )
 
 log_to(snakemake.log[0])
@@ -28,11 +28,11 @@ use_threads(snakemake.threads)
 name, stage, params = snakemake.params.name, snakemake.params.stage, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = select_stimuli(files.load(snakemake.input.stimuli), params.batch)
-values, natural_rate_hz = stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz")
+values, natural_sampling = stimuli["stimulus_value"].values, sampling_of(stimuli.attrs)
 classes, natural_category = None, None
 if model.classes:
     classes = category_classes(params.dataset, params.dataset_entry)
-    natural_category = recognize(model, FORMATS[model.modality].as_exported(values), natural_rate_hz, classes)
+    natural_category = recognize(model, FORMATS[model.modality].as_exported(values), natural_sampling, classes)
 
 
 def measured(part: slice) -> xr.Dataset:
@@ -41,7 +41,7 @@ def measured(part: slice) -> xr.Dataset:
     called = None if natural_category is None else natural_category[places]
     made = with_measures(
         synthesis.isel(stimulus=places).load(),
-        *(model, stage, fit_stimuli(model, values[places], natural_rate_hz), called, classes),
+        *(model, stage, fit_stimuli(model, values[places], natural_sampling), called, classes),
         json.loads(synthesis.attrs["settings"]).get("target_error"),
         2 * most,  # a rest that is less than the minimum is in the last part
     )
@@ -62,8 +62,8 @@ with (
 ):
     seeds = synthesis.sizes["seed"]
     least = -(-min_batch_size(model.device) // seeds)
-    most = forward_batch_size(lambda shown: model(shown, stage), fit_stimuli(model, values[:1], natural_rate_hz))
-    kept = {key: synthesis.attrs[key] for key in SYNTHESIS_ATTRIBUTES if key in synthesis.attrs}
+    most = forward_batch_size(lambda shown: model(shown, stage), fit_stimuli(model, values[:1], natural_sampling))
+    kept = {key: synthesis.attrs[key] for key in SYNTHESIS_ATTRIBUTES if key in synthesis.attrs} | model.sampling
     for piece in in_batches(len(params.batch), max(1, most // seeds), measured, least):
         piece.attrs = kept
         append(piece)

@@ -7,6 +7,7 @@ import json
 import xarray as xr
 
 from metamers.config.tables import category_classes
+from metamers.modalities import sampling_of
 from metamers.models.batches import in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
@@ -31,8 +32,8 @@ name, stage, params = snakemake.params.name, snakemake.params.stage, snakemake.p
 procedure = QUALITIES[params.quality]
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = select_stimuli(files.load(snakemake.input.stimuli), params.batch)
-values, natural_rate_hz = stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz")
-first = fit_stimuli(model, values[:1], natural_rate_hz)
+values, natural_sampling = stimuli["stimulus_value"].values, sampling_of(stimuli.attrs)
+first = fit_stimuli(model, values[:1], natural_sampling)
 device = first.device
 seeds = list(range(params.seeds))
 settings = dict(params.settings)
@@ -53,14 +54,14 @@ checkpoint_on_signal()
 def metamers_of(part: slice) -> xr.Dataset:
     """The metamers of some stimuli, for all metamer seeds."""
     places = repeat_to_minimum(part, least)
-    natural = fit_stimuli(model, values[places], natural_rate_hz)
+    natural = fit_stimuli(model, values[places], natural_sampling)
     names = [params.batch[place] for place in places]
     made = make_metamers(
         *(model, stage, natural, names, seeds, params.run_seed, procedure, settings),
         label=f"{name} {stage} {snakemake.wildcards.batch}",
         progress=progress,
         part=f"{part.start}_{part.stop}",
-        batch_size=max(size * len(seeds), min_batch_size(device)),
+        max_batch_size=max(size * len(seeds), min_batch_size(device)),
     )
     return made.isel(stimulus=slice(part.stop - part.start))
 

@@ -11,7 +11,7 @@ from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.models.build import build_network
 from metamers.models.device import choose_device, use_threads
-from metamers.models.load import check_run
+from metamers.models.load import check_forward
 from metamers.models.outputs import class_scores_in
 from metamers.models.precision import native_bfloat16
 from metamers.models.preprocessing import build_preprocessing
@@ -34,7 +34,7 @@ classes = category_classes(params.dataset, params.dataset_entry)
 if settings["from"]:
     frozen = frozen_weights(name, settings["from"], params.frozen_file, network, settings["readout"])
     network.load_state_dict(frozen, strict=False)  # without the readout
-output = check_run(name, preprocessing.eval(), network.eval(), preprocessing.example())
+output = check_forward(name, preprocessing.eval(), network.eval(), preprocessing.example())
 example = class_scores_in(output, None, name)
 check_trainable(name, network, example, classes, settings["readout"])
 preprocessing = preprocessing.to(device)

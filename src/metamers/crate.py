@@ -309,7 +309,7 @@ class NoContextError(Exception):
     """The JSON-LD context of RO-Crate, which the validator needs from its address, was not available."""
 
 
-def validate(crate: Path) -> list[str]:
+def validate_crate(crate: Path) -> list[str]:
     """What the validator of the RO-Crate community finds wrong with a crate (``REQUIRED`` checks of the profiles).
 
     Parameters

@@ -34,7 +34,7 @@ from metamers.models.build import prepared
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
-from metamers.models.model import Model, activations, fit_stimuli
+from metamers.models.model import Model, activations, fit_dataset, fit_stimuli
 from metamers.models.outputs import Part, chosen_part
 from metamers.models.precision import BFLOAT16, LOW_PRECISION_FORMATS
 from metamers.models.preprocessing import build_preprocessing
@@ -44,12 +44,11 @@ from metamers.null.distribution import choose_pairs, null_dataset, null_distribu
 from metamers.plan.steps import merge_defaults
 from metamers.recognize.recognition import recognize as recognize_exported
 from metamers.retrieve import obtain, retrieve
-from metamers.retrieve.publishers import INTERPOLATIONS
 from metamers.run import files
 from metamers.run.packages import package_file
 from metamers.stimuli.datasets import read_dataset
 from metamers.stimuli.formats import FORMATS
-from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, with_rate
+from metamers.stimuli.given import GIVEN, modality_of, name_of
 from metamers.synthesize.files import METAMERS
 from metamers.synthesize.measure import with_measures
 from metamers.synthesize.metamers import make_metamers
@@ -69,8 +68,6 @@ NO_SCORES = (
     "{} does not give class scores (batch, class), so it cannot name a category. If its output has them in a part, "
     "choose it by `output`; if they are scores all the same, name the `categories`"
 )
-LARGEST_SIDE = 224  # of the images of a network that does not state the size of its input, in pixels
-HIGHEST_HZ = 10_000  # of the published cochleagram
 PAIRS = 1000  # largest number of pairs in a null distribution
 RUN_SEED = 0
 
@@ -189,45 +186,6 @@ def _weights_file(name: str, entry: ModelEntry, registries: Registry) -> str | P
     return own / "weights" / name / item["name"]
 
 
-def _input_of_images(network: nn.Module, image: Any, _rate: float | None) -> dict[str, Any]:
-    """The input of a network: stated by timm, usual in torchvision, or values 0 to 1 in the size of the image."""
-    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
-    channels = 1 if first is not None and first.in_channels == 1 else 3
-    stated = getattr(network, "pretrained_cfg", None) or getattr(network, "default_cfg", None)
-    if isinstance(stated, Mapping) and {"input_size", "mean", "std"} <= stated.keys():
-        interpolation = stated.get("interpolation")
-        chosen = interpolation if interpolation in INTERPOLATIONS else INTERPOLATIONS[0]
-        mean, std = ([*stated[name]][:channels] for name in ("mean", "std"))
-        return {"size": stated["input_size"][-1], "mean": mean, "std": std, "interpolation": chosen}
-    if type(network).__module__.startswith("torchvision."):
-        return dict(IMAGENET_INPUT)
-    size = min(as_image(image).shape[-1], LARGEST_SIDE)
-    return {"size": size, "mean": [0.0] * channels, "std": [1.0] * channels}
-
-
-def _input_of_sounds(_network: nn.Module, sound: Any, sampling_rate_hz: float | None) -> dict[str, Any]:
-    """Sounds with the rate and duration of the given one, through the published cochleagram."""
-    _, rate_hz, samples = with_rate(sound, sampling_rate_hz)
-    lower = {"cochleagram": {"high_hz": rate_hz / 2}} if rate_hz < 2 * HIGHEST_HZ else {}
-    return {"sampling_rate_hz": rate_hz, "duration_s": samples / rate_hz} | lower
-
-
-INPUTS = {"vision": _input_of_images, "audio": _input_of_sounds}
-
-
-def _image_for(model: Model, image: Any, _rate: float | None, name: str) -> np.ndarray:
-    return as_image(image, model.preprocessing.size, name)
-
-
-def _sound_for(model: Model, sound: Any, sampling_rate_hz: float | None, name: str) -> np.ndarray:
-    preprocessing = model.preprocessing
-    return as_sound(sound, sampling_rate_hz, round(preprocessing.sampling_rate_hz), preprocessing.samples, name)
-
-
-# Modality → function of a model, the user's stimulus, its sampling rate and its name; returns the stimulus (…signal).
-STIMULI = {"vision": _image_for, "audio": _sound_for}
-
-
 def _checked_input(modality: str, settings: Any) -> dict[str, Any]:
     """The user's ``input`` of a network, checked as in a registry; tuples and arrays become lists.
 
@@ -310,9 +268,9 @@ def _place(stage: Any) -> dict[str, Any]:
             "mapping, such as {'module': 'encoder', 'output': 0}"
         )
     place = {"module": stage} if isinstance(stage, str) else dict(stage)
-    _check_entry(
-        {"modality": "vision", "input": IMAGENET_INPUT, "stages": {INPUT_STAGE: None, "chosen": place}}, "stage"
-    )
+    modality, about = next(iter(MODALITIES.items()))  # a place is the same in all of them
+    stages = {INPUT_STAGE: None, "chosen": place}
+    _check_entry({"modality": modality, "input": about.usual_input, "stages": stages}, "stage")
     return place
 
 
@@ -338,9 +296,9 @@ def _as_model(
         if given is not None and not own:
             raise ValueError(f"{key}: only for a torch.nn.Module; a model of the registry has its own {key}")
     if own:
-        modality = modality_of(stimulus) if sampling_rate_hz is None else "audio"
+        modality = modality_of(stimulus, sampling_rate_hz)
         settings = (
-            INPUTS[modality](network, stimulus, sampling_rate_hz)
+            GIVEN[modality].input_for(network, stimulus, sampling_rate_hz)
             if settings is None
             else _checked_input(modality, settings)
         )
@@ -419,7 +377,7 @@ def _default_stimuli(modality: str) -> xr.Dataset:
     return read_dataset(name, parameters, folder, RUN_SEED, ["test"])
 
 
-def natural_stimuli(modality: str = "vision") -> xr.Dataset:
+def natural_stimuli(modality: str = next(iter(MODALITIES))) -> xr.Dataset:
     """Natural stimuli that need no download: photographs of ImageNet, or synthetic speech.
 
     Parameters
@@ -448,14 +406,11 @@ def _null_stimuli(
 ) -> torch.Tensor:
     """The stimuli of the null distribution, in the size or rate of the model, without ``natural`` itself."""
     if null is None:
-        found = _default_stimuli(model.modality)
-        values, rate_hz = found["stimulus_value"].values, found.attrs.get("sampling_rate_hz")
-        others = fit_stimuli(model, values, rate_hz)
+        others = fit_dataset(model, _default_stimuli(model.modality))
     else:
-        own = model.sampling_rate_hz
-        of_model = STIMULI[model.modality]
-        parts = [of_model(model, value, sampling_rate_hz, f"null: {name_of(value)}") for value in null]
-        others = torch.cat([natural[:0], *(fit_stimuli(model, part[None], own) for part in parts)])
+        of_model = GIVEN[model.modality].stimulus_for
+        parts = [of_model(model.preprocessing, value, sampling_rate_hz, f"null: {name_of(value)}") for value in null]
+        others = torch.cat([natural[:0], *(fit_stimuli(model, part[None], model.sampling) for part in parts)])
     same = (others == natural).flatten(1).all(dim=1)
     return others[~same]
 
@@ -482,8 +437,6 @@ class Metamer:
         alone decides; without a null distribution it is None.
     natural_category, predicted_category
         The category that the model gives the natural stimulus, and the exported metamer; empty without class scores.
-    sampling_rate_hz
-        Sampling rate of sounds; None for images.
     dataset
         The content of a run's file of metamers, with the dimensions ``stimulus`` and ``seed`` of length 1.
     """
@@ -498,8 +451,12 @@ class Metamer:
     accepted: bool | None
     natural_category: str
     predicted_category: str
-    sampling_rate_hz: float | None
     dataset: xr.Dataset = field(repr=False)
+
+    @property
+    def sampling_rate_hz(self) -> float | None:
+        """Sampling rate of a sound; None for images."""
+        return self.model.sampling.get("sampling_rate_hz")
 
     @property
     def exported(self) -> np.ndarray:
@@ -527,9 +484,7 @@ class Metamer:
         """
         from metamers.report.metamer import metamer_figure
 
-        return metamer_figure(
-            self.model, self.stage, self.natural, self.metamer, self.loss, self.match, self.null, self.sampling_rate_hz
-        )
+        return metamer_figure(self.model, self.stage, self.natural, self.metamer, self.loss, self.match, self.null)
 
     def save(self, path: str | Path) -> None:
         """Save the metamer: as NetCDF (``.nc``), as a run does, or as observers judge it (``.png`` or ``.wav``).
@@ -541,7 +496,7 @@ class Metamer:
         """
         path, suffix = Path(path), MODALITIES[self.model.modality].suffix
         if path.suffix == suffix:
-            FORMATS[self.model.modality].write(self.metamer, path, self.sampling_rate_hz)
+            FORMATS[self.model.modality].write(self.metamer, path, **self.model.sampling)
         elif path.suffix == ".nc":
             files.save(
                 self.dataset,
@@ -644,9 +599,9 @@ def metamer(
     classes = _classes_of(categories, model)
     if classes and not model.classes:
         raise ValueError(NO_SCORES.format(model.name))
-    name, rate_hz, as_exported = name_of(stimulus), model.sampling_rate_hz, FORMATS[model.modality].as_exported
-    given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
-    natural = fit_stimuli(model, given[None], rate_hz)
+    name, as_exported = name_of(stimulus), FORMATS[model.modality].as_exported
+    given = GIVEN[model.modality].stimulus_for(model.preprocessing, stimulus, sampling_rate_hz, name)
+    natural = fit_stimuli(model, given[None], model.sampling)
     chosen = _settings(quality, model.modality, settings)
     procedure = QUALITIES[quality]
     others = _null_stimuli(null, model, natural, sampling_rate_hz)
@@ -659,7 +614,7 @@ def metamer(
 
         given_to = model, stage, natural, [name], [seed], RUN_SEED, procedure, chosen
         made = make_metamers(*given_to, on_step=show)
-    natural_category = recognize_exported(model, as_exported(given[None]), rate_hz, classes) if classes else None
+    natural_category = recognize_exported(model, as_exported(given[None]), model.sampling, classes) if classes else None
     dataset = (
         with_measures(made, model, stage, natural, natural_category, classes or None, chosen.get("target_error"))
         .isel(step=slice(max(int(made["steps"].item()), 1)))  # with a target, the loss is NaN after the last step
@@ -685,7 +640,6 @@ def metamer(
         accepted=accepted,
         natural_category=str(natural_category[0]) if classes else "",
         predicted_category=str(one["predicted_category"].values) if classes else "",
-        sampling_rate_hz=rate_hz,
         dataset=dataset,
     )
 
@@ -794,10 +748,11 @@ def recognize(
         if isinstance(one, Metamer):
             if one.model.modality != model.modality:
                 raise ValueError(f"a metamer of modality {one.model.modality}; {model.name} is of {model.modality}")
-            exported, rate_hz = one.exported, one.sampling_rate_hz
+            exported, sampling = one.exported, one.model.sampling
         else:
             name = f"stimulus {number} ({name_of(one)})" if many else name_of(one)
-            rate_hz = model.sampling_rate_hz
-            exported = FORMATS[model.modality].as_exported(STIMULI[model.modality](model, one, sampling_rate_hz, name))
-        answers.append(str(recognize_exported(model, exported[None], rate_hz, classes)[0]))
+            sampling = model.sampling
+            own = GIVEN[model.modality].stimulus_for(model.preprocessing, one, sampling_rate_hz, name)
+            exported = FORMATS[model.modality].as_exported(own)
+        answers.append(str(recognize_exported(model, exported[None], sampling, classes)[0]))
     return answers if many else answers[0]

@@ -214,11 +214,11 @@ def recognition_rates(model: Model) -> dict[str, float]:
     batch = min(forward_batch_size(model.scores, example_stimuli(model, 1)), RECOGNIZED)
     stimuli = example_stimuli(model, batch)
 
-    def per_second(batch_size: int) -> float:
+    def per_second(max_batch_size: int) -> float:
         seconds = 0.0
         for _ in range(2):  # libraries choose their kernels in the first pass
             began = time.perf_counter()
-            forward(model.scores, stimuli, batch_size)
+            forward(model.scores, stimuli, max_batch_size)
             seconds = time.perf_counter() - began
         return len(stimuli) / seconds
 

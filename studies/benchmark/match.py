@@ -51,7 +51,7 @@ def synthesis_with_steps(
     start: torch.Tensor,
     procedure: str,
     settings: Mapping[str, Any],
-    batch_size: int,
+    max_batch_size: int,
     label: str,
     progress: Progress = NO_CHECKPOINT,
 ) -> Callable[..., Synthesized]:
@@ -65,7 +65,7 @@ def synthesis_with_steps(
         Stimuli and starts (stimulus, …signal).
     procedure, settings
         Name and settings of the procedure, without regard to ``steps``.
-    batch_size
+    max_batch_size
         Stimuli that are optimized together; fewer where memory does not suffice. On a CPU, a batch has at least
         ``MIN_CPU_BATCH_SIZE``, so that results do not depend on its size.
     label
@@ -79,7 +79,7 @@ def synthesis_with_steps(
         Takes ``steps``, over all step sizes, and optionally ``stimuli``, the number of stimuli, from the first (all of
         them if there are fewer); gives a ``Synthesized``.
     """
-    least, largest = min_batch_size(model.device), batch_size
+    least, largest = min_batch_size(model.device), max_batch_size
 
     @cache
     def of_part(steps: int, start_of_part: int, stop: int) -> Synthesized:
@@ -173,14 +173,14 @@ def synthesis_to_target(
     natural: torch.Tensor,
     start: torch.Tensor,
     settings: Mapping[str, Any],
-    batch_size: int,
+    max_batch_size: int,
     progress: Progress = NO_CHECKPOINT,
 ) -> Callable[[float], tuple[Synthesized, np.ndarray]]:
     """A function that synthesizes to a target.
 
     Parameters
     ----------
-    model, stage, natural, start, batch_size, progress
+    model, stage, natural, start, max_batch_size, progress
         As for ``synthesis_with_steps``.
     settings
         Settings of the procedure ``to_target``, without a target.
@@ -195,9 +195,11 @@ def synthesis_to_target(
         given, label = dict(settings) | {"target_error": target}, f"{stage} to {target:.4g}"
         made, loss = synthesize(
             *(model, stage, natural, start, TO_TARGET, given, label, progress, f"target_{target:.6g}"),
-            batch_size=batch_size,
+            max_batch_size=max_batch_size,
         )
-        parts = in_batches(len(natural), batch_size, lambda part: errors_at(model, stage, natural[part])(made[part]))
+        parts = in_batches(
+            len(natural), max_batch_size, lambda part: errors_at(model, stage, natural[part])(made[part])
+        )
         error = np.concatenate(list(parts))
         # The loss before each step, and NaN after the last one.
         return Synthesized(made.cpu(), error), np.isfinite(loss).sum(axis=1)
@@ -252,7 +254,7 @@ def published_at(
     wanted: np.ndarray,
     settings: Mapping[str, Any],
     first: int,
-    batch_size: int = CPU_BATCH_SIZE,
+    max_batch_size: int = CPU_BATCH_SIZE,
 ) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
     """Final metamers of the published procedure with the one or two numbers of steps that lead to the wanted match.
 
@@ -271,7 +273,7 @@ def published_at(
         Settings of the procedure, with the largest number of steps.
     first
         First number of steps to try, over all step sizes.
-    batch_size
+    max_batch_size
         Stimuli that are optimized together.
 
     Returns
@@ -288,7 +290,7 @@ def published_at(
     ValueError
         When the wanted error is 0.
     """
-    with_steps = synthesis_with_steps(model, stage, natural, start, "published", settings, batch_size, "published")
+    with_steps = synthesis_with_steps(model, stage, natural, start, "published", settings, max_batch_size, "published")
     most = number_of_steps(settings)
     made, steps = synthesize_to_match(with_steps, wanted, first, most, len(natural), f"published {stage}")
     return *made, steps

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from metamers.models.cochleagram import ENVELOPE_RATE_HZ
 from metamers.models.load import load_network, start_of
-from metamers.models.model import Model, fit_stimuli
+from metamers.models.model import Model, fit_dataset
 from metamers.models.precision import native_bfloat16
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE
@@ -95,7 +95,7 @@ def first_stimuli(model: Model, stimuli: xr.Dataset, run_seed: int) -> tuple[np.
         device.
     """
     names = stimuli["stimulus"].values
-    natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+    natural = fit_dataset(model, stimuli)
     return names, natural, starts(model, names, [0], run_seed)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from metamers.modalities import sampling_of
 from metamers.models.classes import class_scores
 from metamers.models.load import with_each_model
 from metamers.models.model import Model, fit_stimuli
@@ -24,7 +25,6 @@ def recognize_versions(
     made: Sequence[xr.Dataset],
     stages: Sequence[str],
     modality: str,
-    rate_hz: float | None,
     recognition_models: Mapping[str, Mapping[str, Any]],
     classes: Mapping[str, Sequence[int]],
     device: torch.device,
@@ -41,8 +41,6 @@ def recognize_versions(
         Their names.
     modality
         A name from ``metamers.modalities.MODALITIES``.
-    rate_hz
-        Sampling rate of sounds; None for images.
     recognition_models
         As for ``metamers.models.load.with_each_model``.
     classes
@@ -59,6 +57,7 @@ def recognize_versions(
         (recognition_model, stage, version, stimulus) → ``correct``, ``log_odds`` of that category; (stage, version,
         stimulus) → ``normalized_error``, ``steps``.
     """
+    sampling = sampling_of(made[0].attrs)
     together = xr.concat(made, xr.DataArray(list(stages), dims="stage", name="stage"))
     shown = FORMATS[modality].as_exported(together["metamer"].values)
     size, shown = shown.shape[: len(DIMS)], shown.reshape(-1, *shown.shape[len(DIMS) :])
@@ -66,9 +65,9 @@ def recognize_versions(
     def answers_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
         wanted = together["category"].values
         if natural is not None:
-            wanted = answers(class_scores(model, fit_stimuli(model, natural, rate_hz)), classes, model.name)
+            wanted = answers(class_scores(model, fit_stimuli(model, natural, sampling)), classes, model.name)
         wanted = np.broadcast_to(wanted, size)
-        scores = class_scores(model, fit_stimuli(model, shown, rate_hz))
+        scores = class_scores(model, fit_stimuli(model, shown, sampling))
         recognized = answers(scores, classes, model.name).reshape(size) == wanted
         return recognized, category_log_odds(scores, classes, wanted.ravel(), model.name).reshape(size)
 

@@ -113,7 +113,6 @@ rule benchmark_recognize:
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
         stages=lookup("{generation_model}", within=BENCHMARKED),
         modality=by("generation_model", modality_of),
-        rate_hz=by("generation_model", rate_of),
     resources:
         mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),

@@ -71,7 +71,6 @@ rule benchmark_convergence_recognition:
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
         stage=stage_of,
         modality=by("generation_model", modality_of),
-        rate_hz=by("generation_model", rate_of),
     resources:
         mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),

@@ -61,7 +61,6 @@ rule benchmark_equivalence_recognition:
         stimuli=by("generation_model", plan.stimuli_of),
         stages=lookup("{generation_model}", within=studies.equivalence_stages),
         modality=by("generation_model", modality_of),
-        rate_hz=by("generation_model", rate_of),
     resources:
         mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),

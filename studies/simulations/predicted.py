@@ -27,7 +27,7 @@ from metamers.compare.predicted_human import (
 )
 from metamers.compare.proportions import ENDS, proportion_interval
 from metamers.compare.recognition_spread import (
-    Answers,
+    ModelAnswers,
     Sampling,
     Spread,
     above_chance,
@@ -79,7 +79,7 @@ class Stages(NamedTuple):
     """
 
     points: xr.Dataset
-    answers: Answers
+    answers: ModelAnswers
     models: np.ndarray
     model_family: np.ndarray
 

@@ -200,7 +200,7 @@ def test_a_grey_stimulus_is_an_error(root):
 
 def test_a_model_distinguishes_a_pair_as_its_matrix_says(root):
     models = {"one": linear(root, 0), "two": linear(root, 1, 5)}
-    fits = {name: fit_to(model, None) for name, model in models.items()}
+    fits = {name: fit_to(model, {}) for name, model in models.items()}
     shown, pairs = images(4, 0), images(6, 1).unflatten(0, (3, 2))
     found = apart(models, dict.fromkeys(models, "project"), fits, pairs, shown)
     for place, model in enumerate(models.values()):
@@ -214,7 +214,7 @@ def test_a_model_distinguishes_a_pair_as_its_matrix_says(root):
 @pytest.fixture
 def found(root):
     models = {"tiny": orthonormal(root, 15)[0], "judge": linear(root, 2)}
-    fits = {name: fit_to(model, None) for name, model in models.items()}
+    fits = {name: fit_to(model, {}) for name, model in models.items()}
     natural = images(2, 3)
     made = metamer_sets(
         models,
@@ -226,7 +226,7 @@ def found(root):
         np.array([0.1, 0.2]),
         np.array([True, True]),
         {"cat": [0, 1], "dog": [2]},
-        None,
+        {},
         {"steps": 200, "tolerance": 0.01, "singular_values": 20},
         SETTINGS,
         [[0, "first"], [0, "second"]],
@@ -279,8 +279,8 @@ def test_a_run_of_one_stimulus_has_no_unit(root):
     models = {"tiny": orthonormal(root, 15)[0]}
     with pytest.raises(ValueError, match="model tiny: the distance between the 1 natural stimuli of the run is nan"):
         metamer_sets(
-            models, {"tiny": "project"}, {"tiny": fit_to(models["tiny"], None)}, images(1, 3), images(1, 3),
-            images(2, 9).unflatten(0, (1, 2)), np.array([0.1]), np.array([True]), {"cat": [0]}, None,
+            models, {"tiny": "project"}, {"tiny": fit_to(models["tiny"], {})}, images(1, 3), images(1, 3),
+            images(2, 9).unflatten(0, (1, 2)), np.array([0.1]), np.array([True]), {"cat": [0]}, {},
             {"steps": 10, "tolerance": 0.01, "singular_values": 5}, SETTINGS, [[0, "only"]],
         )  # fmt: skip
 
@@ -290,8 +290,8 @@ def test_the_number_of_pairs_at_once_follows_from_the_memory_of_one_stimulus(roo
     asked = []
     monkeypatch.setattr(metamer_set, "max_batch_size", lambda _model, _stage, stimuli: asked.append(stimuli.shape) or 2)
     metamer_sets(
-        {"tiny": model}, {"tiny": "project"}, {"tiny": fit_to(model, None)}, images(3, 3), images(3, 3),
-        images(6, 9).unflatten(0, (3, 2)), np.full(3, 0.1), np.full(3, True), {"cat": [0]}, None,
+        {"tiny": model}, {"tiny": "project"}, {"tiny": fit_to(model, {})}, images(3, 3), images(3, 3),
+        images(6, 9).unflatten(0, (3, 2)), np.full(3, 0.1), np.full(3, True), {"cat": [0]}, {},
         {"steps": 10, "tolerance": 0.01, "singular_values": 20}, SETTINGS, [[0, name] for name in "abc"],
     )  # fmt: skip
     assert asked == [(1, 3, SIZE, SIZE)]

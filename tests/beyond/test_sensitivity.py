@@ -177,7 +177,7 @@ def test_a_stimulus_at_the_limits_is_changed_where_it_can_be():
 @pytest.fixture
 def found(root):
     models = {f"model_{seed}": linear(root, seed) for seed in (0, 1, 2)}
-    fits = {name: fit_to(model, None) for name, model in models.items()}
+    fits = {name: fit_to(model, {}) for name, model in models.items()}
     made = distortions_of_stimulus(
         models,
         dict.fromkeys(models, "project"),
@@ -213,7 +213,7 @@ def test_every_model_has_a_sensitivity_to_every_distortion(found):
 def test_random_directions_differ_between_models_and_stimuli(root):
     """A stage with few units ignores nearly everything, and ``least`` stays near its random start."""
     models = {name: linear(root, seed, 6) for name, seed in (("one", 0), ("same", 0))}
-    fits = {name: fit_to(model, None) for name, model in models.items()}
+    fits = {name: fit_to(model, {}) for name, model in models.items()}
 
     def least(stimulus):
         made = distortions_of_stimulus(
@@ -232,7 +232,7 @@ def test_random_directions_differ_between_models_and_stimuli(root):
 def test_a_model_that_does_not_depend_on_the_stimulus_has_no_sensitivity(root):
     models = {"one": linear(root, 0), "judge": linear(root, 1)}
     models["judge"].network.project.weight.zero_()
-    fits = {name: fit_to(model, None) for name, model in models.items()}
+    fits = {name: fit_to(model, {}) for name, model in models.items()}
     made = distortions_of_stimulus(
         models, dict.fromkeys(models, "project"), ["one"], stimulus_of(models["one"]), fits, 20, [0, "s"]
     )
@@ -242,7 +242,7 @@ def test_a_model_that_does_not_depend_on_the_stimulus_has_no_sensitivity(root):
 
 def test_a_single_generation_model_has_no_principal_distortions(root):
     models = {"one": linear(root, 0), "judge": linear(root, 1)}
-    fits = {name: fit_to(model, None) for name, model in models.items()}
+    fits = {name: fit_to(model, {}) for name, model in models.items()}
     made = distortions_of_stimulus(
         models, dict.fromkeys(models, "project"), ["one"], stimulus_of(models["one"]), fits, 20, [0, "s"]
     )
@@ -257,7 +257,7 @@ def test_a_model_of_another_size_sees_the_distortion_resampled(root):
     )
     entry["source"] = entry["source"] | {"arguments": {"size": 8}}
     models = {"small": small, "large": load(entry)}
-    fits = {name: fit_to(model, None) for name, model in models.items()}
+    fits = {name: fit_to(model, {}) for name, model in models.items()}
     made = distortions_of_stimulus(
         models,
         dict.fromkeys(models, "project"),

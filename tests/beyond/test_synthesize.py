@@ -21,6 +21,7 @@ STAGES = {"input": None, "project": "project", "logits": "classify"}
 # Steps that stay in the row space of what the models see, as those of Adam do not.
 PROCEDURE = "one_cycle"
 SETTINGS = {"optimizer": "adam_mini", "steps": 1500, "learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.95}
+OF_IMAGES, OF_SOUNDS = {}, {"sampling_rate_hz": 8000}
 CLASSES = {"cat": [0, 2], "dog": [1, 3]}
 NAMES = ["a", "b", "c"]
 
@@ -68,10 +69,10 @@ def flat(stimuli):
     return stimuli.double().flatten(1)
 
 
-def measured(members, stages, matched, natural, start, *settings, classes=CLASSES, rate_hz=None, **more):
+def measured(members, stages, matched, natural, start, *settings, classes=CLASSES, sampling=OF_IMAGES, **more):
     """Metamers of a case, and their measures."""
-    made = case_metamers(members, stages, matched, natural, start, rate_hz, *settings, **more)
-    given = members, stages, matched, natural, made["metamer"].values, classes, rate_hz
+    made = case_metamers(members, stages, matched, natural, start, sampling, *settings, **more)
+    given = members, stages, matched, natural, made["metamer"].values, classes, sampling
     return made.merge(measured_case(*given, more.get("target_errors")))
 
 
@@ -284,12 +285,12 @@ def test_models_that_hear_at_other_rates_are_matched_by_one_sound(root):
     found = measured(
         models, dict.fromkeys(models, "cochleagram"), dict.fromkeys(models, "own"),
         {"own": natural[0], "other": natural[1]}, start, "one_cycle", SETTINGS | {"steps": 60, "learning_rate": 0.02},
-        classes={"low": [0], "high": [1]}, rate_hz=8000,
+        classes={"low": [0], "high": [1]}, sampling=OF_SOUNDS,
     )  # fmt: skip
     assert found["metamer"].shape == (2, 2000)
     assert (found["loss"].isel(step=-1) < 0.5 * found["loss"].isel(step=0)).all()
     assert (found["normalized_error"] < 0.5).all()
-    np.testing.assert_allclose(fit_to(models["first"], 8000)(natural[0]), natural[0])
+    np.testing.assert_allclose(fit_to(models["first"], OF_SOUNDS)(natural[0]), natural[0])
 
 
 def test_a_set_has_each_case_and_depth_in_its_place(pair, natural, other):
@@ -297,7 +298,7 @@ def test_a_set_has_each_case_and_depth_in_its_place(pair, natural, other):
     start, stages = from_noise(pair["first"]), {"first": ["project", "logits"], "second": ["project", "project"]}
     made = {
         depth: case_metamers(
-            pair, {name: of_member[place] for name, of_member in stages.items()}, matched["case"], stimuli, start, None,
+            pair, {name: of_member[place] for name, of_member in stages.items()}, matched["case"], stimuli, start, OF_IMAGES,
             PROCEDURE, SETTINGS | {"steps": 3},
         )
         for place, depth in enumerate((0.25, 1.0))
@@ -316,6 +317,6 @@ def test_a_set_has_each_case_and_depth_in_its_place(pair, natural, other):
     assert found["member_stage"].sel(member="first").values.tolist() == ["project", "logits"]
     assert found["matches_other"].sel(case="case").values.tolist() == [False, True]
     assert found["other_category"].values.tolist() == ["dog", "cat", "dog"]
-    given = natural_categories(pair, matched, stimuli, None, CLASSES)
+    given = natural_categories(pair, matched, stimuli, {}, CLASSES)
     assert given.dims == ("stimulus", "case", "member")
     assert set(given.values.ravel()) <= CLASSES.keys()

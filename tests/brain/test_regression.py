@@ -5,7 +5,7 @@ import pytest
 
 from metamers.brain import activations as brain_activations
 from metamers.brain import explained_variance
-from metamers.brain import participants as brain_participants
+from metamers.brain import group_level as brain_group_level
 from metamers.brain import regression as brain
 from metamers.brain import reliability as brain_reliability
 from metamers.brain import responses as brain_responses
@@ -243,7 +243,7 @@ def test_shuffling_moves_all_voxels_and_repetitions_of_a_stimulus_together(monke
 
 def test_p_counts_the_shuffles_with_at_least_the_value():
     shuffled = np.arange(19.0)[:, None] + np.zeros(3)
-    assert brain_participants.shuffle_p(np.array([18.5, 18, 0]), shuffled).tolist() == [0.05, 0.1, 1]
+    assert brain_group_level.shuffle_p(np.array([18.5, 18, 0]), shuffled).tolist() == [0.05, 0.1, 1]
 
 
 def test_the_interval_is_over_participants_and_stimuli():
@@ -252,8 +252,8 @@ def test_the_interval_is_over_participants_and_stimuli():
 
     values, splits_of = np.array([0.1, 0.2, 0.3, 0.2]), np.array([0.15, 0.2, 0.25])
     half = scipy.stats.t.ppf(0.975, 3) * np.sqrt(values.var(ddof=1) / 4 + (1 / 3 + 1) * splits_of.var(ddof=1))
-    assert brain_participants.interval_half_width(values, splits_of, 48) == pytest.approx(half)
-    assert np.isnan(brain_participants.interval_half_width(values, splits_of[:1], 48))
+    assert brain_group_level.interval_half_width(values, splits_of, 48) == pytest.approx(half)
+    assert np.isnan(brain_group_level.interval_half_width(values, splits_of[:1], 48))
 
 
 def test_shuffled_stimuli_are_a_baseline_that_a_stage_must_exceed():
@@ -302,7 +302,7 @@ def test_a_simulated_voxel_has_the_given_noise():
 def test_a_stage_is_chosen_from_the_other_participants():
     """The stage with the highest mean of the others differs from the third participant's own best stage."""
     values = np.array([[0.1, 0.5], [0.2, 0.6], [0.9, 0.3]])
-    own, chosen = brain_participants.best_stage_left_out(values)
+    own, chosen = brain_group_level.best_stage_left_out(values)
     assert chosen.tolist() == [0, 0, 1]
     assert own.tolist() == [0.1, 0.2, 0.3]
 
@@ -311,12 +311,12 @@ def test_choosing_from_the_other_participants_does_not_profit_from_noise():
     """For stages of value 0, the participant's own best stage is above 0 on average; that of the others is not."""
     noise = RNG.standard_normal((400, 8, 5))
     assert noise.max(axis=2).mean() > 1
-    chosen = [brain_participants.best_stage_left_out(one)[0].mean() for one in noise]
+    chosen = [brain_group_level.best_stage_left_out(one)[0].mean() for one in noise]
     assert abs(np.mean(chosen)) < 0.1
 
 
 def test_a_participant_without_a_value_is_left_out():
-    own, chosen = brain_participants.best_stage_left_out(np.array([[np.nan, 0.5], [0.2, 0.6], [0.9, 0.3]]))
+    own, chosen = brain_group_level.best_stage_left_out(np.array([[np.nan, 0.5], [0.2, 0.6], [0.9, 0.3]]))
     assert chosen.tolist() == [0, 0, 1]
     assert np.isnan(own[0])
 
@@ -324,7 +324,7 @@ def test_a_participant_without_a_value_is_left_out():
 @pytest.mark.parametrize("values", [np.ones((1, 3)), np.ones(3), np.full((2, 2), np.nan)])
 def test_a_stage_cannot_be_chosen_without_others(values):
     with pytest.raises(ValueError, match=r"two participants or more|no stage can be chosen"):
-        brain_participants.best_stage_left_out(values)
+        brain_group_level.best_stage_left_out(values)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image
 from metamers.brainscore.plugin import (
     PUBLISHED_STUDY,
     STIMULUS_COLUMNS,
-    Group,
+    BenchmarkGroup,
     check_conditions,
     human_recognition,
     own_stimuli,
@@ -227,15 +227,17 @@ def test_own_metamers_are_those_of_main_trials_without_natural_stimuli(tmp_path)
 def group():
     recognition = human_recognition(experiment(), ["dog", "cat"])
     rows = [(f"{m}_{s}", f"{m}/{s}.png", "dog", f"{m}/{s}", m, s, "a", "0" * 64) for m, s in POINTS]
-    return Group("ours", "metamers_run", recognition, pd.DataFrame(rows, columns=STIMULUS_COLUMNS), "exported", "")
+    return BenchmarkGroup(
+        "ours", "metamers_run", recognition, pd.DataFrame(rows, columns=STIMULUS_COLUMNS), "exported", ""
+    )
 
 
 def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
     check_conditions(group)
-    fewer = Group(**vars(group) | {"stimuli": group.stimuli[:3]})
+    fewer = BenchmarkGroup(**vars(group) | {"stimuli": group.stimuli[:3]})
     with pytest.raises(ValueError, match="exported: no image of k/two, which people judged"):
         check_conditions(fewer)
-    more = Group(**vars(group) | {"recognition": group.recognition.isel(presentation=slice(3))})
+    more = BenchmarkGroup(**vars(group) | {"recognition": group.recognition.isel(presentation=slice(3))})
     with pytest.raises(ValueError, match="ours: there are images of k/two, which nobody judged"):
         check_conditions(more)
 

@@ -141,7 +141,7 @@ def test_the_scores_follow_from_the_answers_of_people_and_models(made):
     ):
         exported = results / "exported" / "metamers" / generation_model / stage_path(stage)
         images = np.stack([FORMATS["vision"].read(exported / f"{name}_0.png") for name in names])
-        assert candidate == (recognize(model, images, None, classes) == categories).mean()
+        assert candidate == (recognize(model, images, {}, classes) == categories).mean()
     candidate = found["candidate_mean"].sel(candidate="third").values
     assert np.ptp(candidate) > 0
     r = np.corrcoef(candidate, means)[0, 1]

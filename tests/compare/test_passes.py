@@ -196,7 +196,7 @@ def test_an_experiment_without_natural_stimuli_is_not_tested_and_has_no_effect(p
         write_results(table, tmp_path / f"{name}.csv")
     read = (read_results(tmp_path / f"{name}.csv", columns) for name, columns in TABLES.items())
     xr.testing.assert_identical(passes.passes_dataset(*read, placed), found)
-    assert ranking.verdicts(found, ["m"]) == {
+    assert ranking.passed_stages(found, ["m"]) == {
         "passes_up_to": [""],
         "passes_depth": [pytest.approx(np.nan, nan_ok=True)],
         "fails_from": [""],

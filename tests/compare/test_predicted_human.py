@@ -24,8 +24,8 @@ from metamers.compare.proportions import Interval, proportion_interval
 from metamers.compare.recognition_spread import above_chance, read_recognition
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import curve_area, measured_curves
+from metamers.report.calibration import reliability_figure
 from metamers.report.figures import svg
-from metamers.report.reliability import reliability_figure
 from metamers.run import files
 from studies.simulations import predicted as simulate_predicted
 

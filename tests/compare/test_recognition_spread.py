@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit
 
 from metamers.compare.recognition_spread import (
-    Answers,
+    ModelAnswers,
     Spread,
     answers_of,
     fit_spread,
@@ -73,7 +73,7 @@ def made(components, points, rng):
     shift = (related + change * (rate - 0.5))[:, None] * (model_family[:, None] == families)
     rates = expit(log_odds(rate)[:, None] + effects + own + shift)
     rates[np.arange(points), np.arange(points) % 2 * 6] = np.nan  # the generation model itself
-    return Answers(rates, model_family, families)
+    return ModelAnswers(rates, model_family, families)
 
 
 def test_known_components_are_recovered():

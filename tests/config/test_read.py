@@ -167,10 +167,10 @@ def integers(schema, path=""):
 
 def test_every_whole_number_has_bounds_that_its_description_names(root):
     found = 0
-    for path in (root / "workflow" / "schemas").glob("*.schema.yaml"):
-        whole = configuration_schema() if path.name == "config.schema.yaml" else config_read.read_yaml(path)
+    registries = {path.name: config_read.read_yaml(path) for path in (root / "workflow/schemas").glob("*.schema.yaml")}
+    for name, whole in (registries | {"config": configuration_schema()}).items():
         for place, schema in integers(whole):
-            assert {"minimum", "maximum"} <= schema.keys(), (path.name, place)
-            assert f"{schema['minimum']} to {schema['maximum']}" in schema["description"], (path.name, place)
+            assert {"minimum", "maximum"} <= schema.keys(), (name, place)
+            assert f"{schema['minimum']} to {schema['maximum']}" in schema["description"], (name, place)
             found += 1
     assert found > 60

@@ -16,6 +16,7 @@ from metamers.config.datasets import DatasetEntry, check_files_of_dataset
 from metamers.names import ConfigurationError, for_each
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
+from metamers.plan.steps import merge_defaults
 from metamers.stimuli.datasets import read_dataset
 
 CLASSES = {"n01": "dog", "n02": "dog", "n03": "cat", "n04": "bear"}
@@ -120,7 +121,7 @@ def test_stimuli_are_made_of_the_drawn_images(entry):
 def settings(root, monkeypatch):
     """The default configuration."""
     monkeypatch.chdir(root)
-    return config_read.read_yaml("config/config.yaml")
+    return merge_defaults({})
 
 
 def resolve(settings, entry, tmp_path):

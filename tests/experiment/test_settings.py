@@ -3,7 +3,7 @@
 import pytest
 
 from metamers.config import read as config_read
-from metamers.humans import settings as plan_participants
+from metamers.experiment.settings import PRESENTATIONS, Practice, Trials, missing_stimuli
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.plan.steps import merge_defaults
@@ -11,7 +11,7 @@ from tests.configurations import ADAPTIVE, change, check_refused, practice
 
 
 def test_a_participant_needs_as_many_correct_trials_as_the_experiment_s_parts_say(settings):
-    required = config.make_plan(settings).experiment.trials_required
+    required = config.make_plan(settings).settings.experiment.trials_required
     assert required("vision") == {"headphones": 0, "practice": 7, "catch": 15}
     assert required("audio") == {"headphones": 5, "practice": 5, "catch": 15}
 
@@ -134,15 +134,10 @@ def test_what_the_experiment_lacks_is_known_before_the_first_job(settings, chang
 
 
 def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
-    own = {"practice": practice(2, feedback=1, metamers=1), "catch": {"trials": 2}}
+    changed = {"practice": Practice(**practice(2, feedback=1, metamers=1)), "catch": Trials(trials=2, at_least=0)}
+    sounds, images = (PRESENTATIONS[modality].model_copy(update=changed) for modality in ("audio", "vision"))
     stages = {"a": ["x", "y"]}  # with the natural stimuli, three conditions
-    assert plan_participants.missing_stimuli("audio", own, stages, 8, 4) is None
-    assert "metamers are made of 3 stimuli; wanted at least 4" in plan_participants.missing_stimuli(
-        "audio", own, stages, 9, 3
-    )
-    assert "7 stimuli of split test in the dataset; wanted at least 8" in plan_participants.missing_stimuli(
-        "audio", own, stages, 7, 7
-    )
-    assert (
-        plan_participants.missing_stimuli("vision", own, stages, 6, 4) is None
-    )  # a catch trial shows a category's name
+    assert missing_stimuli("audio", sounds, stages, 8, 4) is None
+    assert "metamers are made of 3 stimuli; wanted at least 4" in missing_stimuli("audio", sounds, stages, 9, 3)
+    assert "7 stimuli of split test in the dataset; wanted at least 8" in missing_stimuli("audio", sounds, stages, 7, 7)
+    assert missing_stimuli("vision", images, stages, 6, 4) is None  # a catch trial shows a category's name

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from metamers.config.front_ends import SETTINGS, START_DEVIATIONS
+from metamers.config.front_ends import FRONT_END_DEFAULTS, START_DEVIATIONS
 from metamers.interactive import natural_stimuli
 from metamers.models.load import start_of
 from metamers.models.preprocessing import SoundPreprocessing
@@ -75,7 +75,7 @@ def test_they_are_the_publishers_extractors(front_end, samples, arguments, kind,
     torch.testing.assert_close(computed, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("front_end", SETTINGS)
+@pytest.mark.parametrize("front_end", FRONT_END_DEFAULTS)
 def test_a_gradient_reaches_every_sample_of_each_sound(front_end, words):
     natural = words[:, :RATE].clamp(-0.9, 0.9)
     start = start_of({"modality": "audio", "input": {"preprocessing": front_end}})
@@ -104,7 +104,7 @@ def test_synthesis_starts_above_the_floor_of_the_logarithm(front_end):
 
 def test_a_sound_has_the_same_values_alone_and_in_a_batch(words):
     sounds = words[:, :RATE] * torch.tensor([[1.0], [0.1], [0.001]])
-    for front_end in SETTINGS:
+    for front_end in FRONT_END_DEFAULTS:
         preprocessing = preprocessing_of(front_end, RATE)
         alone = torch.cat([preprocessing(sound) for sound in sounds.split(1)])
         torch.testing.assert_close(preprocessing(sounds), alone, rtol=0, atol=1e-5)

@@ -60,8 +60,8 @@ def test_a_model_runs_only_up_to_the_stage(convolutional):
 
 def test_activations_are_the_same_however_they_are_batched(convolutional):
     images = torch.rand(5, 3, 8, 8)
-    one = models.activations(convolutional, images, "pooled", batch_size=1)
-    np.testing.assert_allclose(models.activations(convolutional, images, "pooled", batch_size=5), one, rtol=1e-5)
+    one = models.activations(convolutional, images, "pooled", max_batch_size=1)
+    np.testing.assert_allclose(models.activations(convolutional, images, "pooled", max_batch_size=5), one, rtol=1e-5)
 
 
 def test_a_pass_through_relu_changes_gradients_not_activations(convolutional):
@@ -402,7 +402,7 @@ def test_the_registrys_accuracy_on_the_photographs(name, root, tmp_path, monkeyp
         rows = tables.stimulus_table(dataset, dataset_entry)
         folder = packages.package_file("foolbox", f"foolbox/data/{rows[0]['file']}").parent
         stimuli = image_dataset(rows, folder, dataset_entry["size"])
-        scores = class_scores(model, models.fit_stimuli(model, stimuli["stimulus_value"].values, None))
+        scores = class_scores(model, models.fit_stimuli(model, stimuli["stimulus_value"].values, {}))
         classes = tables.category_classes(dataset, dataset_entry)
         right = [int(best) in classes[row["category"]] for best, row in zip(scores.argmax(axis=1), rows, strict=True)]
         assert np.mean(right) == pytest.approx(accuracy)

@@ -11,6 +11,7 @@ import yaml
 import metamers as mm
 from metamers.config.tables import category_classes
 from metamers.leaderboard.depth import count_layers
+from metamers.modalities import sampling_of
 from metamers.models.classes import class_scores
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
@@ -21,6 +22,7 @@ from tests.documentation import blocks
 
 CPU = torch.device("cpu")
 RATE_HZ = 16_000
+SAMPLING = {"sampling_rate_hz": RATE_HZ}
 PROCEDURE = {
     "steps": 30,
     "learning_rate": 0.04,
@@ -95,7 +97,7 @@ def test_a_waveform_is_its_own_preprocessing_within_its_limits():
 
 def test_every_stage_of_a_network_of_waveforms_has_metamers(speech_entry):
     model = load_model("speech", speech_entry, None, CPU)
-    natural = fit_stimuli(model, tones(220, 330, rate_hz=8000, seconds=0.25), 8000)
+    natural = fit_stimuli(model, tones(220, 330, rate_hz=8000, seconds=0.25), {"sampling_rate_hz": 8000})
     for stage in list(model.stages)[1:-1]:
         start = starts(model, ["a", "b"], range(1), 0)
         _, loss = synthesize(model, stage, natural, start, "one_cycle", PROCEDURE)
@@ -149,7 +151,7 @@ class TestCrepe:
 
     def test_every_stage_is_differentiable(self, crepe_entry):
         model = load_model("crepe", crepe_entry | {"weights": {"random": 0}}, None, CPU)
-        natural = fit_stimuli(model, tones(440, 220), RATE_HZ)
+        natural = fit_stimuli(model, tones(440, 220), SAMPLING)
         natural[:, 8000:] = 0  # silence
         assert model.preprocessing(natural).shape == (2, 30, 1024)
         for stage in list(model.stages)[1:]:
@@ -177,7 +179,7 @@ class TestCrepe:
     def test_the_published_weights_name_the_pitch(self, crepe_entry, tmp_path):
         model = load_model("crepe", crepe_entry, weights_in_package(crepe_entry), CPU)
         wanted_hz = [110.0, 220.0, 440.0, 523.25, 880.0]
-        scores = class_scores(model, fit_stimuli(model, tones(*wanted_hz), RATE_HZ))
+        scores = class_scores(model, fit_stimuli(model, tones(*wanted_hz), SAMPLING))
         found_hz = 10 * 2 ** ((1997.379 + 20 * scores.argmax(axis=1)) / 1200)  # Kim et al. 2018, equation 1
         assert np.abs(1200 * np.log2(found_hz / wanted_hz)).max() <= 20
         table = "".join(
@@ -193,7 +195,7 @@ class TestSpeaker:
 
     def test_every_stage_has_a_gradient_and_the_embedding_length_1(self, speaker_entry):
         model = load_model("speaker", speaker_entry | {"weights": {"random": 0}}, None, CPU)
-        natural = fit_stimuli(model, tones(440, 220), RATE_HZ)
+        natural = fit_stimuli(model, tones(440, 220), SAMPLING)
         assert model.preprocessing(natural).shape == (2, 101, 40)
         assert model(natural, "frames").shape == (2, 101, 256)
         torch.testing.assert_close(model(natural, "embedding").norm(dim=1), torch.ones(2))
@@ -203,7 +205,7 @@ class TestSpeaker:
     def test_the_published_weights_tell_speakers_apart_and_a_metamer_has_the_same_voice(self, speaker_entry, tmp_path):
         model = load_model("speaker", speaker_entry, weights_in_package(speaker_entry), CPU)
         words = mm.natural_stimuli("audio")
-        natural = fit_stimuli(model, words["stimulus_value"].values, words.attrs["sampling_rate_hz"])
+        natural = fit_stimuli(model, words["stimulus_value"].values, sampling_of(words.attrs))
         with torch.no_grad():
             embedding = model(natural, "embedding")
         similar = (embedding @ embedding.T).numpy()

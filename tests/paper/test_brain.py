@@ -17,6 +17,7 @@ from metamers.names import ConfigurationError
 from metamers.paper import brain as paper_brain
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
+from metamers.plan.steps import merge_defaults
 from tests.paper.voxels import write_voxels
 
 MODELS = {
@@ -244,7 +245,7 @@ def test_a_registry_of_brain_data_that_names_what_is_not_there_is_refused(root, 
 
 def test_every_public_file_about_brains_is_retrieved_with_its_hash(root, monkeypatch):
     monkeypatch.chdir(root)
-    found = collections(config.make_plan(config_read.read_yaml("config/config.yaml")))
+    found = collections(config.make_plan(merge_defaults({})))
     assert {name: len(items) for name, items in found.items() if name.startswith("published/")} == {
         "published/brain_score": 1,
         "published/fmri": 3 * 8 + 3 * 9 + 1,

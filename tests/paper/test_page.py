@@ -12,9 +12,9 @@ import yaml
 
 from metamers.humans import summary as humans_summary
 from metamers.paper import brain as paper_brain
-from metamers.paper import figures as paper_figures
 from metamers.paper import judgements as paper_judgements
 from metamers.paper import page as paper
+from metamers.paper import panels as paper_panels
 from metamers.report.figures import svg
 from metamers.report.render import render
 from metamers.run import files
@@ -35,7 +35,7 @@ def line(axes, label):
 
 @pytest.mark.parametrize("experiment", ["visual-1", "auditory-2"])
 def test_a_panel_of_an_experiment_shows_its_group_results(groups, experiment):
-    figure = paper_figures.experiment_figure(groups, experiment, 1 / 16)
+    figure = paper_panels.experiment_figure(groups, experiment, 1 / 16)
     of_experiment = groups[groups["experiment"] == experiment]
     drawn = [axes for axes in figure.axes if axes.get_visible()]
     for axes, (model, rows) in zip(drawn, of_experiment.groupby("generation_model", sort=False), strict=True):
@@ -43,13 +43,13 @@ def test_a_panel_of_an_experiment_shows_its_group_results(groups, experiment):
         assert [tick.get_text() for tick in axes.get_xticklabels()] == list(dict.fromkeys(rows["stage"]))
         for observer, label in (("human", "people"), ("model", "the model itself")):
             np.testing.assert_array_equal(line(axes, label), rows.loc[rows["observer"] == observer, "mean"])
-    assert svg(figure) == svg(paper_figures.experiment_figure(groups, experiment, 1 / 16)), "the same bytes each time"
+    assert svg(figure) == svg(paper_panels.experiment_figure(groups, experiment, 1 / 16)), "the same bytes each time"
 
 
 def test_a_title_breaks_between_the_model_and_how_many_took_part(groups):
     titles = [
         axes.get_title(loc="left").split("\n")
-        for axes in paper_figures.experiment_figure(groups, "auditory-6", 1 / 794).axes
+        for axes in paper_panels.experiment_figure(groups, "auditory-6", 1 / 794).axes
         if axes.get_visible()
     ]
     assert max(len(line) for lines in titles for line in lines) <= 40
@@ -88,7 +88,7 @@ def test_a_model_does_not_judge_itself(judged):
 def test_the_panel_of_judges_shows_them_and_people(judged):
     index = pd.MultiIndex.from_tuples([("X", "one"), ("X", "two"), ("X (other)", "one"), ("X (other)", "two")])
     people = pd.DataFrame({"human_mean": [0.8, 0.4, 0.6, 0.2]}, index=index)
-    figure = paper_figures.judgements_figure(judged, people)
+    figure = paper_panels.judgements_figure(judged, people)
     first, second = figure.axes
     np.testing.assert_allclose([own.get_ydata() for own in first.lines], [[0.15, 0.65], [0.4, 0.9], [0.7, 0.3]])
     assert len(second.lines) == 1, "nobody was asked about Y"
@@ -105,7 +105,7 @@ def test_the_panel_of_brains_has_every_model(groups):
         coords=dims | {"model_class": ("generation_model", ["standard"] * 3)},
     )
     related = paper_brain.brain_score_dataset(scores, paper_brain.pooled_people(groups), 5, 0)
-    figure = paper_figures.against_people_figure(related, "brain_score", "visual_area", "Brain-Score")
+    figure = paper_panels.against_people_figure(related, "brain_score", "visual_area", "Brain-Score")
     for axes, area in zip(figure.axes, dims["visual_area"], strict=True):
         of_area = related.sel(visual_area=area)
         points = [(float(line(axes, name)[0])) for name in names]

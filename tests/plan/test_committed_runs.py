@@ -36,7 +36,7 @@ def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
 def test_the_extended_run_has_more_of_everything_than_the_default_run(root, default):
     given = config_read.read_yaml(root / "config" / "extended.yaml")
     extended, brief = config.make_plan(merge_defaults(given)), config.make_plan(default)
-    assert extended.run == "extended"
+    assert extended.settings.run == "extended"
     assert extended.unavailable.keys() == {"model_card", *LACKING}
     for plan in (extended, brief):
         assert set(plan.training) <= set(plan.recognition_models)

@@ -29,8 +29,8 @@ def test_jobs_take_the_settings_as_the_configuration_has_them(settings):
     assert plan.settings.synthesis.procedure == "one_cycle"
     change("synthesis.quality", "standard")(settings)
     standard = config.make_plan(settings)
-    assert standard.synthesis.of_modality == settings["synthesis"]["standard"]
-    assert standard.synthesis.procedure == "one_cycle"
+    assert standard.settings.synthesis.of_modality == settings["synthesis"]["standard"]
+    assert standard.settings.synthesis.procedure == "one_cycle"
     assert plan.settings.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from metamers.plan.plan import make_plan
-from metamers.plan.precomputed import PUBLISHED, RECORD, TABLES, precomputed_files, published_settings
+from metamers.plan.precomputed import PUBLISHED_FOLDER, RECORD, TABLES, precomputed_files, published_settings
 from metamers.plan.steps import merge_defaults
 
 OF_RESULT = {
@@ -22,7 +22,7 @@ def published(root, tmp_path, monkeypatch):
     monkeypatch.chdir(root)
     default = make_plan(merge_defaults({}))
     monkeypatch.chdir(tmp_path)
-    return default, shutil.copytree(root / PUBLISHED, tmp_path / PUBLISHED)
+    return default, shutil.copytree(root / PUBLISHED_FOLDER, tmp_path / PUBLISHED_FOLDER)
 
 
 def taken(plan):

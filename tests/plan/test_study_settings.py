@@ -22,8 +22,9 @@ from metamers.models.cochleagram import ENVELOPE_RATE_HZ
 from metamers.models.networks import audio as networks_audio
 from metamers.models.networks import vision as networks_vision
 from metamers.null import distribution as null
+from metamers.plan.steps import merge_defaults
 from metamers.run.hashes import sha256_of
-from metamers.synthesize.schedules import parts_of
+from metamers.synthesize.schedules import drawn_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data"))
@@ -87,7 +88,7 @@ def test_the_207_classes_are_those_of_the_study_s_16_categories(root):
 
 @needs_data
 def test_the_published_procedure_has_the_study_s_numbers_of_steps_and_step_sizes():
-    settings = config_read.read_yaml(ROOT / "config" / "config.yaml")["synthesis"]["published"]
+    settings = merge_defaults({})["synthesis"]["published"]
     call = numbers("spectemp_schedule").attrs
     for modality, name in (("vision", "published_synthesis_vision"), ("audio", "published_synthesis_audio")):
         first, second = numbers(name).attrs["step_sizes"]
@@ -152,7 +153,7 @@ def test_hmax_has_the_study_s_8_parts_to_draw_from():
     with torch.no_grad():
         network(torch.rand(1, 1, 250, 250, generator=torch.Generator().manual_seed(0)))
     for name, values in outputs.items():
-        parts = parts_of(getattr(network, name), values)
+        parts = drawn_parts(getattr(network, name), values)
         assert len(parts) == 8, name
         assert parts[-1].stop == values.shape[1]
 

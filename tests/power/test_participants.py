@@ -9,7 +9,6 @@ import pingouin
 import pytest
 import scipy.stats
 import xarray as xr
-import yaml
 from scipy.special import expit
 
 from metamers.compare.permutation_tests import permutation_p_models
@@ -416,7 +415,7 @@ def test_the_assumed_deviations_of_stimuli_are_close_to_those_in_published_model
                     answers[judge, made, stage] = pd.Series(np.asarray(right, float), index=list(words))
     table = pd.concat(answers, names=["recognition_model", "generation_model", "stage", "stimulus"]).to_xarray()
     found = power_stimuli.stimulus_variance(table, [families[str(one)] for one in table["recognition_model"].values])
-    settings = yaml.safe_load((root / "config" / "config.yaml").read_text())["comparison"]["power"]["stimulus_sd"]
+    settings = merge_defaults({})["comparison"]["power"]["stimulus_sd"]
     np.testing.assert_allclose(found, [settings[name] for name in power_stimuli.STIMULUS_COMPONENTS], atol=0.15)
     np.testing.assert_allclose(found, [1.05, 0.43, 0.53], atol=0.02)  # as docs/explanation/power.md has them
 

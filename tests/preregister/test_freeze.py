@@ -15,7 +15,7 @@ from metamers.humans.summary import read_results
 from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.plan.steps import declared_files
 from metamers.preregister import freeze
-from metamers.preregister.distribution import central_interval, count_distribution, log_score
+from metamers.preregister.predictive import central_interval, count_distribution, log_score
 from metamers.preregister.score import read_frozen
 from metamers.run import files
 from studies.simulations.predicted import published_points

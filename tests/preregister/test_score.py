@@ -13,7 +13,7 @@ import xarray as xr
 from metamers.plan.steps import declared_files
 from metamers.preregister import freeze, score
 from metamers.preregister.files import SCORED
-from metamers.report.preregistered import preregistered_context, preregistered_figure, verdict
+from metamers.report.preregistered import evidence_word, preregistered_context, preregistered_figure
 from metamers.run import files
 from tests.conventions import complaints
 from tests.preregister.made_up import MODELS, STAGES, judged_as, predictions
@@ -144,7 +144,7 @@ def test_evidence_counts_all_stages_of_a_model_as_one():
     scored = xr.Dataset({name: ("point", values) for name, values in scores.items()}, coords=models)
     assert score.evidence(scored) == pytest.approx(2 - 0.5)
     assert np.isnan(score.evidence(scored.isel(point=[3])))
-    assert [verdict(value) for value in (1.0, 0.99, -0.99, -1.0, np.nan)] == [
+    assert [evidence_word(value) for value in (1.0, 0.99, -0.99, -1.0, np.nan)] == [
         "for", "undecided", "undecided", "against", "undecided",
     ]  # fmt: skip
 

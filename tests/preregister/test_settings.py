@@ -24,8 +24,8 @@ def changed(settings, **values):
 
 
 def test_the_default_file_has_the_name_of_the_run(settings):
-    assert make_plan(settings).preregistration.file_of("demo") == "preregistered/demo.nc"
-    assert make_plan(settings | {"run": "mine"}).preregistration.file_of("mine") == "preregistered/mine.nc"
+    assert make_plan(settings).settings.preregistration.file_of("demo") == "preregistered/demo.nc"
+    assert make_plan(settings | {"run": "mine"}).settings.preregistration.file_of("mine") == "preregistered/mine.nc"
     plan = make_plan(changed(settings, file="elsewhere/first.nc", participants=30))
     assert plan.settings.preregistration.file == "elsewhere/first.nc"
     assert plan.settings.preregistration.expected == {"participants": 30, "trials": 10}
@@ -64,7 +64,7 @@ def test_a_wrong_value_is_named_with_valid_ones(settings, values, message):
 
 
 def test_many_expected_answers_are_allowed(settings):
-    assert make_plan(changed(settings, participants=1000, trials=100)).preregistration.participants == 1000
+    assert make_plan(changed(settings, participants=1000, trials=100)).settings.preregistration.participants == 1000
 
 
 @pytest.mark.parametrize("kind", ["folder", "link"])

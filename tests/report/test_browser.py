@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.report.browser import QUANTILES, answers, as_script, browser_data, link, rounded, verdicts
+from metamers.report.browser import QUANTILES, answer_numbers, as_script, browser_data, link, outcome_letters, rounded
 from metamers.report.charts import metamers_chart
 from metamers.report.media import ACROSS, SIDE
 from tests.report.sites import acceptance_of, data_of, recognition_of
@@ -66,9 +66,9 @@ def test_the_order_of_dimensions_in_a_file_does_not_matter(acceptance, recogniti
 
 
 def test_letters_say_why_a_metamer_was_rejected(acceptance):
-    assert verdicts(acceptance) == ["a" * 12, "a" * 12, "ppp" + "ccc" + "a" * 6]
+    assert outcome_letters(acceptance) == ["a" * 12, "a" * 12, "ppp" + "ccc" + "a" * 6]
     missed = acceptance.assign(accepted=acceptance["accepted"] & False)  # no metamer has reached the target
-    assert verdicts(missed) == ["t" * 12, "t" * 12, "ppp" + "ccc" + "t" * 6]
+    assert outcome_letters(missed) == ["t" * 12, "t" * 12, "ppp" + "ccc" + "t" * 6]
 
 
 def test_the_chart_of_all_metamers_has_a_mark_for_every_verdict_of_the_pages(root):
@@ -116,6 +116,6 @@ def test_a_link_names_what_is_shown():
 
 
 def test_many_categories_are_numbered_alike_for_all_models(recognition):
-    categories, numbers = answers(recognition, STAGES)
+    categories, numbers = answer_numbers(recognition, STAGES)
     assert categories == ["cat", "dog"]
     assert numbers.keys() == recognition.keys()

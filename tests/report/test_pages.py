@@ -47,7 +47,7 @@ from metamers.report.navigation import LINKED
 from metamers.report.overview import overview_figure
 from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
 from metamers.report.preregistered import preregistered_figure
-from metamers.report.provenance import provenance
+from metamers.report.provenance import page_provenance
 from metamers.report.render import svg_uri
 from metamers.run import files
 from metamers.synthesize.qualities import quality_attributes
@@ -219,7 +219,7 @@ def context(models, relation, written, **changed) -> dict:
         "figures": [],
         "charts": charts({}, relation),
         "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
-        "origin": provenance([written]),
+        "origin": page_provenance([written]),
         "steps": {"table": {"head": ["Step"], "rows": []}, "times": {"head": ["Step"], "rows": []}},
         "synthesis": {
             **quality_attributes("quick"),
@@ -433,7 +433,7 @@ def test_judges_of_different_origin_are_not_one_family(model, relation, written,
 
 def test_numbers_can_be_traced(page, written):
     words = Elements(page).words
-    for found in provenance([written])["inputs"]["rows"][0]:
+    for found in page_provenance([written])["inputs"]["rows"][0]:
         assert found in words
     command = "snakemake report --cores all --configfile run.yaml"
     assert command in words
@@ -444,10 +444,10 @@ def test_numbers_can_be_traced(page, written):
 def test_a_run_of_several_pieces_is_said(relation, written, tmp_path):
     other = tmp_path / "other.nc"
     data = files.load(written)
-    changed = provenance([written])["inputs"]["rows"][0][0]
+    changed = page_provenance([written])["inputs"]["rows"][0][0]
     data.attrs["inputs"] = data.attrs["inputs"].replace(":", ': "0", "x":', 1)
     data.to_netcdf(other)
-    origin = provenance([written, other])
+    origin = page_provenance([written, other])
     assert origin["mixed"] == [changed]
     assert "Mixed versions" in text_of([], relation, written, origin=origin)
 
@@ -458,8 +458,8 @@ def test_what_a_file_of_the_run_was_made_from_is_traced_too_where_it_is_still_th
     data = files.load(written)
     data.attrs["inputs"] = json.dumps({str(written): "0", str(gone): "0", str(given): "0"})
     data.to_netcdf(other)
-    assert provenance([other])["derived"].keys() == {str(other)}
-    assert provenance([other], Path(written).parent)["derived"].keys() == {str(other), str(written)}
+    assert page_provenance([other])["derived"].keys() == {str(other)}
+    assert page_provenance([other], Path(written).parent)["derived"].keys() == {str(other), str(written)}
 
 
 def test_results_of_another_version_are_named(relation, written, tmp_path):
@@ -468,7 +468,7 @@ def test_results_of_another_version_are_named(relation, written, tmp_path):
     data = files.load(written)
     data.attrs["product_version"] = "metamers 0.0.1"
     data.to_netcdf(other)
-    origin = provenance([written, other])
+    origin = page_provenance([written, other])
     assert origin["other_version"]["rows"] == [[str(other), "metamers 0.0.1"]]
     words = Elements(text_of([], relation, written, origin=origin)).words
     assert "computed 1 of the files" in words

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from metamers.models.preprocessing import SoundPreprocessing
 from metamers.report.figures import svg
-from metamers.report.sounds import LEVELS, cochleagram_figure, cochleagram_of, picture
+from metamers.report.sounds import LEVELS, cochleagram_figure, cochleagram_of, cochleagram_picture
 from metamers.stimuli.sounds import write_sound
 
 RATE = 8000
@@ -55,7 +55,7 @@ def test_a_sound_of_another_rate_is_brought_to_the_models(exported, tmp_path):
 def test_pictures_have_a_scale_and_low_frequencies_at_the_bottom():
     low = np.zeros((4, 3))
     low[0], low[1] = 0.5, 2  # of a scale to 1: half of it, and beyond its end
-    image = picture(low, 1.0)
+    image = cochleagram_picture(low, 1.0)
     assert image.size == (3, 4)
     levels = np.array(image)
     assert (levels[-1] == round(0.5 * (LEVELS - 1))).all()
@@ -65,7 +65,7 @@ def test_pictures_have_a_scale_and_low_frequencies_at_the_bottom():
 
 def test_pictures_are_readable_without_colour():
     ramp = np.linspace(0, 1, LEVELS)[None]
-    grey = np.array(picture(ramp, 1.0).convert("RGB").convert("L"), int)[0]
+    grey = np.array(cochleagram_picture(ramp, 1.0).convert("RGB").convert("L"), int)[0]
     assert (np.diff(grey) > 0).all()
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import xarray as xr
 
-from metamers.report.provenance import provenance
+from metamers.report.provenance import page_provenance
 from metamers.run import files, manifest, shared
 from metamers.run.hashes import sha256_of
 
@@ -42,7 +42,7 @@ def test_a_copy_names_its_own_run_and_inputs_and_is_in_the_manifest(folder):
     assert copy.attrs["run"] == copy.attrs["project"] == "second"
     assert copy.attrs["id"] == files.load(made).attrs["id"].replace("first", "second")
     assert copy.attrs["history"].endswith("taken from the run first, which computed it")
-    derived = provenance(["results/second/nulls.nc"], folder / "results/second")["derived"]
+    derived = page_provenance(["results/second/nulls.nc"], folder / "results/second")["derived"]
     assert derived == {"results/second/nulls.nc": ("nulls", ["results/second/stimuli.nc"])}
     assert manifest.read("results/second").recorded["second/nulls.nc"] == sha256_of("results/second/nulls.nc")
 

@@ -40,9 +40,10 @@ def test_a_file_is_decoded_once_and_has_the_same_values_each_time(tmp_path, monk
         modality == "audio"
     )
     form, suffix = FORMATS[modality], MODALITIES[modality].suffix
+    sampling = dict.fromkeys(MODALITIES[modality].sampling, 8000)
     for folder in ("block", "final"):
         for name, value in zip("abc", values, strict=True):
-            form.write(value, tmp_path / folder / f"{name}{suffix}", 8000)
+            form.write(value, tmp_path / folder / f"{name}{suffix}", **sampling)
     monkeypatch.setitem(FORMATS, modality, replace(form, read=lambda path: read.append(path.name) or form.read(path)))
     decoded = Decoded("abc", modality)
     for folder in ("block", "final", "block", "final"):

@@ -25,5 +25,5 @@ def test_what_is_read_back_is_what_was_said_to_be_exported(modality, shape, tmp_
     form = FORMATS[modality]
     values = np.random.default_rng(0).uniform(-0.2, 1.2, shape).astype(np.float32)
     path = tmp_path / f"x{MODALITIES[modality].suffix}"
-    form.write(values, path, 20_000)
+    form.write(values, path, **dict.fromkeys(MODALITIES[modality].sampling, 20_000))
     np.testing.assert_array_equal(form.read(path), form.as_exported(values))

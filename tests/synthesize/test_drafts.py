@@ -107,8 +107,8 @@ def test_of_several_models_all_have_steps_in_tf32_or_none(convolutional, monkeyp
     monkeypatch.setattr(drafts, "supports_low_precision", lambda _model, stage, _format: supported[stage])
     places = [(convolutional, "block"), (convolutional, "logits")]
     assert drafts_of(places, settings, 10) == [EXACT, EXACT]
-    assert [draft.low for draft in drafts_of(places[:1], settings, 10)] == [10]
-    assert [draft.low for draft in drafts_of(places, {"low_precision": 1}, 10)] == [10, 0]
+    assert [draft.low_precision for draft in drafts_of(places[:1], settings, 10)] == [10]
+    assert [draft.low_precision for draft in drafts_of(places, {"low_precision": 1}, 10)] == [10, 0]
 
 
 def test_stimuli_are_resized_in_float32_within_tf32(convolutional):

@@ -186,6 +186,6 @@ def test_an_architecture_that_the_library_does_not_have_is_named(registered):
 def test_a_model_hears_sounds_of_another_rate_and_length(registered):
     model = models_load.load_model("spectemp", SPECTEMP, None, CPU)
     sounds = 0.1 * np.random.default_rng(0).standard_normal((2, 8000)).astype(np.float32)
-    fitted = models.fit_stimuli(model, sounds, 40_000)
+    fitted = models.fit_stimuli(model, sounds, {"sampling_rate_hz": 40_000})
     assert fitted.shape == (2, 5000)
     assert model.scores(fitted).shape == (2, 3)

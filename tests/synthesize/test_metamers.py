@@ -164,13 +164,13 @@ def test_a_file_of_metamers_names_the_dimensions_of_the_modality_s_signal(modali
     metamers, loss = rng.uniform(size=(2, 5, *shape)), rng.uniform(size=(2, 5, 7))
     measured = {"pearson_r": rng.uniform(size=(2, 5)), "natural_category": np.array(["cat", "dog"])}
     found = metamers_dataset(
-        modality, ("stimulus", "seed"), metamers, measured, {"stimulus": ["a", "b"]}, 20_000.0, loss
+        modality, ("stimulus", "seed"), metamers, measured, {"stimulus": ["a", "b"]}, {"sampling_rate_hz": 2e4}, loss
     )
     assert found["metamer"].dims == ("stimulus", "seed", *MODALITIES[modality].dims)
     assert found["pearson_r"].dims == ("stimulus", "seed")
     assert found["natural_category"].dims == ("stimulus",)
     assert found["loss"].dims == ("stimulus", "seed", "step")
-    assert found.attrs == {"sampling_rate_hz": 20_000.0}
+    assert found.attrs == {"sampling_rate_hz": 2e4}
 
 
 @pytest.mark.parametrize(("steps", "sizes"), [(2, [2, 2, 2, 2]), (1.75, [2, 2, 2, 1]), (2.25, [3, 2, 2, 2])])

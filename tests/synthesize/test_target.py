@@ -34,10 +34,12 @@ def natural() -> torch.Tensor:
     return torch.rand(len(NAMES), 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def to_target(model, natural, names=NAMES, target_error=TARGET, batch_size=4, **changed):
+def to_target(model, natural, names=NAMES, target_error=TARGET, max_batch_size=4, **changed):
     settings = TO_TARGET | changed | {"target_error": target_error}
     chosen = natural[[NAMES.index(name) for name in names]]
-    return synthesize(model, "block", chosen, starts(model, names), "to_target", settings, batch_size=batch_size)
+    return synthesize(
+        model, "block", chosen, starts(model, names), "to_target", settings, max_batch_size=max_batch_size
+    )
 
 
 def steps_of(loss: np.ndarray) -> np.ndarray:
@@ -248,7 +250,7 @@ def test_all_goals_reach_their_own_targets(root):
 
 def test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is(model, natural, monkeypatch, caplog):
     monkeypatch.setattr(target, "CPU_BATCH_SIZE_TO_TARGET", 7)
-    metamers, loss = to_target(model, natural, batch_size=7)
+    metamers, loss = to_target(model, natural, max_batch_size=7)
     usual, calls, graphs = target.root_mean_square, [], []
 
     def limited(errors: list[torch.Tensor]) -> torch.Tensor:
@@ -265,7 +267,7 @@ def test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is(model, nat
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(target, "root_mean_square", limited)
-    others, other_loss = to_target(model, natural, batch_size=7)
+    others, other_loss = to_target(model, natural, max_batch_size=7)
     assert torch.equal(others, metamers)
     np.testing.assert_array_equal(other_loss, loss)
     assert "out of memory: going on with 3 at once" in caplog.text

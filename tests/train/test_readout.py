@@ -10,7 +10,7 @@ from torch import nn
 
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
-from metamers.models.readout import Readout, pooled, read_readout
+from metamers.models.readout import FittedReadout, pooled, read_readout
 from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.train.files import READOUTS
@@ -112,7 +112,7 @@ def colours():
 
 def test_a_model_recognizes_by_its_readout_among_the_categories_of_the_task(tmp_path):
     model = colours()
-    readout = Readout(
+    readout = FittedReadout(
         "blocks", None, np.array(["red", "green", "blue"]), np.zeros(3), np.ones(3), np.eye(3), np.zeros(3)
     )
     images = np.zeros((3, 3, 8, 8), dtype=np.float32)
@@ -120,15 +120,15 @@ def test_a_model_recognizes_by_its_readout_among_the_categories_of_the_task(tmp_
         images[number, number] = 1
     images[2, 1] = 0.5
     with pytest.raises(ValueError, match="model colours has no classes"):
-        recognize(model, images, None, {"red": [0]})
+        recognize(model, images, {}, {"red": [0]})
     values, labels = images.mean((2, 3)), np.arange(3)
     found = readout_dataset(readout, 1.0, {"train": 3, "validation": 3}, (values, labels), SETTINGS)
     origin = {"title": "t", "source": "s", "step": "train_readout", "run": "r", "seed": 0, "inputs": [], "creator": {}}
     files.save(found, tmp_path / "colours.nc", declared=READOUTS, **origin)
     model.readout = read_readout(tmp_path / "colours.nc").answers
-    assert recognize(model, images, None, {name: [0] for name in readout.categories}).tolist() == [
+    assert recognize(model, images, {}, {name: [0] for name in readout.categories}).tolist() == [
         "red",
         "green",
         "blue",
     ]
-    assert recognize(model, images, None, {"green": [5], "red": [2]}).tolist() == ["red", "green", "green"]
+    assert recognize(model, images, {}, {"green": [5], "red": [2]}).tolist() == ["red", "green", "green"]

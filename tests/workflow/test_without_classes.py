@@ -199,7 +199,7 @@ def test_a_model_without_classes_recognizes_by_a_readout_that_was_not_fitted_to_
     features = {}
     for split in ("train", "validation"):
         chosen = examples.sel(stimulus=examples["split"] == split)
-        sounds = fit_stimuli(model, chosen["stimulus_value"].values, 8000)
+        sounds = fit_stimuli(model, chosen["stimulus_value"].values, {"sampling_rate_hz": 8000})
         features[split] = pooled_activations(model, sounds, stage), (chosen["category"] == "high").values.astype(int)
     fitted, _ = fit_readout(features["train"], features["validation"], ["low", "high"], stage)
     np.testing.assert_allclose(fitted.weight, readout["readout_weight"], rtol=0.01, atol=1e-3)

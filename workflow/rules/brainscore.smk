@@ -25,7 +25,7 @@ def published_listing(wildcards):
 def models_of_brainscore():
     """The models of images, with classes, that metamers of the run are made of, or that recognize them."""
     used = dict.fromkeys([*plan.generation_models, *plan.recognition_models])
-    return [model for model in used if MODALITIES[modality_of(model)].on_screen and plan.models[model].has_classes]
+    return [model for model in used if MODALITIES[modality_of(model)].brainscore and plan.models[model].has_classes]
 
 
 def metamers_shown(name):

@@ -24,7 +24,7 @@ from metamers.plan.left_out import MADE_WITHOUT_FAILED, command_line, with_faile
 from metamers.plan.needs import Needs, Work, Workload
 from metamers.plan.retrieved import collections
 from metamers.plan.targets import check_path, check_targets, parse_call, requested_targets
-from metamers.modalities import MODALITIES
+from metamers.modalities import MODALITIES, sampling_of
 from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable
 from metamers.run import manifest, shared
@@ -435,9 +435,9 @@ def modality_of(model):
     return plan.models[model].modality
 
 
-def rate_of(model):
-    """The sampling rate of a model of sounds in hertz; None for images."""
-    return plan.models[model].input.get("sampling_rate_hz")
+def sampling_of_metamers(model):
+    """How the exported metamers of a generation model are sampled."""
+    return sampling_of(plan.models[model].input)
 
 
 def builder_of(model):

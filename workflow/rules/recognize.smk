@@ -67,8 +67,7 @@ for group, recognition_models in plan.recognition_groups.items():
             dataset_entry=dataset_params(recognition_models[0]),
             recognition_models=recognition_params(recognition_models),
             modality=modality_of(recognition_models[0]),
-            # Of the exported natural sounds; None for images.
-            rate_hz=plan.datasets[plan.dataset_of[recognition_models[0]]].sampling_rate_hz,
+            sampling=sampling_of(plan.datasets[plan.dataset_of[recognition_models[0]]].parameters),
             stimuli=plan.stimuli_of(recognition_models[0]),
         cache: workflow.enable_cache
         resources:
@@ -104,7 +103,7 @@ for group, recognition_models in plan.recognition_groups.items():
             **answer_params("generation_model"),
             recognition_models=recognition_params(recognition_models),
             modality=modality_of(recognition_models[0]),
-            rate_hz=by("generation_model", rate_of),  # of the exported metamers; None for images
+            sampling=by("generation_model", sampling_of_metamers),
             stages=by("generation_model", plan.generation_models.__getitem__),
             stimuli=by("generation_model", plan.stimuli_of),
             seeds=plan.settings.synthesis.seeds,

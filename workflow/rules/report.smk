@@ -46,11 +46,11 @@ LEFT_OUT = (
 )
 
 
-# The model of the picture: the first one of images with a stage after the input, if there is one.
+# The model of the picture: the first one whose stimuli are pictures, with a stage after the input, if there is one.
 PICTURED = [
     model
     for model, stages in plan.generation_models.items()
-    if MODALITIES[plan.models[model].modality].on_screen and len(stages) > 1
+    if not MODALITIES[plan.models[model].modality].picture and len(stages) > 1
 ][:1]
 PICTURE = [f"results/<run>/report/picture_{model}.png" for model in PICTURED]
 

@@ -1,6 +1,7 @@
 """Measures of the metamers of the extensions: their match with every member, and what the members call them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ def natural_categories(
     members: Mapping[str, Model],
     matched: Mapping[str, Mapping[str, str]],
     natural: Mapping[str, torch.Tensor],
-    rate_hz: float | None,
+    sampling: Mapping[str, Any],
     classes: Mapping[str, Sequence[int]],
 ) -> xr.DataArray:
     """The category, right or wrong, that each member gives to the natural stimulus that it matches.
@@ -33,8 +34,8 @@ def natural_categories(
     natural
         ``own`` and ``other`` → stimuli (stimulus, …signal), in the first member's size or rate. The members get them as
         they would be exported.
-    rate_hz
-        Sampling rate of these sounds; None for images.
+    sampling
+        How these stimuli are sampled (``metamers.modalities.sampling_of``).
     classes
         Category → class indices.
 
@@ -46,7 +47,7 @@ def natural_categories(
     as_exported = FORMATS[next(iter(members.values())).modality].as_exported
     exported = {which: as_exported(stimuli.cpu().numpy()) for which, stimuli in natural.items()}
     given = {
-        name: {which: recognize(model, shown, rate_hz, classes) for which, shown in exported.items()}
+        name: {which: recognize(model, shown, sampling, classes) for which, shown in exported.items()}
         for name, model in members.items()
     }
     by_case = [[given[name][which] for name, which in of_case.items()] for of_case in matched.values()]
@@ -60,14 +61,14 @@ def measured_case(
     natural: Mapping[str, torch.Tensor],
     metamers: np.ndarray,
     classes: Mapping[str, Sequence[int]],
-    rate_hz: float | None,
+    sampling: Mapping[str, Any],
     target_errors: Mapping[str, float | None] | None = None,
 ) -> xr.Dataset:
     """Measures of the metamers of one case at one depth, for each member.
 
     Parameters
     ----------
-    members, stages, matched, natural, rate_hz, target_errors
+    members, stages, matched, natural, sampling, target_errors
         As for ``metamers.beyond.synthesize.case_metamers``.
     metamers
         (stimulus, …signal), in the first member's size or rate.
@@ -88,7 +89,7 @@ def measured_case(
     """
     errors, of_members = target_errors or {}, []
     for name, model in members.items():
-        fit = fit_to(model, rate_hz)
+        fit = fit_to(model, sampling)
         synthetic = torch.from_numpy(metamers).to(natural[OWN].device)
         other = OWN if matched[name] == OTHER else OTHER
         wanted, reached, not_wanted = (
@@ -96,7 +97,7 @@ def measured_case(
             for stimuli in (natural[matched[name]], synthetic, natural[other])
         )
         exported = FORMATS[model.modality].as_exported(metamers)
-        found = measure(model, wanted, reached, exported, rate_hz, classes, errors.get(name))
+        found = measure(model, wanted, reached, exported, sampling, classes, errors.get(name))
         found["other_error"] = match_each(not_wanted, reached)["normalized_error"]
         of_members.append(xr.Dataset({key: ("stimulus", values) for key, values in found.items()}))
     return xr.concat(of_members, xr.DataArray(list(members), dims="member", name="member")).transpose("stimulus", ...)

@@ -489,7 +489,7 @@ def metamer_sets(
     largest_error: np.ndarray,
     accepted: np.ndarray,
     classes: Mapping[str, Sequence[int]],
-    rate_hz: float | None,
+    sampling: Mapping[str, Any],
     wanted: Mapping[str, Any],
     settings: Mapping[str, Any],
     names: Sequence[Sequence[str | int]],
@@ -512,8 +512,8 @@ def metamer_sets(
         Whether the run's own metamer of each stimulus is accepted, (stimulus,).
     classes
         Category → class indices.
-    rate_hz
-        Sampling rate of these sounds; None for images.
+    sampling
+        How these stimuli are sampled (``metamers.modalities.sampling_of``).
     wanted
         ``tolerance`` and ``singular_values``: see ``local_dimension``. ``steps``: of ``most_different_metamers``.
     settings
@@ -565,7 +565,7 @@ def metamer_sets(
     ]
     pairs = torch.cat([one.metamers for one in found])
     exported = FORMATS[model.modality].as_exported(pairs.flatten(0, 1).cpu().numpy())
-    answers = [recognize(judge, exported, rate_hz, classes).reshape(-1, PAIR) for judge in models.values()]
+    answers = [recognize(judge, exported, sampling, classes).reshape(-1, PAIR) for judge in models.values()]
     rank = np.array([one.rank for one in dimensions])
     by_pair = ("stimulus", "most_different")
     return xr.Dataset(

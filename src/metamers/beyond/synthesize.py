@@ -29,9 +29,9 @@ from metamers.synthesize.target import optimize_to_target
 Fit = Callable[[torch.Tensor], torch.Tensor]
 
 
-def fit_to(model: Model, rate_hz: float | None) -> Fit:
+def fit_to(model: Model, sampling: Mapping[str, Any]) -> Fit:
     """A differentiable function that brings stimuli to a model's size or rate, if they differ from it."""
-    return lambda stimuli: model.preprocessing.fit(stimuli, rate_hz)
+    return lambda stimuli: model.preprocessing.fit(stimuli, **sampling)
 
 
 def joint_max_batch_size(
@@ -81,7 +81,7 @@ def case_metamers(
     matched: Mapping[str, str],
     natural: Mapping[str, torch.Tensor],
     start: torch.Tensor,
-    rate_hz: float | None,
+    sampling: Mapping[str, Any],
     procedure: str,
     settings: Mapping[str, Any],
     label: str = "",
@@ -89,7 +89,7 @@ def case_metamers(
     part: str = "",
     seed: int = 0,
     target_errors: Mapping[str, float | None] | None = None,
-    batch_size: int | None = None,
+    max_batch_size: int | None = None,
 ) -> xr.Dataset:
     """Metamers of one case at one depth.
 
@@ -103,9 +103,9 @@ def case_metamers(
         ``own`` and ``other`` → stimuli (stimulus, …signal), in the first member's size or rate.
     start
         The start of the synthesis, in the same shape.
-    rate_hz
-        Sampling rate of these sounds; None for images.
-    procedure, settings, label, progress, part, seed, batch_size
+    sampling
+        How these stimuli are sampled (``metamers.modalities.sampling_of``).
+    procedure, settings, label, progress, part, seed, max_batch_size
         See ``metamers.synthesize.metamers.synthesize``.
     target_errors
         Member → normalized error at which synthesis ends; only for the procedure ``to_target``.
@@ -121,7 +121,7 @@ def case_metamers(
         When synthesis cannot work at a stage (``metamers.synthesize.metamers.check_stage``), or the loss becomes NaN or
         infinite.
     """
-    fits = {name: fit_to(model, rate_hz) for name, model in members.items()}
+    fits = {name: fit_to(model, sampling) for name, model in members.items()}
     errors = target_errors or {}
 
     def goals_of(stimuli: Sequence[int]) -> list[Goal]:
@@ -132,11 +132,11 @@ def case_metamers(
         ]
 
     if procedure == TO_TARGET:
-        metamers, loss = optimize_to_target(goals_of, start, settings, batch_size, label, progress, part)
+        metamers, loss = optimize_to_target(goals_of, start, settings, max_batch_size, label, progress, part)
     else:
         metamers, loss = optimize(goals_of(range(len(start))), start, procedure, settings, label, progress, part, seed)
     modality = next(iter(members.values())).modality
-    return metamers_dataset(modality, ("stimulus",), metamers.cpu().numpy(), {}, {}, rate_hz, loss)
+    return metamers_dataset(modality, ("stimulus",), metamers.cpu().numpy(), {}, {}, sampling, loss)
 
 
 def set_dataset(

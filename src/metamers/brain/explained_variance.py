@@ -1,6 +1,6 @@
 """Variance of measured responses that a stage explains, corrected for noise: squared, signed, and for shuffled stimuli.
 
-Fitting the regressions is in ``metamers.brain.ridge``, combining voxels in ``metamers.brain.participants``.
+Fitting the regressions is in ``metamers.brain.ridge``, combining voxels in ``metamers.brain.group_level``.
 """
 
 import numpy as np

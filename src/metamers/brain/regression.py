@@ -2,7 +2,7 @@
 
 This module combines the parts: random halves of the stimuli, ridge regression (``metamers.brain.ridge``), explained
 variance corrected for noise (``metamers.brain.explained_variance``), and results over participants
-(``metamers.brain.participants``). The published regressions are read in ``metamers.paper.brain``.
+(``metamers.brain.group_level``). The published regressions are read in ``metamers.paper.brain``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import xarray as xr
 
 from metamers.brain.activations import features_by_stage
 from metamers.brain.explained_variance import corrected_r2, correlate_standardized, shuffled_r2, standardize
-from metamers.brain.participants import best_stage_left_out, interval_half_width, medians_by_participant, shuffle_p
+from metamers.brain.group_level import best_stage_left_out, interval_half_width, medians_by_participant, shuffle_p
 from metamers.brain.reliability import minimum_reliability, reliability
 from metamers.brain.responses import SIMULATED_RESPONSE, check_responses
 from metamers.brain.ridge import decompose, predict, project_to_span, ridge_gains
@@ -183,9 +183,9 @@ def regression(activations: xr.Dataset, measured: xr.DataArray, count: int, shuf
         Signed explained variance (``signed_r2``, clipped at -1 and 1): (stage, voxel, split) → ``signed_r2_corrected``;
         (participant, stage) → ``voxels_signed_r2``; (participant) → ``signed_best_stage``, ``signed_best_stage_r2``.
         Means over participants: (stage) → ``signed_r2``, and ``best_signed_r2`` for the chosen stages, each with
-        ``_low`` and ``_high`` (``metamers.brain.participants.interval_half_width``). For shuffled stimuli: (shuffle,
+        ``_low`` and ``_high`` (``metamers.brain.group_level.interval_half_width``). For shuffled stimuli: (shuffle,
         participant, stage) → ``shuffled_voxels_signed_r2``, (shuffle) → ``shuffled_best_signed_r2``; (stage) →
-        ``p_shuffled``, and ``best_p_shuffled`` (``metamers.brain.participants.shuffle_p``). (voxel) →
+        ``p_shuffled``, and ``best_p_shuffled`` (``metamers.brain.group_level.shuffle_p``). (voxel) →
         ``voxel_reliability``, over all stimuli; ``unreliable_voxels``: number of voxels that are no more reliable than
         chance; ``training_stimuli``: number of stimuli that a regression is fitted to. For a simulated brain also
         (participant, stage) → ``noiseless_voxels_r2``.

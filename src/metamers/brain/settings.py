@@ -13,7 +13,8 @@ from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 
 MIN_REGRESSION_STIMULI = 8  # one half fits the regression, the other half tests it
-DEFAULT_MODALITY = "audio"  # its dataset is used if `analyses.brain.dataset` is null
+# Its dataset is used if `analyses.brain.dataset` is null.
+DEFAULT_MODALITY = next(name for name, modality in MODALITIES.items() if modality.brain_responses)
 KEY = "analyses.brain"
 
 

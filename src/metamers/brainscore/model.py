@@ -25,7 +25,6 @@ from metamers.recognize.recognition import answers
 from metamers.stimuli.formats import FORMATS
 
 VISUAL_DEGREES = 8  # of the input of a network, as of Brain-Score's own models (ModelCommitment)
-VISION = "vision"
 IMAGES_AT_ONCE = 64  # in memory
 
 
@@ -175,10 +174,10 @@ class RegistryModel(BrainModel):
 
     def _of_images(self, paths: list[str], function: Callable[[Model, torch.Tensor], np.ndarray]) -> np.ndarray:
         """A function of images (image, …), computed in groups. Images are read singly, since their sizes may differ."""
-        read, found = FORMATS[VISION].read, []
+        read, found = FORMATS[self._model.modality].read, []
         for first in range(0, len(paths), IMAGES_AT_ONCE):
             group = paths[first : first + IMAGES_AT_ONCE]
-            images = torch.cat([fit_stimuli(self._model, read(Path(path))[None], None) for path in group])
+            images = torch.cat([fit_stimuli(self._model, read(Path(path))[None], {}) for path in group])
             found.append(function(self._model, images))
         return np.concatenate(found)
 

@@ -29,7 +29,8 @@ from metamers.names import NATURAL, stage_path
 from metamers.repository import PACKAGE
 from metamers.run.hashes import sha256_of
 
-VISION = "vision"  # Brain-Score's models look at images; there is no such interface for sounds
+# The modality of Brain-Score's models; there is no such interface for sounds.
+BENCHMARKED = next(name for name, about in MODALITIES.items() if about.brainscore)
 FOLDER = "model_metamers"  # of each part of the plugin; not the name of this library, which models import
 PUBLISHED_STUDY = "Feather2023"
 METRIC = "recognizability_r2"
@@ -82,7 +83,7 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
         not agree, so that there is no noise ceiling.
     """
     models = [str(model) for model in experiment["generation_model"].values]
-    left_out = PUBLISHED[VISION].left_out_stages
+    left_out = PUBLISHED[BENCHMARKED].left_out_stages
     points = [(model, stage) for model in models for stage in own_stages(experiment, model) if stage not in left_out]
     if len(points) < FEWEST_CONDITIONS:
         raise ValueError(f"{len(points)} stages with metamers; a correlation needs at least {FEWEST_CONDITIONS}")
@@ -184,10 +185,10 @@ def own_stimuli(design: xr.Dataset, folder: str | Path) -> pd.DataFrame:
     pd.DataFrame
         ``STIMULUS_COLUMNS``; ``filename`` is below ``folder``.
     """
-    suffix = MODALITIES[VISION].suffix
+    suffix = MODALITIES[BENCHMARKED].suffix
     names = ("kind", "stimulus", "category", "generation_model", "stage", "seed")
     shown = pd.DataFrame({name: design[name].values for name in names})
-    shown = shown[(shown["kind"] == "main") & ~shown["stage"].isin(PUBLISHED[VISION].left_out_stages)]
+    shown = shown[(shown["kind"] == "main") & ~shown["stage"].isin(PUBLISHED[BENCHMARKED].left_out_stages)]
     rows = []
     for row in shown.itertuples():
         file = f"{row.stimulus}_{row.seed}"
@@ -200,7 +201,7 @@ def own_stimuli(design: xr.Dataset, folder: str | Path) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Group:
+class BenchmarkGroup:
     """The people of one benchmark, and the images that they saw.
 
     Attributes
@@ -247,7 +248,7 @@ def model_identifier(run: str, model: str) -> str:
     return f"metamers_{run}_{model}"
 
 
-def check_conditions(group: Group) -> None:
+def check_conditions(group: BenchmarkGroup) -> None:
     """Check that a benchmark has images of every condition, and of no other.
 
     Raises
@@ -262,7 +263,7 @@ def check_conditions(group: Group) -> None:
         raise ValueError(f"{group.name}: there are images of {', '.join(other)}, which nobody judged")
 
 
-def plugin_files(run: str, groups: Sequence[Group], models: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def plugin_files(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Write the texts of the plugin: path → text. ``data/model_metamers/<group>.nc`` is in addition.
 
     Parameters
@@ -292,7 +293,7 @@ def plugin_files(run: str, groups: Sequence[Group], models: Mapping[str, Mapping
     return texts
 
 
-def _data_init(groups: Sequence[Group]) -> str:
+def _data_init(groups: Sequence[BenchmarkGroup]) -> str:
     lines = [
         '"""Human recognition of model metamers. Written by the workflow metamers."""\n',
         "from brainscore_vision import data_registry, stimulus_set_registry\n",
@@ -306,7 +307,7 @@ def _data_init(groups: Sequence[Group]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _benchmark_init(groups: Sequence[Group]) -> str:
+def _benchmark_init(groups: Sequence[BenchmarkGroup]) -> str:
     lines = [
         '"""Human recognition of model metamers as benchmarks. Written by the workflow metamers."""\n',
         "from brainscore_vision import benchmark_registry\n",
@@ -336,7 +337,7 @@ def _model_init(run: str, models: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data_test(groups: Sequence[Group]) -> str:
+def _data_test(groups: Sequence[BenchmarkGroup]) -> str:
     rows = "".join(f"    ({g.data!r}, {g.recognition['proportion_correct'].shape!r}),\n" for g in groups)
     return (
         "import pytest\n\nfrom brainscore_vision import load_dataset\n\n\n"
@@ -349,7 +350,7 @@ def _data_test(groups: Sequence[Group]) -> str:
     )
 
 
-def _benchmark_test(groups: Sequence[Group]) -> str:
+def _benchmark_test(groups: Sequence[BenchmarkGroup]) -> str:
     rows = ""
     for group in groups:
         ceiling = group.recognition["proportion_correct"].attrs["noise_ceiling_r2"]
@@ -374,7 +375,7 @@ def _model_test(run: str, models: Mapping[str, Any]) -> str:
     )
 
 
-def _readme(run: str, groups: Sequence[Group], models: Mapping[str, Any]) -> str:
+def _readme(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str, Any]) -> str:
     rows = "".join(
         f"| `{group.benchmark}` | {group.recognition.sizes['presentation']} | {group.recognition.sizes['subject']} | "
         f"{len(group.stimuli)} | `{group.folder}` | {group.address or 'not published'} |\n"

@@ -28,7 +28,7 @@ def unavailable_brainscore(
     stimuli
         The images that participants of published experiments saw; none without participant-level data.
     """
-    own = any(MODALITIES[group.modality].on_screen for group in participants.values())
+    own = any(MODALITIES[group.modality].brainscore for group in participants.values())
     published, used = list(stimuli), list(used)
     if not own and not published:
         reason = (
@@ -42,7 +42,7 @@ def unavailable_brainscore(
                 "correct are biased when earlier answers decide what is shown."
             )
         return {"brainscore": reason, "brainscore_score": reason}
-    if not any(MODALITIES[models[name].modality].on_screen for name in used):
+    if not any(MODALITIES[models[name].modality].brainscore for name in used):
         return {
             "brainscore_score": "recognition_models: there is no model of images to score with Brain-Score. Name one "
             f"in recognition_models or generation_models. Models of the run: {', '.join(used) or 'none'}."

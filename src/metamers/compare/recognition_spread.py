@@ -161,7 +161,7 @@ def read_recognition(path: str | Path) -> pd.DataFrame:
     return table.astype(dict.fromkeys(models, float))
 
 
-class Answers(NamedTuple):
+class ModelAnswers(NamedTuple):
     """Rates above chance of the published recognition models in one modality.
 
     Attributes
@@ -179,17 +179,17 @@ class Answers(NamedTuple):
     families: np.ndarray
 
 
-def answers_of(table: pd.DataFrame, modality: str) -> Answers:
+def answers_of(table: pd.DataFrame, modality: str) -> ModelAnswers:
     """Select the answers of one modality from a result of ``recognition_table``."""
     own = table[table["modality"] == modality]
     models = list(dict.fromkeys(own["generation_model"]))
     rates = above_chance(own[models].to_numpy(float), PUBLISHED[modality].guessing)
     rates[own["generation_model"].to_numpy(str)[:, None] == np.array(models)] = np.nan
     family = dict(zip(own["generation_model"], own["family"], strict=True))
-    return Answers(rates, own["family"].to_numpy(str), np.array([family[model] for model in models]))
+    return ModelAnswers(rates, own["family"].to_numpy(str), np.array([family[model] for model in models]))
 
 
-def fit_spread(answers: Answers) -> Spread:
+def fit_spread(answers: ModelAnswers) -> Spread:
     """Estimate the components from published answers by penalized restricted maximum likelihood.
 
     The log odds of the recognition models' answers to one stage are normally distributed around a mean of the stage,

@@ -18,7 +18,7 @@ from metamers.compare.recognizability import proportion_by_stimulus
 from metamers.names import INPUT_STAGE
 
 Degree = Literal["shown", "suggested", "undecided"]
-Condition = Literal["interval", "stimuli", "families", "match"]
+VerdictCondition = Literal["interval", "stimuli", "families", "match"]
 
 # Beginnings of the names of variables, of modalities and of contrasts.
 FIRST_MINUS_LAST, LATER_STAGES = "first_minus_last", "late"
@@ -73,7 +73,7 @@ class Verdict:
 
     degree: Degree
     side: int
-    missing: tuple[Condition, ...]
+    missing: tuple[VerdictCondition, ...]
     evidence: Evidence
 
 
@@ -90,7 +90,7 @@ def verdict(evidence: Evidence) -> Verdict:
     interval excludes 0, but there are too few stimuli or families. *shown*: all conditions are met.
     """
     side = side_of_zero(evidence.low, evidence.high)
-    met: dict[Condition, bool] = {
+    met: dict[VerdictCondition, bool] = {
         "interval": side != 0,
         "stimuli": evidence.n >= MIN_STIMULI,
         "families": evidence.unrelated_families >= MIN_UNRELATED_FAMILIES,

@@ -10,7 +10,7 @@ from typing import Any
 from metamers.names import ConfigurationError
 
 # Front end → its settings with their defaults, those of the publishers' own extractors.
-SETTINGS: dict[str, dict[str, float]] = {
+FRONT_END_DEFAULTS: dict[str, dict[str, float]] = {
     "normalized_waveform": {},
     "whisper_log_mel": {"mels": 80, "window": 400, "hop": 160, "padded_s": 30},
     "ast_log_mel": {"mels": 128, "frames": 1024, "mean": -4.2677393, "std": 4.5689974},
@@ -25,7 +25,7 @@ KALDI_WINDOW_S, KALDI_HOP_S = 0.025, 0.01
 def front_end_name(preprocessing: str | Mapping[str, Any]) -> str | None:
     """The name of a front end in ``input.preprocessing``; None for another preprocessing."""
     name = preprocessing if isinstance(preprocessing, str) else preprocessing.get("name")
-    return name if name in SETTINGS else None
+    return name if name in FRONT_END_DEFAULTS else None
 
 
 def front_end_settings(
@@ -52,7 +52,7 @@ def front_end_settings(
     """
     chosen: Mapping[str, Any] = {"name": preprocessing} if isinstance(preprocessing, str) else preprocessing
     name = chosen["name"]
-    settings = SETTINGS[name] | chosen.get("arguments", {})
+    settings = FRONT_END_DEFAULTS[name] | chosen.get("arguments", {})
     samples = round(sampling_rate_hz * duration_s)
     if name == "whisper_log_mel":
         if sampling_rate_hz < 2 * WHISPER_HIGHEST_HZ:

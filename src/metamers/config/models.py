@@ -17,11 +17,10 @@ from metamers.config.read import resolve_path
 from metamers.config.sources import SOURCES, is_repository, source_name
 from metamers.config.stages import UNRESOLVED, Traced, number_of_automatic_stages
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
+from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 
 TAIL = 0.025  # probability on each side of a 95% interval
-# Keys of ``input`` that the entry has if the publisher of the network does not state them.
-STATED = {"vision": ("size", "mean", "std"), "audio": ("sampling_rate_hz", "duration_s", "preprocessing")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,7 +341,7 @@ def _of_publisher(
     if is_repository(source):
         check_modality(name, entry, published.pop("modality"))
         source["config"] = published.pop("config")
-    if missing := [key for key in STATED[entry["modality"]] if key not in given]:
+    if missing := [key for key in MODALITIES[entry["modality"]].stated if key not in given]:
         raise ConfigurationError(
             f"models: {name}.input: missing {', '.join(missing)}; the publisher does not state "
             f"{'it' if len(missing) == 1 else 'them'} in a form that the workflow has"

@@ -215,7 +215,7 @@ def page_settings(
         "exhibits": [f"{name}{suffix}" for name in map(str, design["exhibit"].values)],
         "orders": orders.tolist(),
         **({"adaptive": True} if adaptive else {}),
-        "masks": [f"masks/{number}.png" for number in range(MASKS)] if MODALITIES[modality].on_screen else [],
+        "masks": [f"masks/{number}.png" for number in range(MASKS)] if MODALITIES[modality].trial.masked else [],
         "icons": dict(icons),
         "durations": {key: value for key, value in settings.items() if key.endswith("_ms")},
         "at_first": settings.get("at_first", {}),
@@ -234,10 +234,10 @@ def expected_minutes(known: Mapping[str, Any], stimulus_s: float) -> int:
     known
         The result of ``page_settings``.
     stimulus_s
-        Duration of one stimulus in seconds; 0 for pictures, whose durations the settings have.
+        Duration of one stimulus in seconds; 0 if the settings have it (``Trial.timed``).
     """
     presentation_s = stimulus_s + sum(known["durations"].values()) / 1000
-    trial_s = presentation_s + MODALITIES[known["modality"]].answer_s
+    trial_s = presentation_s + MODALITIES[known["modality"]].trial.answer_s
     seconds = INSTRUCTIONS_S + len(known["orders"][0]) * trial_s
     seconds += known["practice"]["feedback"] * FEEDBACK_S + known["headphones"]["trials"] * HEADPHONE_TRIAL_S
     return math.ceil(seconds / 60)
@@ -256,7 +256,7 @@ def number_of_trials(known: Mapping[str, Any]) -> str:
 
 def consent_form(text: str, known: Mapping[str, Any], minutes: int) -> str:
     """Fill in ``{task}``, ``{trials}`` and ``{minutes}`` in the consent form; other braces stay as they are."""
-    task = MODALITIES[known["modality"]].participation
+    task = MODALITIES[known["modality"]].trial.participation
     for name, value in {"task": task, "trials": number_of_trials(known), "minutes": minutes}.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text

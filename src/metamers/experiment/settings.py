@@ -262,19 +262,19 @@ def check_experiment(settings: _ExperimentSettings, stages: Mapping[str, Mapping
     consent = Path(resolve_path(settings.consent))
     if not consent.is_file():
         raise ConfigurationError(
-            f"experiment.consent: there is no file {settings['consent']}; wanted a piece of HTML, to which "
+            f"experiment.consent: there is no file {settings.consent}; wanted a piece of HTML, to which "
             "participants agree"
         )
     try:
         consent.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigurationError(
-            f"experiment.consent: {settings['consent']} is not UTF-8 text ({error.reason} at byte {error.start}); save "
+            f"experiment.consent: {settings.consent} is not UTF-8 text ({error.reason} at byte {error.start}); save "
             "it in this encoding"
         ) from None
     if settings.icons is not None and not Path(resolve_path(settings.icons)).is_dir():
         raise ConfigurationError(
-            f"experiment.icons: there is no folder {settings['icons']}; wanted one with <category>.svg or .png, or null"
+            f"experiment.icons: there is no folder {settings.icons}; wanted one with <category>.svg or .png, or null"
         )
     for modality in stages:
         of_modality = settings.presentation[modality]
@@ -314,7 +314,7 @@ def _check_adaptive(
                 )
     if adaptive.interval is not None and adaptive.interval > LARGEST_INTERVAL[question]:
         raise ConfigurationError(
-            f"{key}.interval: found {adaptive['interval']}; wanted at most {LARGEST_INTERVAL[question]} for the "
+            f"{key}.interval: found {adaptive.interval}; wanted at most {LARGEST_INTERVAL[question]} for the "
             f"question {question!r}, because a wider interval needs hardly any answer"
         )
     if question == "threshold" and adaptive.bayes_factor is not None:
@@ -342,8 +342,7 @@ def missing_stimuli(
         Number of natural stimuli in the dataset's split ``test``, and number of natural stimuli with metamers.
     """
     practice, catch = settings.practice, settings.catch.trials
-    # On a screen, a catch trial shows the name of a category, so it needs no stimulus.
-    caught = 0 if MODALITIES[modality].on_screen else catch
+    caught = 0 if MODALITIES[modality].trial.catch_by_name else catch
     conditions = 1 + sum(map(len, stages.values()))
     before_main = practice.feedback + practice.trials + caught
     shown = f"the natural stimuli and {conditions - 1} stages are shown in main trials, so these need {conditions}"
@@ -376,7 +375,7 @@ def lacking_in_experiment(
         name = of_modality[modality]
         natural = len(stimuli_of_test_split(name, datasets[name]))
         reason = missing_stimuli(modality, settings.of(modality), stages, natural, len(rows[modality]))
-        if reason is None and MODALITIES[modality].on_screen:
+        if reason is None and MODALITIES[modality].trial.icons:
             reason = missing_icons(settings.icons, stimulus_categories(name, datasets[name].parameters))
         if reason:
             found[modality] = reason

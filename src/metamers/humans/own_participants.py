@@ -21,7 +21,7 @@ import xarray as xr
 
 from metamers.humans.exclusion import EXCLUSIONS, ExclusionRule
 from metamers.humans.participants import OBSERVERS, stage_union
-from metamers.humans.rows import COLUMNS, Answer, Questions, RowError, check_row, parse_json
+from metamers.humans.rows import ROW_COLUMNS, Answer, Questions, RowError, check_row, parse_json
 from metamers.names import NATURAL
 
 logger = logging.getLogger("metamers")
@@ -84,7 +84,7 @@ def _csv_rows(text: str) -> list[Any]:
     """Return the rows of a CSV text; from the first broken place on, the rest becomes one ``RowError``."""
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     columns = reader.fieldnames or []
-    if repeated := [name for name in COLUMNS if columns.count(name) > 1]:
+    if repeated := [name for name in ROW_COLUMNS if columns.count(name) > 1]:
         raise ValueError(f"it has the column {repeated[0]!r} twice")
     rows: list[Any] = []
     try:
@@ -138,7 +138,7 @@ def _check_file(path: str | Path, rows: Sequence[Any], design: str) -> None:
             "answers belong to another experiment, or the configuration of the run has changed"
         )
     raise ValueError(
-        f"{path}: no row of the experiment in it; wanted rows with {', '.join(COLUMNS)}, as written by the "
+        f"{path}: no row of the experiment in it; wanted rows with {', '.join(ROW_COLUMNS)}, as written by the "
         "experiment's page"
     )
 

@@ -30,7 +30,7 @@ REQUIRED_TEXTS = ("participant", "design", "step", "answer")
 OPTIONAL_TEXTS = ("exhibit", "target", "kind")
 # Times in ms; the browser's window in CSS pixels; device pixels per CSS pixel; zoom of the page and of fingers.
 NUMBERS = ("rt", "shown_ms", "window_width", "window_height", "pixel_ratio", "zoom", "pinch_zoom")
-COLUMNS = ("order", *REQUIRED_TEXTS)  # columns that every answer has
+ROW_COLUMNS = ("order", *REQUIRED_TEXTS)  # columns that every answer has
 
 
 class RowError(ValueError):

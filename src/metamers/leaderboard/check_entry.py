@@ -32,8 +32,8 @@ from metamers.leaderboard.entry import (
     SUFFIX,
     TESTED,
     VARIABLES,
-    Published,
-    Variable,
+    EntryVariable,
+    PublishedEvidence,
     entry_model,
     equivalence_of_stages,
     file_name,
@@ -129,7 +129,7 @@ def _kind_of_path(path: Path) -> str:
     return "no regular file" if path.exists() else "nothing"
 
 
-def entry_faults(entry: xr.Dataset, name: str, published: Published) -> list[Fault]:
+def entry_faults(entry: xr.Dataset, name: str, published: PublishedEvidence) -> list[Fault]:
     """Find what is wrong with an entry by itself.
 
     Parameters
@@ -204,7 +204,7 @@ def _is_text(found: Any, wanted: str) -> bool:
     return isinstance(found, str) and found == wanted
 
 
-def _value_faults(name: str, about: Variable, entry: xr.Dataset) -> Iterator[Fault]:
+def _value_faults(name: str, about: EntryVariable, entry: xr.Dataset) -> Iterator[Fault]:
     """Yield the first value of a variable that is out of its range, or the first bad text."""
     values = entry[name].values.ravel()
     if about.kind == "text":
@@ -219,7 +219,7 @@ def _value_faults(name: str, about: Variable, entry: xr.Dataset) -> Iterator[Fau
             yield Fault(name, f"{values[outside][0]:g}{_place(entry, name, outside)}", wanted)
 
 
-def _text_faults(name: str, values: Iterable[str], about: Variable) -> Iterator[Fault]:
+def _text_faults(name: str, values: Iterable[str], about: EntryVariable) -> Iterator[Fault]:
     for value in values:
         if not value.strip() and not about.missing:
             yield Fault(name, "an empty text", "a text")
@@ -236,7 +236,7 @@ def _text_faults(name: str, values: Iterable[str], about: Variable) -> Iterator[
             return
 
 
-def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+def _meaning_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fault]:
     """Yield faults of values that do not fit each other."""
     text = {name: entry[name].item() for name, about in VARIABLES.items() if about.kind == "text" and not about.dims}
     for name, valid in (("entry_modality", [*MODALITIES]), ("basis", [OWN_PARTICIPANTS, PREDICTION])):
@@ -410,7 +410,7 @@ def _interval_faults(entry: xr.Dataset, *names: str) -> Iterator[Fault]:
         yield Fault(names[0], f"{found}{_place(entry, names[0], wrong)}", "an interval that contains the value")
 
 
-def _recomputed_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+def _recomputed_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fault]:
     """Yield faults of values that follow from others: prediction, area, missing depth, test, and verdicts."""
     modality = entry["entry_modality"].item()
     chance = 1 / entry["categories"].item()
@@ -441,7 +441,7 @@ def _recomputed_faults(entry: xr.Dataset, published: Published) -> Iterator[Faul
     yield from _value_differs(entry, "missing_depth", curve.rule.missing, "computed from the curve")
 
 
-def _test_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+def _test_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fault]:
     """Yield faults of the test of own participants against natural stimuli."""
     modality, tested = entry["entry_modality"].item(), entry["participants_tested"].values
     row = published.variance.set_index("modality").loc[modality]
@@ -466,7 +466,7 @@ def _test_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
     yield from _value_differs(entry, "passes_depth", wanted, "depth of passes_up_to")
 
 
-def _natural_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+def _natural_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fault]:
     """Yield faults of recognizability, differences and ``natural_correct``, which answers of the same people give.
 
     ``natural_correct`` is the mean of all participants if each met natural stimuli, so that at every stage all
@@ -610,7 +610,7 @@ def without_duplicates(entries: Mapping[str, xr.Dataset]) -> tuple[dict[str, xr.
     return kept, left_out
 
 
-def read_entries(folder: str | Path, published: Published, without: str | None = None) -> dict[str, xr.Dataset]:
+def read_entries(folder: str | Path, published: PublishedEvidence, without: str | None = None) -> dict[str, xr.Dataset]:
     """Read all entries of a leaderboard.
 
     Parameters
@@ -654,7 +654,7 @@ def read_entries(folder: str | Path, published: Published, without: str | None =
 
 
 def check_entry(
-    path: str | Path, among: str | Path | None, published: Published
+    path: str | Path, among: str | Path | None, published: PublishedEvidence
 ) -> tuple[xr.Dataset | None, list[str]]:
     """Check one file.
 
@@ -730,7 +730,7 @@ def added_entry(base: str, folder: str | Path) -> Path:
     )
 
 
-def run_faults(entry: xr.Dataset, run: str | Path, published: Published) -> tuple[list[Fault], list[str]]:
+def run_faults(entry: xr.Dataset, run: str | Path, published: PublishedEvidence) -> tuple[list[Fault], list[str]]:
     """Compare an entry with the files of the run that it comes from.
 
     Parameters
@@ -797,7 +797,9 @@ def _path_within(folder: Path, name: str) -> Path | None:
     return path if within else None
 
 
-def _run_value_faults(entry: xr.Dataset, run: Path, people: Sequence[Path], published: Published) -> Iterator[Fault]:
+def _run_value_faults(
+    entry: xr.Dataset, run: Path, people: Sequence[Path], published: PublishedEvidence
+) -> Iterator[Fault]:
     """Yield values of an entry that differ from the run's own results, or from those of its answers."""
     board = entries_of(files.load_foreign(run / "comparison/leaderboard.nc"))
     model, stages = entry["generation_model"].item(), entry["stage"].values
@@ -825,7 +827,7 @@ def _run_value_faults(entry: xr.Dataset, run: Path, people: Sequence[Path], publ
         )
 
 
-def _answer_faults(entry: xr.Dataset, people: Sequence[xr.Dataset], published: Published) -> Iterator[Fault]:
+def _answer_faults(entry: xr.Dataset, people: Sequence[xr.Dataset], published: PublishedEvidence) -> Iterator[Fault]:
     """Yield values of a measured entry that differ from those that follow from the participants' answers."""
     model, about = entry["generation_model"].item(), entry_model(entry)
     judged = own_participants_curves({about["modality"]: people}, {model: about})

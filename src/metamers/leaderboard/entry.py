@@ -36,7 +36,7 @@ from metamers.leaderboard.curves import (
 )
 from metamers.leaderboard.normalized_area import weighted_area
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_normalized_curve, predicted_area
-from metamers.leaderboard.ranking import verdicts
+from metamers.leaderboard.ranking import passed_stages
 from metamers.leaderboard.texts import CREATOR_LETTERS
 from metamers.names import INPUT_STAGE, without_folders
 from metamers.repository import ROOT
@@ -64,7 +64,7 @@ RECOGNIZABILITY = ("recognizability", "recognizability_low", "recognizability_hi
 
 
 @dataclass(frozen=True)
-class Variable:
+class EntryVariable:
     """What a variable of an entry may contain.
 
     Attributes
@@ -88,43 +88,43 @@ class Variable:
 
 _STAGE, _ITEM = ("stage",), ("item",)
 VARIABLES = {
-    "entry_format": Variable("whole", low=FORMAT, high=FORMAT),
-    "generation_model": Variable("text", high=100),
-    "entry_modality": Variable("text", high=20),
-    "basis": Variable("text", high=20),
-    "published_as": Variable("text", high=100, missing=True),
-    "registry_entry": Variable("text", high=50_000),
-    "creator_name": Variable("text", high=CREATOR_LETTERS["name"]),
-    "creator_email": Variable("text", high=CREATOR_LETTERS["email"], missing=True),
-    "creator_url": Variable("text", high=CREATOR_LETTERS["url"], missing=True),
-    "creator_institution": Variable("text", high=CREATOR_LETTERS["institution"], missing=True),
-    "entry_license": Variable("text", high=CREATOR_LETTERS["license"]),
-    "categories": Variable("whole", low=2, high=1_000_000),
-    "natural_correct": Variable("number"),
-    "guessing": Variable("number"),
-    **dict.fromkeys(AREA.values(), Variable("number")),
-    "missing_depth": Variable("number"),
-    "passes_up_to": Variable("text", high=200, missing=True),
-    "passes_depth": Variable("number", missing=True),
-    "fails_from": Variable("text", high=200, missing=True),
-    "stage": Variable("text", _STAGE, high=200),
-    "stage_depth": Variable("number", _STAGE),
-    "listed": Variable("boolean", _STAGE),
-    **dict.fromkeys(RECOGNIZABILITY, Variable("number", _STAGE, missing=True)),
-    **dict.fromkeys(OTHERS, Variable("number", _STAGE, missing=True)),
-    "asked_families": Variable("text", high=10_000),
-    "generation_family": Variable("text", high=200),
-    "participants": Variable("whole", _STAGE, high=1_000_000),
-    "participants_tested": Variable("whole", _STAGE, high=1_000_000),
-    **dict.fromkeys(TESTED, Variable("number", _STAGE, low=-2, high=2, missing=True)),
-    "item_kind": Variable("text", _ITEM, high=50),
-    "item_name": Variable("text", _ITEM, high=500),
-    "fingerprint": Variable("text", _ITEM, high=50_000, missing=True),
+    "entry_format": EntryVariable("whole", low=FORMAT, high=FORMAT),
+    "generation_model": EntryVariable("text", high=100),
+    "entry_modality": EntryVariable("text", high=20),
+    "basis": EntryVariable("text", high=20),
+    "published_as": EntryVariable("text", high=100, missing=True),
+    "registry_entry": EntryVariable("text", high=50_000),
+    "creator_name": EntryVariable("text", high=CREATOR_LETTERS["name"]),
+    "creator_email": EntryVariable("text", high=CREATOR_LETTERS["email"], missing=True),
+    "creator_url": EntryVariable("text", high=CREATOR_LETTERS["url"], missing=True),
+    "creator_institution": EntryVariable("text", high=CREATOR_LETTERS["institution"], missing=True),
+    "entry_license": EntryVariable("text", high=CREATOR_LETTERS["license"]),
+    "categories": EntryVariable("whole", low=2, high=1_000_000),
+    "natural_correct": EntryVariable("number"),
+    "guessing": EntryVariable("number"),
+    **dict.fromkeys(AREA.values(), EntryVariable("number")),
+    "missing_depth": EntryVariable("number"),
+    "passes_up_to": EntryVariable("text", high=200, missing=True),
+    "passes_depth": EntryVariable("number", missing=True),
+    "fails_from": EntryVariable("text", high=200, missing=True),
+    "stage": EntryVariable("text", _STAGE, high=200),
+    "stage_depth": EntryVariable("number", _STAGE),
+    "listed": EntryVariable("boolean", _STAGE),
+    **dict.fromkeys(RECOGNIZABILITY, EntryVariable("number", _STAGE, missing=True)),
+    **dict.fromkeys(OTHERS, EntryVariable("number", _STAGE, missing=True)),
+    "asked_families": EntryVariable("text", high=10_000),
+    "generation_family": EntryVariable("text", high=200),
+    "participants": EntryVariable("whole", _STAGE, high=1_000_000),
+    "participants_tested": EntryVariable("whole", _STAGE, high=1_000_000),
+    **dict.fromkeys(TESTED, EntryVariable("number", _STAGE, low=-2, high=2, missing=True)),
+    "item_kind": EntryVariable("text", _ITEM, high=50),
+    "item_name": EntryVariable("text", _ITEM, high=500),
+    "fingerprint": EntryVariable("text", _ITEM, high=50_000, missing=True),
 }
 MAX_LENGTHS = {"stage": 1000, "item": 20_000}  # of the dimensions
 
 
-class Published(NamedTuple):
+class PublishedEvidence(NamedTuple):
     """What the published participants say, by which entries are placed and checked.
 
     Attributes
@@ -150,7 +150,7 @@ class Published(NamedTuple):
 
 def published_reference(
     groups: pd.DataFrame, depths: pd.DataFrame, variance: pd.DataFrame, recognition: pd.DataFrame
-) -> Published:
+) -> PublishedEvidence:
     """Compute what entries are compared with.
 
     Parameters
@@ -171,10 +171,10 @@ def published_reference(
         of_modality = xr.Dataset(columns).expand_dims(modality=[str(modality)])
         relations[str(modality)] = published_relation(with_spread(of_modality, recognition), str(modality))
     scaled = normalized_curves(curves, natural_recognizability(groups), depths_by_model(depths))
-    return Published(curves, scaled, mean_natural_recognizability(groups), variance, relations)
+    return PublishedEvidence(curves, scaled, mean_natural_recognizability(groups), variance, relations)
 
 
-def read_published(folder: str | Path = ROOT / "resources" / "published") -> Published:
+def read_published(folder: str | Path = ROOT / "resources" / "published") -> PublishedEvidence:
     """Read the committed tables of published participants (``published_reference``).
 
     Parameters
@@ -379,7 +379,7 @@ def judged_columns(
         own = tested.sel(generation_model=model).reindex(stage=stages)
         test = {name: own[name].values for name in TESTED}
         compared = own["participants"].fillna(0).values
-        verdict = {name: found[0] for name, found in verdicts(tested, [model]).items()}
+        verdict = {name: found[0] for name, found in passed_stages(tested, [model]).items()}
     columns = dict(zip(RECOGNIZABILITY, values[["value", "low", "high"]].to_numpy(float).T, strict=True))
     columns |= {"participants": values["n"].fillna(0).to_numpy(int), "participants_tested": compared.astype(int)}
     return columns | test, verdict
@@ -405,7 +405,7 @@ def entry_model(entry: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def normalized_entry(entry: xr.Dataset, published: Published) -> tuple[NormalizedCurve, dict[str, float]]:
+def normalized_entry(entry: xr.Dataset, published: PublishedEvidence) -> tuple[NormalizedCurve, dict[str, float]]:
     """Compute an entry's curve on the shared scale and its area, from its values by stage.
 
     Parameters

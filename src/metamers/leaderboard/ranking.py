@@ -156,7 +156,7 @@ def leaderboard(
             depth_first=0.0,
             depth_last=1.0,
             participants=[int(curve["n"].max()) for curve in shown],
-            **verdicts(tested, names),
+            **passed_stages(tested, names),
         )
         found = calibrated[calibrated["modality"] == modality]
         tables.append(table.merge(found[["generation_model", "left_out_area", "left_out_error"]], "left"))
@@ -186,7 +186,7 @@ def leaderboard(
     )
 
 
-def verdicts(tested: xr.Dataset, models: Sequence[str]) -> dict[str, list[Any]]:
+def passed_stages(tested: xr.Dataset, models: Sequence[str]) -> dict[str, list[Any]]:
     """Return the ends of the stages that pass and fail, for some models: ``passes_up_to``, its depth, ``fails_from``.
 
     The depth is 0 if no stage passes, and NaN if none could be tested.

@@ -30,7 +30,7 @@ from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.qualities import number_of_steps
 from metamers.train.readout import described_readout
 
-STEPS = 3  # timed steps at each stage, after one that is not timed
+TIMED_STEPS = 3  # timed steps at each stage, after one that is not timed
 CHANCE_P = 0.05
 NOT_SURVIVED = "The process that took such a step was killed, most likely because memory ran out."
 
@@ -187,7 +187,7 @@ def _measure_here(model: Model, stage: str, natural: torch.Tensor, start: torch.
         normalized_error(target, model(metamers, stage)).sum().backward()
         wait_for(start.device)
 
-    return float(np.median(alternating(STEPS, step=step)["step"])), most_memory()
+    return float(np.median(alternating(TIMED_STEPS, step=step)["step"])), most_memory()
 
 
 def cost(model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor) -> dict[str, float]:

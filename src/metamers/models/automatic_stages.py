@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from metamers.models.graph import LAYERS, bottlenecks, layers_before, unfused_attention, with_gradient
-from metamers.models.load import check_run, load_network
+from metamers.models.load import check_forward, load_network
 from metamers.models.model import PREPROCESSING_PATH, SCORES_PATH
 from metamers.models.outputs import Part, chosen_part, class_scores_in, part_at, parts_of_output, tensors_of
 from metamers.models.preprocessing import build_preprocessing
@@ -92,7 +92,7 @@ def _run_with_gradient(name: str, preprocessing: nn.Module, network: nn.Module, 
         with torch.enable_grad(), unfused_attention():
             return network(values.detach().requires_grad_().clone())  # a network may change its input in place
 
-    return check_run(name, preprocessing, network, examples, with_gradient)
+    return check_forward(name, preprocessing, network, examples, with_gradient)
 
 
 def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[list[_Result], Any]:

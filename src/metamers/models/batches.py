@@ -63,7 +63,7 @@ def forward_batch_size(work: Callable[[torch.Tensor], torch.Tensor], stimuli: to
 
 @torch.no_grad()
 def forward(
-    work: Callable[[torch.Tensor], torch.Tensor], stimuli: torch.Tensor, batch_size: int | None = None
+    work: Callable[[torch.Tensor], torch.Tensor], stimuli: torch.Tensor, max_batch_size: int | None = None
 ) -> np.ndarray:
     """Results of a pass without gradients, (stimulus, …) in float32, computed in batches.
 
@@ -73,7 +73,7 @@ def forward(
         The pass, from stimuli to activations or scores.
     stimuli
         (stimulus, …), on the device.
-    batch_size
+    max_batch_size
         Number of stimuli in a batch, halved whenever memory does not suffice; None: all if they are few, else as
         ``forward_batch_size``.
 
@@ -84,8 +84,8 @@ def forward(
     """
     if not len(stimuli):
         raise ValueError("found no stimuli; wanted one at least")
-    size = batch_size or CPU_FORWARD_BATCH_SIZE
-    if batch_size is None and len(stimuli) > CPU_FORWARD_BATCH_SIZE:
+    size = max_batch_size or CPU_FORWARD_BATCH_SIZE
+    if max_batch_size is None and len(stimuli) > CPU_FORWARD_BATCH_SIZE:
         size = forward_batch_size(work, stimuli)
     parts = in_batches(len(stimuli), size, lambda part: work(stimuli[part]).float().cpu().numpy())
     return np.concatenate(list(parts))

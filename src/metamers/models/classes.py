@@ -9,7 +9,7 @@ from metamers.models.batches import forward
 from metamers.models.model import Model
 
 
-def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int | None = None) -> np.ndarray:
+def class_scores(model: Model, stimuli: torch.Tensor, max_batch_size: int | None = None) -> np.ndarray:
     """Class scores (stimulus, class), float32, computed in batches.
 
     Parameters
@@ -18,7 +18,7 @@ def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int | None = N
         The recognition model.
     stimuli
         (stimulus, *model.preprocessing.signal_shape).
-    batch_size
+    max_batch_size
         As for ``metamers.models.batches.forward``.
 
     Raises
@@ -26,7 +26,7 @@ def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int | None = N
     ValueError
         When a score is not finite.
     """
-    scores = forward(model.scores, stimuli, batch_size)
+    scores = forward(model.scores, stimuli, max_batch_size)
     if not np.isfinite(scores).all():
         raise ValueError(f"model {model.name}: class scores are not finite")
     return scores

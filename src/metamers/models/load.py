@@ -175,7 +175,7 @@ def assemble(name: str, entry: Mapping[str, Any], network: nn.Module, device: to
 
 
 @torch.no_grad()
-def check_run(
+def check_forward(
     name: str,
     preprocessing: nn.Module,
     network: nn.Module,
@@ -241,10 +241,10 @@ def folded(model: Model, with_network: Callable[[nn.Module], Model], example: to
     Raises
     ------
     ValueError
-        As ``check_run``, and when a model with classes does not give class scores.
+        As ``check_forward``, and when a model with classes does not give class scores.
     """
     with model.all_stages() as wanted:
-        output = check_run(model.name, model.preprocessing, model.network, example)
+        output = check_forward(model.name, model.preprocessing, model.network, example)
     if model.classes:
         class_scores_in(output, model.output, model.name)
     inputs = model.preprocessing(example)

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from metamers.modalities import Start
+from metamers.modalities import MODALITIES, Start, sampling_of
 from metamers.models.batches import forward
 from metamers.models.outputs import Part, chosen_part, class_scores_in
 from metamers.names import INPUT_STAGE, unknown_name
@@ -178,9 +179,9 @@ class Model(nn.Module):
         return next(chain(self.parameters(), self.buffers()), torch.empty(0)).device
 
     @property
-    def sampling_rate_hz(self) -> float | None:
-        """Sampling rate of the sounds that the model takes; None for images."""
-        return getattr(self.preprocessing, "sampling_rate_hz", None)
+    def sampling(self) -> dict[str, Any]:
+        """How the values of the stimuli are sampled that the model takes (``metamers.modalities.sampling_of``)."""
+        return {key: getattr(self.preprocessing, key) for key in MODALITIES[self.modality].sampling}
 
     def run(self, stimuli: torch.Tensor) -> Any:
         """The whole output of the network, for stimuli (batch, …signal)."""
@@ -341,7 +342,7 @@ class Model(nn.Module):
             del relu.forward
 
 
-def fit_stimuli(model: Model, stimuli: np.ndarray, sampling_rate_hz: float | None) -> torch.Tensor:
+def fit_stimuli(model: Model, stimuli: np.ndarray, sampling: Mapping[str, Any]) -> torch.Tensor:
     """Stimuli in the size or sampling rate of a model, on its device.
 
     Parameters
@@ -351,8 +352,8 @@ def fit_stimuli(model: Model, stimuli: np.ndarray, sampling_rate_hz: float | Non
     stimuli
         (stimulus, …signal). Images of another size are resampled; sounds of another rate or length are resampled,
         padded or cut.
-    sampling_rate_hz
-        Sampling rate of sounds; None for images.
+    sampling
+        How their values are sampled (``metamers.modalities.sampling_of``).
 
     Returns
     -------
@@ -360,10 +361,15 @@ def fit_stimuli(model: Model, stimuli: np.ndarray, sampling_rate_hz: float | Non
         (stimulus, *model.preprocessing.signal_shape), float32.
     """
     values = torch.from_numpy(np.ascontiguousarray(stimuli, dtype=np.float32)).to(model.device)
-    return model.preprocessing.fit(values, sampling_rate_hz)
+    return model.preprocessing.fit(values, **sampling)
 
 
-def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int | None = None) -> np.ndarray:
+def fit_dataset(model: Model, stimuli: xr.Dataset) -> torch.Tensor:
+    """``fit_stimuli`` for all stimuli of a file of natural stimuli."""
+    return fit_stimuli(model, stimuli["stimulus_value"].values, sampling_of(stimuli.attrs))
+
+
+def activations(model: Model, stimuli: torch.Tensor, stage: str, max_batch_size: int | None = None) -> np.ndarray:
     """Activations (stimulus, …) at a stage, float32, computed in batches (``metamers.models.batches.forward``).
 
     Raises
@@ -371,7 +377,7 @@ def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int
     ValueError
         When an activation is not finite.
     """
-    values = forward(lambda batch: model(batch, stage), stimuli, batch_size)
+    values = forward(lambda batch: model(batch, stage), stimuli, max_batch_size)
     if not np.isfinite(values).all():
         raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
     return values

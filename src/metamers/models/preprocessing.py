@@ -15,12 +15,11 @@ import torch
 from torch import nn
 
 from metamers.config.front_ends import front_end_name, front_end_settings
-from metamers.modalities import MODALITIES
 from metamers.models.cochleagram import COCHLEAGRAMS
 from metamers.models.front_ends import FRONT_ENDS, NormalizedWaveform
 from metamers.models.python_file import module_from_file
 from metamers.stimuli.images import to_channels
-from metamers.stimuli.sounds import resample
+from metamers.stimuli.sounds import LIMITS, resample
 
 
 class ImagePreprocessing(nn.Module):
@@ -56,7 +55,7 @@ class ImagePreprocessing(nn.Module):
             image = torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1).expand(1, *self.signal_shape)
             self.register_buffer(name, image.contiguous(), persistent=False)
 
-    def fit(self, images: torch.Tensor, _rate: None = None) -> torch.Tensor:
+    def fit(self, images: torch.Tensor) -> torch.Tensor:
         """Bring images (batch, 3 or 1, row, column), values 0 to 1, to (batch, *signal_shape), if they differ."""
         images = to_channels(images, self.signal_shape[0])
         if images.shape[-2:] == (self.size, self.size):
@@ -160,7 +159,7 @@ class SoundPreprocessing(nn.Module):
 
     def limit(self, sounds: torch.Tensor) -> torch.Tensor:
         """Clamp sounds (batch, sample), natural ones too, to -1 to 1; the gradient is 0 outside."""
-        return sounds.clamp(*MODALITIES["audio"].limits)
+        return sounds.clamp(*LIMITS)
 
     def forward(self, sounds: torch.Tensor) -> torch.Tensor:
         """Sounds (batch, sample) to the network's input.

@@ -62,7 +62,7 @@ def pooled_activations(model: Model, stimuli: torch.Tensor, stage: str, features
 
 
 @dataclass(frozen=True)
-class Readout:
+class FittedReadout:
     """A linear function of pooled activations, with a score for each category.
 
     Attributes
@@ -109,10 +109,10 @@ class Readout:
         return self.categories[asked][scores[:, asked].argmax(axis=1)]
 
 
-def read_readout(path: str | Path) -> Readout:
+def read_readout(path: str | Path) -> FittedReadout:
     """Read a file of the rule ``train_readout`` (``metamers.train.readout.readout_dataset``)."""
     dataset = files.load(path)
-    return Readout(
+    return FittedReadout(
         dataset.attrs["stage"],
         dataset.attrs.get("features"),
         *(dataset[name].values for name in ("category", "feature_mean", "feature_standard_deviation")),

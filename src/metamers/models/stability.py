@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from metamers.models.load import FAILURES, check_run
+from metamers.models.load import FAILURES, check_forward
 from metamers.models.outputs import Part, chosen_part, tensors_of
 
 TOLERANCE = 1e-3  # in standard deviations of the outputs: above rounding, far below what changes an answer
@@ -38,7 +38,7 @@ def check_gradient(name: str, network: nn.Module, preprocessing: nn.Module) -> N
                 f"models: {name}.input.preprocessing: no gradient passes through it, so nothing can be synthesized. "
                 "Compute it with differentiable operations of PyTorch, without .detach(), torch.no_grad() and NumPy"
             )
-        output = check_run(name, preprocessing, network, stimulus, with_gradient)
+        output = check_forward(name, preprocessing, network, stimulus, with_gradient)
         ends = [one.sum() for _, one in tensors_of(output) if one.grad_fn is not None and one.is_floating_point()]
         try:
             if ends:

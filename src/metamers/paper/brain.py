@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.stats
 import xarray as xr
 
-from metamers.brain.participants import best_stage_left_out
+from metamers.brain.group_level import best_stage_left_out
 from metamers.compare.humans_vs_models import CORRELATIONS, bootstrap_intervals, correlations
 from metamers.config.tables import read_table
 from metamers.foreign.pickles import abbreviated

@@ -40,7 +40,7 @@ def page_context(
     not_public
         Figures that cannot be drawn: ``what`` and ``why``.
     origin
-        Result of ``metamers.report.provenance.provenance``.
+        Result of ``metamers.report.provenance.page_provenance``.
     """
     sections: dict[str, list[Mapping[str, str]]] = {}
     for row in rows:

@@ -13,16 +13,12 @@ import yaml
 from metamers.config.model_lock import forget_part, lock_path, replace_file
 from metamers.config.read import read_registry, read_yaml, resolve_path
 from metamers.config.sources import PUBLISHING, SOURCES, is_repository, source_name
-from metamers.modalities import IMAGENET_INPUT
+from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.plan.plan import Plan, make_plan
 from metamers.plan.steps import merge_defaults
 
 EXAMPLES = ", ".join(f"{kind}:{SOURCES[kind].example}" for kind in PUBLISHING)
-ABOUT_INPUTS = {
-    "vision": "The usual one for ImageNet; change it if the network was trained with another",
-    "audio": "Of the sounds; the network gets their cochleagram",
-}
 RANDOM = "{random: 0}"
 
 
@@ -30,9 +26,6 @@ def _flow(values: Mapping[str, Any]) -> str:
     """A mapping as YAML in one line."""
     text = yaml.safe_dump(dict(values), default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
     return text.strip()
-
-
-INPUTS = {"vision": _flow(IMAGENET_INPUT), "audio": "{sampling_rate_hz: 20000, duration_s: 1}"}
 
 
 def source_of(model: str) -> tuple[str, dict[str, str]]:
@@ -59,7 +52,7 @@ def source_of(model: str) -> tuple[str, dict[str, str]]:
 
 
 def modality_of(source: Mapping[str, str]) -> str:
-    """The modality of a source: that of its published weights, or, for transformers, of the network; else vision.
+    """The modality of a source: of its published weights, or, for transformers, of the network; else the first one.
 
     Raises
     ------
@@ -68,7 +61,7 @@ def modality_of(source: Mapping[str, str]) -> str:
     """
     kind = source_name(source)
     if SOURCES[kind].modality or not SOURCES[kind].published:
-        return SOURCES[kind].modality or "vision"
+        return SOURCES[kind].modality or next(iter(MODALITIES))
     from metamers.models.build import source_module  # it imports PyTorch
 
     try:
@@ -188,14 +181,15 @@ def entry_text(
         "builder": "the function loads them itself",
         RANDOM: "untrained; later pretrained, {path: FILE}, or another place (config/README.md)",
     }.get(weights, "a file of your own")
+    usual = _flow(MODALITIES[modality].usual_input)
     if given is not None:
-        input_line = f"input: {_flow(_mapping(given, '--input', INPUTS[modality]))}"
+        input_line = f"input: {_flow(_mapping(given, '--input', usual))}"
     elif weights != "pretrained" and (stated := _stated_input(source, modality)) is not None:
         input_line = f"input: {_flow(stated)} # as the library states it"
     elif weights == "pretrained" or is_repository(source):
-        input_line = f"# input: {INPUTS[modality]} # without this line: the input in the metadata of the weights"
+        input_line = f"# input: {usual} # without this line: the input in the metadata of the weights"
     else:
-        input_line = f"# {ABOUT_INPUTS[modality]}.\n  input: {INPUTS[modality]}"
+        input_line = f"# {MODALITIES[modality].about_usual_input}.\n  input: {usual}"
     about_classes = {
         None: "",
         True: "  classes: true # stated, not found out\n",

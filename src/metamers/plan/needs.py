@@ -13,7 +13,7 @@ from functools import cached_property
 
 from metamers.config.models import ModelEntry, architecture_of
 from metamers.config.tables import stimulus_table
-from metamers.modalities import MODALITIES
+from metamers.modalities import MODALITIES, Cost
 from metamers.plan.plan import Plan
 from metamers.run.durations import Measured
 from metamers.synthesize.qualities import TO_TARGET, number_of_steps
@@ -44,8 +44,6 @@ PASSES = {
     "coch_resnet50": (14.2, SOUND),
     "spectemp": (22, SOUND),  # that take as long as its Fourier transforms, with all filters
 }
-OTHER_PASS = {"vision": (8.2, IMAGE), "audio": (14.2, SOUND)}  # of other networks: those of a ResNet50
-FRONT_END = {"vision": 0, "audio": 10_000}  # operations that take as long as preprocessing, for each value
 SMALLEST_PASS = 3e7  # operations that take as long as calling the kernels of a network
 CORE = 3e10  # operations per second of one core, measured
 CARD = 2e13  # of a card, assumed: 30% of the peak of an H100 in float32 (docs/scale.md)
@@ -59,10 +57,8 @@ CARD_MB = 3000  # memory of the host for the libraries of a card, assumed
 RANKED_MB = 3300  # of a null distribution with many stimuli: metamers.null.distribution.MEMORY
 
 
-# Bytes on the disk of a value of a stimulus as NetCDF, and of the PNG or WAV file; and of the loss at a step.
+# Bytes on the disk of a value of a stimulus as NetCDF, and of the loss at a step.
 VALUE_BYTES, LOSS_BYTES = 3.6, 4
-EXPORTED_BYTES = {"vision": 0.9, "audio": 2.0}
-MEDIA_BYTES = {"vision": 130_000, "audio": 60_000}  # of a metamer in the report
 
 
 @dataclass(frozen=True)
@@ -161,9 +157,12 @@ class Workload:
         entry = self.plan.models[model]
         return MODALITIES[entry.modality].values(entry.input)
 
+    def _cost(self, model: str) -> Cost:
+        return MODALITIES[self.plan.models[model].modality].cost
+
     def front_end(self, model: str) -> float:
         """Operations that take as long as the preprocessing of one stimulus."""
-        return FRONT_END[self.plan.models[model].modality] * self.values(model)
+        return self._cost(model).preprocessing * self.values(model)
 
     @cached_property
     def networks(self) -> dict[str, float]:
@@ -172,7 +171,7 @@ class Workload:
 
     def _of_network(self, model: str, entry: ModelEntry) -> float:
         architecture = architecture_of(entry.source, entry.weights.get("pretrained"))
-        billions, at = PASSES.get(architecture, OTHER_PASS[entry.modality])
+        billions, at = PASSES.get(architecture, MODALITIES[entry.modality].cost.network)
         width = entry.source.get("arguments", {}).get("width", 1)
         return 1e9 * billions * width**2 * self.values(model) / at
 
@@ -233,13 +232,13 @@ class Workload:
     def exported(self, model: str) -> Work:
         """The work of exporting the metamers of a model."""
         number = self.metamers(model)
-        size = number * EXPORTED_BYTES[self.plan.models[model].modality] * self.values(model) / 1e6
+        size = number * self._cost(model).exported_bytes * self.values(model) / 1e6
         return Work(items=number, output_mb=size)
 
     def media(self, model: str) -> Work:
         """The work of preparing the metamers of a model for the report."""
         number = self.metamers(model)
-        return Work(items=number, output_mb=number * MEDIA_BYTES[self.plan.models[model].modality] / 1e6)
+        return Work(items=number, output_mb=number * self._cost(model).media_bytes / 1e6)
 
     def null(self, model: str) -> Work:
         """The work of the null distribution of a model."""
@@ -270,7 +269,7 @@ class Workload:
     def exported_stimuli(self, dataset: str) -> Work:
         """The work of exporting them."""
         number, modality = self.splits[dataset]["test"], self.plan.datasets[dataset].modality
-        return self._of_dataset(dataset, number, EXPORTED_BYTES[modality])
+        return self._of_dataset(dataset, number, MODALITIES[modality].cost.exported_bytes)
 
     def examples(self, dataset: str) -> Work:
         """The work of making the examples of a dataset, of all splits."""

@@ -387,8 +387,8 @@ class Plan:
 
     @property
     def brainscore_participants(self) -> list[str]:
-        """Groups of own participants that are benchmarks for Brain-Score: those that judged images."""
-        return [name for name, group in self.own_participants.items() if MODALITIES[group.modality].on_screen]
+        """Groups of own participants that are benchmarks for Brain-Score: those that judged stimuli of its modality."""
+        return [name for name, group in self.own_participants.items() if MODALITIES[group.modality].brainscore]
 
     @property
     def compared_modalities(self) -> list[str]:

@@ -14,7 +14,7 @@ from metamers.config.read import resolve_path
 from metamers.plan.plan import Plan
 from metamers.run.hashes import sha256_of
 
-PUBLISHED = "resources/published"
+PUBLISHED_FOLDER = "resources/published"
 FOLDER = "precomputed"
 RECORD = "made_from.json"
 
@@ -62,7 +62,7 @@ def precomputed_files(plan: Plan) -> dict[str, Path]:
     There are none with ``human_data: participants``, and none of a result with other settings or tables, or with a file
     that is missing or has changed.
     """
-    folder = Path(resolve_path(PUBLISHED)) / FOLDER
+    folder = Path(resolve_path(PUBLISHED_FOLDER)) / FOLDER
     if plan.settings.human_data == "participants" or not (folder / RECORD).is_file():
         return {}
     recorded = json.loads((folder / RECORD).read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from metamers.plan.plan import Plan
 from metamers.run.code_version import code_version
 
 # Keys of the configuration. The entries of models and datasets that are used are recorded by their hashes.
-SETTINGS = (
+RECORDED_KEYS = (
     *("run", "seed", "device", "human_data", "stimuli", "generation_models", "recognition_models", "training"),
     *("synthesis", "null", "acceptance", "recognition", "experiment"),
 )
@@ -22,8 +22,8 @@ RECORDED_STEPS = (
 
 
 def recorded_settings(config: Mapping[str, Any], *further: str) -> dict[str, Any]:
-    """The recorded settings of a configuration: those of ``SETTINGS``, and of further keys."""
-    return {key: config[key] for key in (*SETTINGS, *further)}
+    """The recorded settings of a configuration: those of ``RECORDED_KEYS``, and of further keys."""
+    return {key: config[key] for key in (*RECORDED_KEYS, *further)}
 
 
 def recorded_entries(plan: Plan, models: Iterable[str], datasets: Iterable[str]) -> dict[str, dict[str, Any]]:

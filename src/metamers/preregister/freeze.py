@@ -24,8 +24,8 @@ from scipy.special import betaincinv
 from metamers.compare.predicted_human import GUESSING, published_relation, sampling_of
 from metamers.compare.recognition_spread import NEAREST, above_chance, asked_families
 from metamers.names import INPUT_STAGE
-from metamers.preregister.distribution import central_interval, count_distribution
 from metamers.preregister.files import FROZEN
+from metamers.preregister.predictive import central_interval, count_distribution
 from metamers.preregister.settings import already_frozen
 from metamers.repository import ROOT
 from metamers.run import files

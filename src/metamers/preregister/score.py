@@ -18,8 +18,8 @@ import xarray as xr
 
 from metamers.humans.participants import own_stages
 from metamers.names import NATURAL
-from metamers.preregister.distribution import central_interval, count_distribution, log_score
 from metamers.preregister.freeze import frozen_stages, portable_name
+from metamers.preregister.predictive import central_interval, count_distribution, log_score
 from metamers.run import files
 
 LEVELS = (0.5, 0.8, 0.95)

@@ -16,7 +16,7 @@ from metamers.models.model import Model, fit_stimuli
 
 
 def recognize(
-    model: Model, stimuli: np.ndarray, sampling_rate_hz: float | None, classes: Mapping[str, Sequence[int]]
+    model: Model, stimuli: np.ndarray, sampling: Mapping[str, Any], classes: Mapping[str, Sequence[int]]
 ) -> np.ndarray:
     """The answers of a recognition model to exported stimuli (Feather et al. 2023, Methods).
 
@@ -26,8 +26,8 @@ def recognize(
         The recognition model.
     stimuli
         (stimulus, …signal), in any size or sampling rate.
-    sampling_rate_hz
-        Sampling rate of sounds; None for images.
+    sampling
+        How their values are sampled (``metamers.modalities.sampling_of``).
     classes
         Category → class indices.
 
@@ -41,7 +41,7 @@ def recognize(
     ValueError
         As ``class_scores`` and ``answers``.
     """
-    shown = fit_stimuli(model, stimuli, sampling_rate_hz)
+    shown = fit_stimuli(model, stimuli, sampling)
     if model.readout is not None:
         return model.readout(model, shown, classes)
     return answers(class_scores(model, shown), classes, model.name)

@@ -159,9 +159,9 @@ class Addresses:
     own: Mapping[str, str]
 
 
-def cell(what: str, address: str, heard: bool) -> dict[str, Any]:
+def cell(what: str, address: str, played: bool) -> dict[str, Any]:
     """One stimulus: its caption, and the address of its ``picture`` or ``sound``; the other one is None."""
-    return {"what": what, "picture": None if heard else address, "sound": address if heard else None}
+    return {"what": what, "picture": None if played else address, "sound": address if played else None}
 
 
 def gallery(made: xr.Dataset, found: Addresses) -> Gallery:
@@ -174,7 +174,7 @@ def gallery(made: xr.Dataset, found: Addresses) -> Gallery:
     found
         The set's files.
     """
-    part, heard = made.attrs["part"], not MODALITIES[made.attrs["modality"]].on_screen
+    part, played = made.attrs["part"], MODALITIES[made.attrs["modality"]].played
     rows = []
     for stimulus in map(str, made["stimulus"].values[:SHOWN]):
         for place in range(made.sizes["depth"]):
@@ -183,10 +183,10 @@ def gallery(made: xr.Dataset, found: Addresses) -> Gallery:
                 str(at[name].values) for name in ("category", "other_stimulus", "other_category")
             )
             stages = dict(zip(map(str, at["member"].values), map(str, at["member_stage"].values), strict=True))
-            row = [cell(f"natural: {category}", found.natural[stimulus], heard)]
+            row = [cell(f"natural: {category}", found.natural[stimulus], played)]
             for member, stage in stages.items():
                 if (member, stage, stimulus) in found.run:
-                    row.append(cell(f"matches {member} at {stage}", found.run[member, stage, stimulus], heard))
+                    row.append(cell(f"matches {member} at {stage}", found.run[member, stage, stimulus], played))
             for case in map(str, at["case"].values):
                 if part == "controversial":
                     others = " and ".join(f"{member} at {stage}" for member, stage in stages.items() if member != case)
@@ -195,9 +195,9 @@ def gallery(made: xr.Dataset, found: Addresses) -> Gallery:
                     what = "matches " + " and ".join(f"{member} at {stage}" for member, stage in stages.items())
                 else:
                     what = f"same match, started from {in_words(case)}"
-                row.append(cell(what, found.own[file_name(stimulus, place, case)], heard))
+                row.append(cell(what, found.own[file_name(stimulus, place, case)], played))
             if part != "ensemble":
-                row.append(cell(f"the other stimulus: {other_category}", found.natural[other], heard))
+                row.append(cell(f"the other stimulus: {other_category}", found.natural[other], played))
             rows.append(row)
     return rows
 
@@ -230,7 +230,7 @@ def lead_cells(lead: Mapping[str, Any], made: Mapping[str, xr.Dataset], found: M
             address = files.own[file_name(stimulus, key["depth"], key["case"])]
             made_here = set_.sel(stimulus=stimulus, case=key["case"]).isel(depth=key["depth"])
             what += f" (normalized error {significant(float(made_here['normalized_error'].max()))})"
-        shown = cell(what, address, not MODALITIES[set_.attrs["modality"]].on_screen)
+        shown = cell(what, address, MODALITIES[set_.attrs["modality"]].played)
         cells.append(shown | {"main": one["kind"] == OWN})
     return cells
 

@@ -49,7 +49,7 @@ def rounded(values: np.ndarray) -> Any:
     return float(f"{values:.{DIGITS}g}") if np.isfinite(values) else None
 
 
-def verdicts(acceptance: xr.Dataset) -> list[str]:
+def outcome_letters(acceptance: xr.Dataset) -> list[str]:
     """Outcome letters, one string per stage, ordered by stimulus, then seed."""
     ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
     accepted, above = (ordered[name].values for name in ("accepted", "above_null"))
@@ -58,7 +58,9 @@ def verdicts(acceptance: xr.Dataset) -> list[str]:
     return ["".join(of_stage.ravel()) for of_stage in letters]
 
 
-def answers(recognition: Mapping[str, xr.Dataset], stages: list[str]) -> tuple[list[str], dict[str, list[list[int]]]]:
+def answer_numbers(
+    recognition: Mapping[str, xr.Dataset], stages: list[str]
+) -> tuple[list[str], dict[str, list[list[int]]]]:
     """Answers of recognition models, as numbers.
 
     Parameters
@@ -117,18 +119,20 @@ def browser_data(
     Returns
     -------
     dict
-        ``heard``: whether stimuli are sounds; ``sheet``: layout of thumbnails in sheets; ``stages``, and ``folders``,
-        their names in paths; ``stimuli``: name, label and category of each; ``seeds``; ``measures``: name → label;
-        ``verdicts``, ``match`` (measure → stage → metamer), ``categories`` and ``answers``, with metamers in the order
-        of ``verdicts``; ``null``: measure → stage → ``QUANTILES`` of the null distribution.
+        ``picture``: ``Modality.picture``; ``player``: ending of the files that a player plays, None without players;
+        ``sheet``: layout of thumbnails in sheets; ``stages``, and ``folders``, their names in paths; ``stimuli``: name,
+        label and category of each; ``seeds``; ``measures``: name → label; ``verdicts``, ``match`` (measure → stage →
+        metamer), ``categories`` and ``answers``, with metamers in the order of ``verdicts``; ``null``: measure →
+        stage → ``QUANTILES`` of the null distribution.
     """
     stages = list(map(str, acceptance["stage"].values))
     ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
-    categories, answered = answers(recognition, stages)
+    categories, answered = answer_numbers(recognition, stages)
     return {
         "name": name,
         "modality": modality,
-        "heard": not MODALITIES[modality].on_screen,
+        "picture": MODALITIES[modality].picture,
+        "player": MODALITIES[modality].suffix if MODALITIES[modality].played else None,
         "sheet": {"side": SIDE, "across": ACROSS},
         "stages": stages,
         "folders": [stage_path(stage) for stage in stages],
@@ -137,7 +141,7 @@ def browser_data(
             for one in (acceptance.sel(stimulus=stimulus) for stimulus in acceptance["stimulus"].values)
         ],
         "seeds": [int(seed) for seed in acceptance["seed"].values],
-        "verdicts": verdicts(acceptance),
+        "verdicts": outcome_letters(acceptance),
         "measures": {name: measure.label for name, measure in MEASURES.items()},
         "match": {measure: [rounded(of_stage.ravel()) for of_stage in ordered[measure].values] for measure in MEASURES},
         "categories": categories,

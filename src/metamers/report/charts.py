@@ -19,7 +19,7 @@ import xarray as xr
 
 from metamers.compare.predicted_human import published_relation
 from metamers.report.browser import VERDICTS, rounded
-from metamers.report.figures import BLUE, FAINT, GREY, INK, KIND_COLOURS, PALE, RED, correlations
+from metamers.report.figures import BLUE, FAINT, GREY, INK, KIND_COLOURS, PALE, RED, correlation_lines
 from metamers.report.looks import Looks, scale_ranges
 from metamers.report.points import NATURAL_DEPTH, OTHERS, TITLES, Point, predicted_kind
 
@@ -316,7 +316,7 @@ def published_chart(points: Sequence[Point], relation: xr.Dataset, modality: str
 def published_figure(points: Sequence[Point], relation: xr.Dataset, modality: str) -> bytes:
     """``published_chart`` of the published models as SVG, with the published correlations above it."""
     chart = alt.layer(*_published_layers(points, relation, modality, {}))
-    return vector(chart.properties(width=460, height=460, title=correlations(relation, modality)), points)
+    return vector(chart.properties(width=460, height=460, title=correlation_lines(relation, modality)), points)
 
 
 def _contrast_axes() -> tuple[alt.X, alt.Y]:

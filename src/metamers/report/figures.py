@@ -155,7 +155,7 @@ def with_interval(relation: xr.Dataset, modality: str, name: str) -> str:
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def correlations(relation: xr.Dataset, modality: str) -> list[str]:
+def correlation_lines(relation: xr.Dataset, modality: str) -> list[str]:
     """Correlations of people with other models, and the noise ceiling, as two lines of text."""
     found = [f"{NAMES[name]} {with_interval(relation, modality, name)}" for name in CORRELATIONS]
     ceiling = f"noise ceiling of R² {float(relation['noise_ceiling_r2'].sel(modality=modality)):.3f}"

@@ -23,7 +23,7 @@ from metamers.leaderboard.entry import (
     AREA,
     CREATOR_VARIABLES,
     RECOGNIZABILITY,
-    Published,
+    PublishedEvidence,
     has_own_participants,
     measured_values,
     normalized_entry,
@@ -53,7 +53,7 @@ def _known(value: Any) -> Any:
     return None if value is None or pd.isna(value) else value
 
 
-def published_rows(board: xr.Dataset, published: Published) -> list[dict[str, Any]]:
+def published_rows(board: xr.Dataset, published: PublishedEvidence) -> list[dict[str, Any]]:
     """Make the rows of the published models.
 
     Parameters
@@ -119,7 +119,9 @@ def _stage_rows(
     return rows
 
 
-def entry_row(name: str, entry: xr.Dataset, published: Published, areas: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def entry_row(
+    name: str, entry: xr.Dataset, published: PublishedEvidence, areas: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     """Make the row of a submitted entry, with its rank among the published models, or the ``reason`` for none.
 
     Parameters
@@ -215,7 +217,7 @@ def entry_figure(row: Mapping[str, Any], others: Sequence[NormalizedCurve]) -> F
 
 
 def site_pages(
-    entries: Mapping[str, xr.Dataset], board: xr.Dataset, published: Published, repository: str | None
+    entries: Mapping[str, xr.Dataset], board: xr.Dataset, published: PublishedEvidence, repository: str | None
 ) -> tuple[dict[str, str], dict[str, bytes]]:
     """Make all pages and figures of the site.
 
@@ -271,7 +273,7 @@ def write_site(
     entries: Mapping[str, xr.Dataset],
     source: Mapping[str, str | Path],
     board: xr.Dataset,
-    published: Published,
+    published: PublishedEvidence,
     repository: str | None = None,
 ) -> int:
     """Write the site: pages, figures, style, and the files of the entries.

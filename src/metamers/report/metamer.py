@@ -25,25 +25,26 @@ class NotebookFigure(Figure):
         return stream.getvalue()
 
 
-def _draw_image(axes: Axes, _model: Model, image: np.ndarray, _rate: float | None) -> None:
+def _draw_image(axes: Axes, _model: Model, image: np.ndarray) -> None:
     axes.imshow(three_channels(image).transpose(1, 2, 0), vmin=0, vmax=1)
     axes.set_axis_off()
 
 
-def _draw_sound(axes: Axes, model: Model, sound: np.ndarray, sampling_rate_hz: float) -> None:
+def _draw_sound(axes: Axes, model: Model, sound: np.ndarray) -> None:
     """The input of the network, if it has frequencies and times, else the waveform."""
     with torch.no_grad():
         shown = model.preprocessing(torch.from_numpy(sound)[None].to(model.device)).cpu().squeeze().numpy()
-    seconds = len(sound) / sampling_rate_hz
+    rate_hz = model.sampling["sampling_rate_hz"]
+    seconds = len(sound) / rate_hz
     if shown.ndim == 2:
         axes.imshow(shown, origin="lower", aspect="auto", extent=(0, seconds, 0, len(shown)))
         axes.set(xlabel="Time (s)", ylabel="Frequency channel")
     else:
-        axes.plot(np.arange(len(sound)) / sampling_rate_hz, sound, color=BLUE, linewidth=0.5)
+        axes.plot(np.arange(len(sound)) / rate_hz, sound, color=BLUE, linewidth=0.5)
         axes.set(xlabel="Time (s)", ylabel="Amplitude", xlim=(0, seconds))
 
 
-DRAW: dict[str, Callable[[Axes, Model, np.ndarray, float | None], None]] = {
+DRAW: dict[str, Callable[[Axes, Model, np.ndarray], None]] = {
     "vision": _draw_image,
     "audio": _draw_sound,
 }
@@ -58,7 +59,6 @@ def metamer_figure(
     loss: np.ndarray,
     match: Mapping[str, float],
     null: Mapping[str, np.ndarray],
-    sampling_rate_hz: float | None,
 ) -> NotebookFigure:
     """Draw one metamer.
 
@@ -72,8 +72,6 @@ def metamer_figure(
         Normalized error before each step, (step,).
     match, null
         Measure → value of the metamer, and values (pair,) of pairs of natural stimuli.
-    sampling_rate_hz
-        Sampling rate of sounds; None for images.
     """
     figure = NotebookFigure(figsize=(9, 5.6 if null else 3), layout="constrained")
     rows = figure.subfigures(2, 1, height_ratios=(1.25, 1)) if null else [figure]
@@ -81,7 +79,7 @@ def metamer_figure(
     for axes, stimulus, title in zip(
         above, (natural, metamer), ("natural stimulus", f"metamer at {stage}"), strict=False
     ):
-        DRAW[model.modality](axes, model, stimulus, sampling_rate_hz)
+        DRAW[model.modality](axes, model, stimulus)
         axes.set_title(title)
     above[2].plot(np.arange(len(loss)), loss, color=BLUE)
     above[2].set(xlabel="Step", ylabel="Loss: normalized error", yscale="log", title="synthesis")

@@ -123,11 +123,11 @@ def _matched(of_model: xr.Dataset, stimulus: str, place: int) -> bool:
 def _row(of_model: xr.Dataset, stimulus: str, place: int, addresses: Addresses) -> list[dict[str, Any]]:
     """A natural stimulus, and its two most different metamers at the n-th depth."""
     name, stage = of_model.attrs["model"], of_model["stage"].values[place]
-    heard = not MODALITIES[of_model.attrs["modality"]].on_screen
+    played = MODALITIES[of_model.attrs["modality"]].played
     category = of_model["category"].sel(stimulus=stimulus).item()
     matched = "" if _matched(of_model, stimulus, place) else ", beyond the match"
-    return [cell(f"natural: {category}", addresses[stimulus], heard)] + [
-        cell(f"{which} metamer, {name} at {stage}{matched}", addresses[name, stimulus, place, which], heard)
+    return [cell(f"natural: {category}", addresses[stimulus], played)] + [
+        cell(f"{which} metamer, {name} at {stage}{matched}", addresses[name, stimulus, place, which], played)
         for which in PAIR_NAMES
     ]
 

@@ -16,7 +16,7 @@ from metamers.humans.participants import OBSERVERS, PUBLISHED_STIMULI, own_stage
 from metamers.humans.published import PUBLISHED
 from metamers.match import NULL_MEASURES
 from metamers.names import INPUT_STAGE, NATURAL
-from metamers.report.browser import VERDICTS, null_quantiles, rounded, verdicts
+from metamers.report.browser import VERDICTS, null_quantiles, outcome_letters, rounded
 from metamers.report.charts import POINTS, curve_layers, match_layers, vector
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, SLATE, published_curves
 from metamers.report.looks import MARKS, Looks
@@ -236,7 +236,7 @@ def match_rows(acceptance: xr.Dataset, measure: str) -> list[dict[str, Any]]:
             "verdict": VERDICTS[letters[cell]],
         }
         for place, (stage, found, letters) in enumerate(
-            zip(acceptance["stage"].values, values, verdicts(acceptance), strict=True)
+            zip(acceptance["stage"].values, values, outcome_letters(acceptance), strict=True)
         )
         for cell, value in enumerate(rounded(found.ravel()))
         if value is not None

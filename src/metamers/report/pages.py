@@ -198,7 +198,7 @@ def modality_result(
         "title": about.title,
         "noun": about.stimuli,
         "exported": about.exported_as,
-        "on_screen": about.on_screen,
+        "picture": about.picture,
         "models": models,
         "made": sum(summary["made"] for summary in summaries),
         "accepted": sum(summary["accepted"] for summary in summaries),
@@ -328,9 +328,9 @@ def site_context(
     models
         Result of ``model_context`` for each generation model; may be empty.
     examples
-        Modality → result of ``metamers.report.examples.example``; may be empty.
+        Modality → result of ``metamers.report.example_stimuli.example``; may be empty.
     remedies
-        Results of ``metamers.report.examples.remedy``; may be empty.
+        Results of ``metamers.report.example_stimuli.remedy``; may be empty.
     judges
         Recognition model → ``modality`` and ``family``.
     relation, recognizable, anova, contrasts
@@ -361,7 +361,7 @@ def site_context(
     captions
         Name → text; empty lines separate paragraphs.
     origin
-        Result of ``metamers.report.provenance.provenance``.
+        Result of ``metamers.report.provenance.page_provenance``.
     steps
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
     synthesis

@@ -18,7 +18,7 @@ CLEAR = 1.0  # evidence of at least this size is worth more than a bare mention 
 MAX_CHANGES = 30  # rows of the table of changes; the file has all
 
 
-def verdict(evidence: float) -> str:
+def evidence_word(evidence: float) -> str:
     """Return whether the evidence is ``for`` or ``against`` the prediction, or ``undecided``, also for NaN."""
     if not abs(evidence) >= CLEAR:
         return "undecided"
@@ -128,7 +128,7 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
         "points": scored.sizes["point"],
         **means,
         "evidence": f"{float(scored['evidence']):+.2f}".replace("-", "−") if known.any() else None,
-        "verdict": verdict(float(scored["evidence"])),
+        "verdict": evidence_word(float(scored["evidence"])),
         "threshold": CLEAR,
         "better": int((apart[known] > 0).sum()),
         "compared": int(known.sum()),

@@ -11,7 +11,7 @@ from metamers.run import files
 from metamers.run.conventions import PRODUCT_VERSION
 
 
-def provenance(paths: Sequence[str | Path], folder: str | Path | None = None) -> dict[str, Any]:
+def page_provenance(paths: Sequence[str | Path], folder: str | Path | None = None) -> dict[str, Any]:
     """Provenance of all results on the page, from the attributes of the run's files.
 
     Parameters

@@ -151,7 +151,7 @@ def gallery(found: xr.Dataset, addresses: Addresses) -> Gallery:
     addresses
         Of the exported stimuli.
     """
-    heard = not MODALITIES[found.attrs["modality"]].on_screen
+    played = MODALITIES[found.attrs["modality"]].played
     rows = []
     for stimulus, category in zip(map(str, found["stimulus"].values), found["category"].values, strict=True):
         for place, depth in enumerate(map(float, found["depth"].values)):
@@ -164,7 +164,7 @@ def gallery(found: xr.Dataset, addresses: Addresses) -> Gallery:
                 shown |= {
                     f"principal_{which}": f"{which} principal distortion at depth {depth:.3g}" for which in PRINCIPAL
                 }
-            rows.append([cell(what, addresses[depth, stimulus, name], heard) for name, what in shown.items()])
+            rows.append([cell(what, addresses[depth, stimulus, name], played) for name, what in shown.items()])
     return rows
 
 

@@ -58,7 +58,7 @@ def cochleagram_of(settings: Mapping[str, Any]) -> Callable[[Path], np.ndarray]:
     return cochleagram
 
 
-def picture(cochleagram: np.ndarray, top: float) -> Image.Image:
+def cochleagram_picture(cochleagram: np.ndarray, top: float) -> Image.Image:
     """A cochleagram (frequency, time) as a picture, one pixel per point, low frequencies at the bottom.
 
     Parameters

@@ -33,7 +33,7 @@ def steps_of(derived: Mapping[str, tuple[str, Sequence[str]]]) -> Steps:
     Parameters
     ----------
     derived
-        ``derived`` of ``metamers.report.provenance.provenance``.
+        ``derived`` of ``metamers.report.provenance.page_provenance``.
 
     Returns
     -------

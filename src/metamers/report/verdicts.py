@@ -6,7 +6,7 @@ interval, the number of stimuli, the normalized error, and what is missing for a
 
 import numpy as np
 
-from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Condition, Degree, Evidence, Verdict
+from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Degree, Evidence, Verdict, VerdictCondition
 from metamers.report.tables import percent, percentage_points, significant
 
 STIMULI = "stimuli"  # their name where the modality is not known
@@ -41,7 +41,7 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
     families = evidence.unrelated_families
     known = np.isfinite(evidence.normalized_error)
     error = f" (normalized error {significant(evidence.normalized_error)})" if known else ""
-    words: dict[Condition, str] = {
+    words: dict[VerdictCondition, str] = {
         "stimuli": f"only {evidence.n} of the {MIN_STIMULI} {noun} that are needed",
         "families": f"only one unrelated family of models was asked ({MIN_UNRELATED_FAMILIES} are needed)"
         if families

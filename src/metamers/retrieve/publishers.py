@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from metamers.modalities import INTERPOLATIONS
 from metamers.names import ConfigurationError
 from metamers.retrieve import hub_url, mirror_path
 
-INTERPOLATIONS = ("bicubic", "bilinear")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # Digits of a SHA-256 in an address: a folder of 64 digits, or 8 or more digits at the end of the file's name. A date is
 # not a hash.

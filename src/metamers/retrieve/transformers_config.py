@@ -8,6 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError, unknown_name
 
 # Keys of a config.json about storage, execution and training. Some of them would make the library run other code.
@@ -18,7 +19,7 @@ NOT_KEPT |= {"id2label", "label2id", "finetuning_task", "task_specific_params", 
 # outputs have names.
 FIXED = {"mask_ratio": 0.0, "use_pretrained_backbone": False, "return_dict": True}
 # The main input of a network → the modality of its models.
-MODALITY_OF_INPUT = {"pixel_values": "vision", "input_values": "audio", "input_features": "audio"}
+MODALITY_OF_INPUT = {name: modality for modality, about in MODALITIES.items() for name in about.transformers_inputs}
 
 
 def _kept(value: Any) -> Any:

@@ -26,7 +26,7 @@ class Format:
         (rows of a dataset's table, folder of their files, the dataset's registry entry) → Dataset of stimuli, as
         ``metamers.stimuli.labels.labelled_stimuli`` makes it.
     write
-        (values, path, sampling rate in Hz or None) → an exported file.
+        (values, path, how they are sampled as keywords: ``metamers.modalities.sampling_of``) → an exported file.
     read
         Path of an exported file → values, float32.
     integers
@@ -36,7 +36,7 @@ class Format:
     """
 
     read_files: Callable[[Sequence[Mapping[str, str]], Path, Mapping[str, Any]], xr.Dataset]
-    write: Callable[[np.ndarray, Path, float | None], None]
+    write: Callable[..., None]
     read: Callable[[Path], np.ndarray]
     integers: Callable[[np.ndarray], np.ndarray]
     scale: int
@@ -49,7 +49,7 @@ class Format:
 FORMATS = {
     "vision": Format(
         read_files=lambda rows, folder, entry: images.image_dataset(rows, folder, entry["size"]),
-        write=lambda values, path, _rate: images.write_image(values, path),
+        write=images.write_image,
         read=images.read_exported_image,
         integers=lambda values: images.three_channels(images.eight_bit(values)),
         scale=255,

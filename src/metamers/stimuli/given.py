@@ -1,28 +1,35 @@
 """Stimuli as a user gives them in Python: paths of files, Pillow's images, NumPy arrays and tensors.
 
-Readers of files are in ``metamers.stimuli.images`` and ``metamers.stimuli.sounds``.
+Readers of files are in ``metamers.stimuli.images`` and ``metamers.stimuli.sounds``. ``GIVEN`` has one entry for each
+modality of ``metamers.modalities.MODALITIES``.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import nn
 
+from metamers.modalities import IMAGENET_INPUT, INTERPOLATIONS
 from metamers.stimuli import images, sounds
 
 CHANNELS = (1, 3)
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
+LARGEST_SIDE = 224  # of the images of a network that does not state the size of its input, in pixels
+HIGHEST_HZ = 10_000  # of the published cochleagram
 
 
-def modality_of(value: Any) -> str:
-    """The modality of a stimulus: sounds have one dimension, come with their sampling rate, or are files of sound."""
+def _is_sound(value: Any, sampling_rate_hz: float | None) -> bool:
+    """Whether a stimulus is a sound: it has one dimension, comes with its sampling rate, or is a file of sound."""
+    if sampling_rate_hz is not None or isinstance(value, tuple):
+        return True
     if isinstance(value, str | Path):
-        return "audio" if Path(value).suffix.lower() in SOUND_SUFFIXES else "vision"
-    if isinstance(value, tuple):
-        return "audio"
-    return "vision" if isinstance(value, Image.Image) or np.ndim(_as_array(value, "stimulus")) > 1 else "audio"
+        return Path(value).suffix.lower() in SOUND_SUFFIXES
+    return not isinstance(value, Image.Image) and np.ndim(_as_array(value, "stimulus")) < 2
 
 
 def name_of(value: Any) -> str:
@@ -228,3 +235,66 @@ def _mono(array: np.ndarray, name: str) -> np.ndarray:
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{name}: found shape {array.shape}; wanted samples (sample,) or (channel, sample)")
     return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _input_of_images(network: nn.Module, image: Any, _rate: float | None) -> dict[str, Any]:
+    """The input of a network: stated by timm, usual in torchvision, or values 0 to 1 in the size of the image."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    channels = 1 if first is not None and first.in_channels == 1 else 3
+    stated = getattr(network, "pretrained_cfg", None) or getattr(network, "default_cfg", None)
+    if isinstance(stated, Mapping) and {"input_size", "mean", "std"} <= stated.keys():
+        interpolation = stated.get("interpolation")
+        chosen = interpolation if interpolation in INTERPOLATIONS else INTERPOLATIONS[0]
+        mean, std = ([*stated[name]][:channels] for name in ("mean", "std"))
+        return {"size": stated["input_size"][-1], "mean": mean, "std": std, "interpolation": chosen}
+    if type(network).__module__.startswith("torchvision."):
+        return dict(IMAGENET_INPUT)
+    size = min(as_image(image).shape[-1], LARGEST_SIDE)
+    return {"size": size, "mean": [0.0] * channels, "std": [1.0] * channels}
+
+
+def _input_of_sounds(_network: nn.Module, sound: Any, sampling_rate_hz: float | None) -> dict[str, Any]:
+    """Sounds with the rate and duration of the given one, through the published cochleagram."""
+    _, rate_hz, samples = with_rate(sound, sampling_rate_hz)
+    lower = {"cochleagram": {"high_hz": rate_hz / 2}} if rate_hz < 2 * HIGHEST_HZ else {}
+    return {"sampling_rate_hz": rate_hz, "duration_s": samples / rate_hz} | lower
+
+
+def _image_for(preprocessing: Any, image: Any, _rate: float | None, name: str) -> np.ndarray:
+    return as_image(image, preprocessing.size, name)
+
+
+def _sound_for(preprocessing: Any, sound: Any, sampling_rate_hz: float | None, name: str) -> np.ndarray:
+    return as_sound(sound, sampling_rate_hz, round(preprocessing.sampling_rate_hz), preprocessing.samples, name)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the functions for notebooks do with a user's stimulus of one modality.
+
+    Attributes
+    ----------
+    recognized
+        (stimulus, its sampling rate in Hz or None) → whether it is of this modality. The first modality counts that
+        says so.
+    input_for
+        (network, stimulus, its sampling rate) → ``input`` of a network that the user gives without one.
+    stimulus_for
+        (preprocessing of a model, stimulus, its sampling rate, its name for messages) → the stimulus (…signal) in the
+        model's size or rate.
+    """
+
+    recognized: Callable[[Any, float | None], bool]
+    input_for: Callable[[nn.Module, Any, float | None], dict[str, Any]]
+    stimulus_for: Callable[[Any, Any, float | None, str], np.ndarray]
+
+
+GIVEN = {
+    "vision": Given(lambda value, rate: not _is_sound(value, rate), _input_of_images, _image_for),
+    "audio": Given(_is_sound, _input_of_sounds, _sound_for),
+}
+
+
+def modality_of(value: Any, sampling_rate_hz: float | None = None) -> str:
+    """The modality of a user's stimulus."""
+    return next(modality for modality, given in GIVEN.items() if given.recognized(value, sampling_rate_hz))

@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 import xarray as xr
 
+from metamers.modalities import MODALITIES
 from metamers.stimuli.labels import labelled_stimuli, read_stimuli
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("metamers")
 
+LIMITS = MODALITIES["audio"].limits
 RMS = 0.1  # root mean square of every sound that is presented (Feather et al. 2023, Methods)
 
 # The decoder reads the rest of a truncated WAV or AIFF file and reports the truncation in its log only.

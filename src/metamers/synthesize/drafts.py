@@ -59,29 +59,29 @@ class Draft:
     ----------
     model
         The model; None if all steps are exact.
-    low, rough
+    low_precision, rough_cochleagram
         Number of steps, from the first one, with the network in low precision, and with rough cochleagrams.
-    number_format
+    low_precision_format
         The format of low precision.
     """
 
     model: Model | None = None
-    low: int = 0
-    rough: int = 0
-    number_format: str = BFLOAT16
+    low_precision: int = 0
+    rough_cochleagram: int = 0
+    low_precision_format: str = BFLOAT16
 
     def activations(self, taken: int) -> AbstractContextManager[Any]:
         """The context of the computation of activations, after this number of steps."""
         with ExitStack() as both:
-            if self.model is not None and taken < self.low:
-                both.enter_context(in_low_precision(self.model, self.number_format))
-            if self.model is not None and taken < self.rough:
+            if self.model is not None and taken < self.low_precision:
+                both.enter_context(in_low_precision(self.model, self.low_precision_format))
+            if self.model is not None and taken < self.rough_cochleagram:
                 both.enter_context(rough_cochleagrams(self.model.preprocessing))
             return both.pop_all()
 
     def kind(self, taken: int) -> tuple[bool, bool]:
         """Equal for steps that compute alike."""
-        return taken < self.low, taken < self.rough
+        return taken < self.low_precision, taken < self.rough_cochleagram
 
 
 def of_gradient(drafts: Sequence[Draft], taken: int) -> AbstractContextManager[Any]:
@@ -89,7 +89,8 @@ def of_gradient(drafts: Sequence[Draft], taken: int) -> AbstractContextManager[A
 
     A gradient in bfloat16 has the format of its step; one in TF32 must be computed within ``tf32``.
     """
-    return tf32() if any(draft.number_format == TF32 and taken < draft.low for draft in drafts) else nullcontext()
+    in_tf32 = (draft.low_precision_format == TF32 and taken < draft.low_precision for draft in drafts)
+    return tf32() if any(in_tf32) else nullcontext()
 
 
 EXACT = Draft()
@@ -125,6 +126,6 @@ def drafts_of(places: Sequence[tuple[Model, str]], settings: Mapping[str, Any], 
     TF32 is a setting of the process, so either all models have steps in TF32 or none.
     """
     drafts = [draft_of(model, stage, settings, steps) for model, stage in places]
-    if settings.get(FORMAT_SETTING) == TF32 and not all(draft.low for draft in drafts):
+    if settings.get(FORMAT_SETTING) == TF32 and not all(draft.low_precision for draft in drafts):
         drafts = [draft_of(model, stage, {**settings, "low_precision": 0}, steps) for model, stage in places]
     return drafts

@@ -4,6 +4,7 @@ Which metamers are accepted is decided in ``metamers.null.acceptance``.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ def measure(
     natural: np.ndarray,
     synthetic: np.ndarray,
     exported: np.ndarray,
-    sampling_rate_hz: float | None,
+    sampling: Mapping[str, Any],
     classes: Mapping[str, Sequence[int]] | None,
     target_error: float | np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
@@ -34,8 +35,8 @@ def measure(
         Its activations (stimulus, …) at the stage, of natural stimuli and of their metamers.
     exported
         The metamers (stimulus, …signal) as they are exported.
-    sampling_rate_hz
-        Sampling rate of sounds; None for images.
+    sampling
+        How their values are sampled (``metamers.modalities.sampling_of``).
     classes
         Category → class indices; None for a model without classes.
     target_error
@@ -56,7 +57,7 @@ def measure(
     found = match_each(natural, synthetic, target_error)
     if classes is None:
         return found
-    return found | {PREDICTED: recognize(model, exported, sampling_rate_hz, classes)}
+    return found | {PREDICTED: recognize(model, exported, sampling, classes)}
 
 
 def with_measures(
@@ -67,7 +68,7 @@ def with_measures(
     natural_category: np.ndarray | None,
     classes: Mapping[str, Sequence[int]] | None,
     target_error: float | None = None,
-    batch_size: int | None = None,
+    max_batch_size: int | None = None,
 ) -> xr.Dataset:
     """Add their measures to metamers of one stage.
 
@@ -82,7 +83,7 @@ def with_measures(
         for a model without classes.
     classes, target_error
         As for ``measure``.
-    batch_size
+    max_batch_size
         As for ``metamers.models.model.activations``.
 
     Returns
@@ -100,9 +101,9 @@ def with_measures(
     both = natural.repeat_interleave(made.sizes["seed"], dim=0), torch.from_numpy(metamers).to(natural.device)
     found = measure(
         model,
-        *(activations(model, stimuli, stage, batch_size) for stimuli in both),
+        *(activations(model, stimuli, stage, max_batch_size) for stimuli in both),
         FORMATS[model.modality].as_exported(metamers),
-        model.sampling_rate_hz,
+        model.sampling,
         classes,
         target_error,
     )

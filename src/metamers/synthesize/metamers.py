@@ -127,7 +127,7 @@ def synthesize(
     part: str = "",
     seed: int = 0,
     on_step: OnStep | None = None,
-    batch_size: int | None = None,
+    max_batch_size: int | None = None,
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Synthesize metamers of stimuli: in a number of steps, or to a target.
 
@@ -156,7 +156,7 @@ def synthesize(
         Run seed, for schedules with random draws.
     on_step
         Called with the loss (stimulus,) before each step, for example to move a progress bar.
-    batch_size
+    max_batch_size
         With a target, the maximum number of stimuli that are optimized together; None: all; on a CPU it is always
         ``metamers.models.batches.CPU_BATCH_SIZE_TO_TARGET``. Stimuli that have reached the target leave the
         batches. Without a target, all stimuli are optimized together.
@@ -179,7 +179,7 @@ def synthesize(
             lambda some: [
                 Goal(model, stage, check_stage(model, stage, natural[some]), target_error=settings["target_error"])
             ],
-            *(start, settings, batch_size, label, progress, part, on_step),
+            *(start, settings, max_batch_size, label, progress, part, on_step),
         )
     goal = Goal(model, stage, check_stage(model, stage, natural))
     return optimize([goal], start, procedure, settings, label, progress, part, seed, on_step)
@@ -209,7 +209,7 @@ def make_metamers(
     seeds, run_seed
         As for ``starts``.
     **more
-        Further arguments of ``synthesize``: ``label``, ``progress``, ``part``, ``on_step``, ``batch_size``.
+        Further arguments of ``synthesize``: ``label``, ``progress``, ``part``, ``on_step``, ``max_batch_size``.
 
     Returns
     -------
@@ -235,7 +235,7 @@ def make_metamers(
         metamers.cpu().numpy().reshape(*each, *metamers.shape[1:]),
         {"steps": np.isfinite(loss).sum(axis=1).reshape(each)},
         {"stimulus": list(stimuli), "seed": list(seeds)},
-        model.sampling_rate_hz,
+        model.sampling,
         loss.reshape(*each, -1),
     )
 
@@ -246,7 +246,7 @@ def metamers_dataset(
     metamers: np.ndarray,
     measured: Mapping[str, np.ndarray],
     coordinates: Mapping[str, Any],
-    sampling_rate_hz: float | None,
+    sampling: Mapping[str, Any],
     loss: np.ndarray | None = None,
 ) -> xr.Dataset:
     """The content of a file of metamers: of the ordinary synthesis, of an extension or of the benchmark.
@@ -264,8 +264,8 @@ def metamers_dataset(
         these.
     coordinates
         Coordinates of the file, as for ``xarray.Dataset``.
-    sampling_rate_hz
-        Sampling rate of sounds, an attribute of the file; None for images.
+    sampling
+        How their values are sampled, the attributes of the file (``metamers.modalities.sampling_of``).
     loss
         Loss before each step, (*dims, step); None if the file has no loss.
 
@@ -278,5 +278,4 @@ def metamers_dataset(
     variables |= {name: (dims[: np.ndim(values)], values) for name, values in measured.items()}
     if loss is not None:
         variables["loss"] = ((*dims, "step"), loss)
-    attributes = {} if sampling_rate_hz is None else {"sampling_rate_hz": sampling_rate_hz}
-    return xr.Dataset(variables, coords=coordinates, attrs=attributes)
+    return xr.Dataset(variables, coords=coordinates, attrs=dict(sampling))

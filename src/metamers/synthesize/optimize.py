@@ -16,7 +16,7 @@ from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.drafts import Draft, drafts_of, of_gradient
 from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
-from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
+from metamers.synthesize.procedures import PROCEDURES, StepFunction, logarithm
 from metamers.synthesize.qualities import DRAFT_SETTINGS, number_of_passes, number_of_steps
 from metamers.synthesize.replay import Replay
 from metamers.synthesize.schedules import all_units, units_by_step
@@ -31,7 +31,7 @@ OnStep = Callable[[torch.Tensor], None]
 def gradient_steps(
     loss: Loss,
     metamers: torch.Tensor,
-    steps: Iterable[Step],
+    steps: Iterable[StepFunction],
     limits: tuple[float, float],
     objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
     taken: int = 0,

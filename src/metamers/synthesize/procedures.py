@@ -15,7 +15,7 @@ from metamers.synthesize.optimizers import OPTIMIZERS
 GUARD = 1e-10  # added to the length that a gradient is divided by, as in the study's code
 
 # A step of a procedure: changes the metamers in place, by their ``grad``.
-Step = Callable[[], None]
+StepFunction = Callable[[], None]
 
 
 def logarithm(loss: torch.Tensor) -> torch.Tensor:
@@ -64,7 +64,7 @@ class OneCycle:
         self._schedule = OneCycleLR(self._optimizer, learning_rate, total_steps=steps, cycle_momentum=False)
         self._steps = steps
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[StepFunction]:
         yield from [self._step] * (self._steps - self._schedule.last_epoch)
 
     def _step(self) -> None:
@@ -97,7 +97,7 @@ class Published:
         self._metamers, self._steps, self._step_size, self._halvings = metamers, steps, step_size, halvings
         self._taken = 0
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[StepFunction]:
         yield from [self._step] * (round(self._steps * (self._halvings + 1)) - self._taken)
 
     def _step(self) -> None:

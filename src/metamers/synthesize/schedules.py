@@ -70,7 +70,7 @@ def draw_parts(parts: int, passes: int, steps: int, every: int, name: str, seed:
     return np.random.default_rng(list(entropy)).integers(parts, size=(passes, -(-steps // every)))
 
 
-def parts_of(module: nn.Module, activations: torch.Tensor) -> list[slice]:
+def drawn_parts(module: nn.Module, activations: torch.Tensor) -> list[slice]:
     """The parts of a stage that ``random_unit`` draws from.
 
     These are the parts that the stage's module concatenates (``part_sizes``), or, without this attribute, each index of
@@ -123,7 +123,7 @@ def units_by_step(
     if masks is not None:
         schedule = coarse_to_fine(masks, options["every"])
     else:
-        parts = parts_of(model.module_at(model.stages[stage]["module"], stage), activations)
+        parts = drawn_parts(model.module_at(model.stages[stage]["module"], stage), activations)
         name = f"{model.name}/{stage}"
         drawn = draw_parts(len(parts), passes, options["steps"], options["every"], name, seed)
         schedule = random_unit(parts, drawn, options["steps"], options["every"])

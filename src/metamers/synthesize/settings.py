@@ -194,9 +194,9 @@ class SynthesisSettings(Settings):
     """how metamers are synthesized"""
 
     quality: Annotated[
-        Literal["quick", "converged", "standard", "published"],
+        Literal[*QUALITIES],
         setting(
-            "quick, converged, standard or published",
+            f"{', '.join([*QUALITIES][:-1])} or {[*QUALITIES][-1]}",
             "How closely metamers match. `converged`: to the error of `synthesis.target`. `quick`: for a first look, "
             "not converged. `standard`: at every stage at which this was measured, at least the match of the "
             "published procedure, in a twelfth of its steps ([Metamers](../docs/explanation/metamers.md#quality)). "

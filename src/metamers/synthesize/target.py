@@ -252,7 +252,7 @@ def optimize_to_target(
     goals_of: Callable[[Sequence[int]], Sequence[Goal]],
     start: torch.Tensor,
     settings: Mapping[str, Any],
-    batch_size: int | None = None,
+    max_batch_size: int | None = None,
     label: str = "",
     progress: Progress = NO_CHECKPOINT,
     part: str = "",
@@ -270,7 +270,7 @@ def optimize_to_target(
     settings
         ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``; optionally
         ``metamers.synthesize.qualities.DRAFT_SETTINGS``, each true or false.
-    batch_size
+    max_batch_size
         Maximum number of stimuli that are optimized together; None: all. It is halved whenever memory does not suffice.
         On a CPU, it is ``metamers.models.batches.CPU_BATCH_SIZE_TO_TARGET``.
     label, progress, part, on_step
@@ -291,7 +291,7 @@ def optimize_to_target(
         When memory does not suffice for one stimulus.
     """
     on_cpu = start.device.type == "cpu"
-    size, least = (CPU_BATCH_SIZE_TO_TARGET,) * 2 if on_cpu else (batch_size or len(start), 1)
+    size, least = (CPU_BATCH_SIZE_TO_TARGET,) * 2 if on_cpu else (max_batch_size or len(start), 1)
     drafts = drafts_of([(goal.model, goal.stage) for goal in goals_of([0])], settings, 1)
     stimuli = Stimuli(start, settings, size, any(draft is not EXACT for draft in drafts))
     if (kept := progress.load(part)) is not None:

@@ -12,6 +12,8 @@ import torch
 import xarray as xr
 from torch import nn
 
+from metamers.modalities import sampling_of
+
 BATCH = 16  # of computations without gradients
 CACHE_BYTES = 2**31  # the network's inputs are computed once if they fit
 
@@ -94,4 +96,4 @@ def labelled_examples(
     chosen = examples.sel(stimulus=examples["split"] == split)
     values = torch.from_numpy(np.ascontiguousarray(chosen["stimulus_value"].values, dtype=np.float32)).to(device)
     labels = torch.tensor([classes[category][0] for category in chosen["category"].values]).to(device)
-    return Examples(preprocessing.fit(values, examples.attrs.get("sampling_rate_hz")), labels, transform)
+    return Examples(preprocessing.fit(values, **sampling_of(examples.attrs)), labels, transform)

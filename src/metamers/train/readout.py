@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.proportion import proportion_confint
 
-from metamers.models.readout import Readout
+from metamers.models.readout import FittedReadout
 
 INVERSE_PENALTIES = 10.0 ** np.arange(-4, 3)  # scikit-learn's C, from the strongest L2 penalty to the weakest
 MAX_ITERATIONS = 2000
@@ -33,7 +33,7 @@ def fit_readout(
     categories: Sequence[str],
     stage: str,
     features: str | None = None,
-) -> tuple[Readout, float]:
+) -> tuple[FittedReadout, float]:
     """Fit a multinomial logistic regression to standardized features.
 
     The strength of the L2 penalty is that with the lowest cross-entropy of the validation examples after a fit to the
@@ -46,11 +46,11 @@ def fit_readout(
     categories
         All of them; each has training examples.
     stage, features
-        As of ``Readout``.
+        As of ``FittedReadout``.
 
     Returns
     -------
-    readout : Readout
+    readout : FittedReadout
     inverse_penalty : float
         scikit-learn's C.
     """
@@ -66,12 +66,12 @@ def fit_readout(
     weight, intercept = regression.coef_, regression.intercept_
     if len(categories) == 2:  # scikit-learn has one score of two categories, the log odds of the second
         weight, intercept = np.stack([-weight[0], weight[0]]) / 2, np.array([-intercept[0], intercept[0]]) / 2
-    readout = Readout(stage, features, np.asarray(categories), scaler.mean_, scaler.scale_, weight, intercept)
+    readout = FittedReadout(stage, features, np.asarray(categories), scaler.mean_, scaler.scale_, weight, intercept)
     return readout, float(regression.C)
 
 
 def readout_dataset(
-    readout: Readout,
+    readout: FittedReadout,
     inverse_penalty: float,
     numbers: Mapping[str, int],
     held_out: tuple[np.ndarray, np.ndarray],

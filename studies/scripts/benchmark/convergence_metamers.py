@@ -5,6 +5,7 @@ from metamers.run.job import log_to, progress_folder, save
 import numpy as np
 
 from metamers.config.tables import category_classes
+from metamers.modalities import sampling_of
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations
@@ -28,10 +29,7 @@ stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number)
 names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 classes = category_classes(params.dataset, params.dataset_entry)
 as_exported = FORMATS[model.modality].as_exported
-rate_hz = params.model["input"].get("sampling_rate_hz")
-natural_category = recognize(
-    model, as_exported(stimuli["stimulus_value"].values), stimuli.attrs.get("sampling_rate_hz"), classes
-)
+natural_category = recognize(model, as_exported(stimuli["stimulus_value"].values), sampling_of(stimuli.attrs), classes)
 progress = Progress(
     progress_folder(snakemake),
     identity_of(
@@ -66,7 +64,7 @@ else:
     )
 reached = [activations(model, of_match, stage) for of_match in (natural, *metamers)]
 measured = [
-    measure(model, reached[0], synthetic, as_exported(signal.cpu().numpy()), rate_hz, classes, target_error)
+    measure(model, reached[0], synthetic, as_exported(signal.cpu().numpy()), model.sampling, classes, target_error)
     for synthetic, signal, target_error in zip(reached[1:], metamers, versions.values(), strict=True)
 ]
 stacked = {key: np.stack([of_match[key] for of_match in measured]) for key in measured[0]}
@@ -85,7 +83,7 @@ save(
             "category": ("stimulus", stimuli["category"].values),
             "natural_category": ("stimulus", natural_category),
         },
-        rate_hz,
+        model.sampling,
     ),
     declared=CONVERGENCE,
     title=f"Metamers of {name} at {stage}, at several matches",

@@ -60,7 +60,7 @@ save(
             "stimulus": names,
             "category": ("stimulus", stimuli["category"].values),
         },
-        params.model["input"].get("sampling_rate_hz"),
+        model.sampling,
     ),
     declared=EQUIVALENCE,
     title=f"Metamers of {name} at {params.stage}, of the run's procedure and of the published one",

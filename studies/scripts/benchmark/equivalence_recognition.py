@@ -19,7 +19,6 @@ save(
         list(map(files.load, snakemake.input.metamers)),
         params.stages,
         params.modality,
-        params.rate_hz,
         params.recognition_models,
         category_classes(params.dataset, params.dataset_entry),
         choose_device(snakemake.config["device"]),

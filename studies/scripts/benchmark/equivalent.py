@@ -42,7 +42,7 @@ save(
             "stimulus": names,
             "category": ("stimulus", made["category"].values),
         },
-        params.model["input"].get("sampling_rate_hz"),
+        model.sampling,
     ),
     declared=EQUIVALENT,
     title=f"Metamers of {name} at {params.stage}, of both procedures with equal match",

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from metamers.config.tables import category_classes
+from metamers.modalities import sampling_of
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
@@ -26,7 +27,7 @@ size, shown = shown.shape[: len(dims)], shown.reshape(-1, *shown.shape[len(dims)
 
 
 def answer(model: Model) -> np.ndarray:
-    return recognize(model, shown, params.rate_hz, classes).reshape(size)
+    return recognize(model, shown, sampling_of(found[0].attrs), classes).reshape(size)
 
 
 answered = with_each_model(answer, params.recognition_models, choose_device(snakemake.config["device"]))

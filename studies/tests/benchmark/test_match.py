@@ -68,7 +68,7 @@ def test_the_published_procedure_ends_with_the_match_that_is_wanted(entry, stimu
     settings = {"steps": 200, "step_size": 0.3, "halvings": 1}
     exact, _ = synthesize(model, "block", natural, start, "published", settings | {"steps": 12})
     wanted = normalized_error(model(natural, "block"), model(exact, "block")).numpy()
-    metamers, error, steps = published_at(model, "block", natural, start, wanted, settings, first, batch_size=2)
+    metamers, error, steps = published_at(model, "block", natural, start, wanted, settings, first, max_batch_size=2)
     found = normalized_error(model(natural, "block"), model(metamers, "block")).numpy()
     np.testing.assert_allclose(found, error, rtol=1e-4)
     assert error.mean() == pytest.approx(wanted.mean(), rel=0.03)
@@ -200,7 +200,7 @@ def test_the_next_number_of_steps_is_extrapolated_or_within_a_bracket():
 def batches(entry, stimuli, monkeypatch):
     """A function that synthesizes with steps for numbers of stimuli, and gives the sizes and names of the batches."""
 
-    def sizes(batch_size, numbers):
+    def sizes(max_batch_size, numbers):
         made = []
 
         def counted(*arguments):
@@ -210,7 +210,7 @@ def batches(entry, stimuli, monkeypatch):
         monkeypatch.setattr("studies.benchmark.match.synthesize", counted)
         settings = SETTINGS["published"]
         with_steps = synthesis_with_steps(
-            load(entry), "block", *stimuli, "published", settings, batch_size, "published"
+            load(entry), "block", *stimuli, "published", settings, max_batch_size, "published"
         )
         found = [with_steps(5, number) for number in numbers]
         assert [len(one.error) for one in found] == [min(number, len(stimuli[0])) for number in numbers]

@@ -39,7 +39,7 @@ def test_each_match_has_the_metamers_of_a_synthesis_to_it(model, natural, optimi
     metamers, steps = to_several(model, natural, optimizer=optimizer)
     for of_several, taken, target_error in zip(metamers, steps, ERRORS, strict=True):
         settings = TO_TARGET | {"optimizer": optimizer, "target_error": target_error}
-        alone, loss = synthesize(model, "block", natural, starts(model, NAMES), "to_target", settings, batch_size=4)
+        alone, loss = synthesize(model, "block", natural, starts(model, NAMES), "to_target", settings, max_batch_size=4)
         assert torch.equal(of_several, alone)
         np.testing.assert_array_equal(taken, np.isfinite(loss).sum(axis=1))
     assert (np.diff(steps, axis=0) > 0).all()

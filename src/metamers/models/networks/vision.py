@@ -404,7 +404,7 @@ class _Units(nn.Module):
     """Concatenate outputs (batch, …) of any shapes to (batch, unit).
 
     They come in parts: single outputs, or lists of outputs. ``part_sizes`` are the numbers of units of each part in the
-    last call (``metamers.synthesize.schedules.parts_of``).
+    last call (``metamers.synthesize.schedules.drawn_parts``).
     """
 
     def __init__(self):

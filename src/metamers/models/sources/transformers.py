@@ -5,15 +5,15 @@ used; of a classifier, its class scores.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from metamers.config.front_ends import SETTINGS
+from metamers.config.front_ends import FRONT_END_DEFAULTS
 from metamers.config.read import validate
 from metamers.config.sources import is_repository
 from metamers.modalities import IMAGENET_INPUT
@@ -200,7 +200,7 @@ def describe(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[s
     modality = transformers_config.modality_of(configuration)
     key = f"transformers: {extractor} of {repository}"
     try:
-        stated = {"vision": _images, "audio": _sounds}[modality](read[1], configuration)
+        stated = INPUTS[modality].stated(read[1], configuration)
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         if isinstance(error, ConfigurationError):
             raise
@@ -270,7 +270,7 @@ def _sounds(extractor: Mapping[str, Any], _configuration: Any) -> dict[str, Any]
         name = "waveform"
     if name == "ast_log_mel" and not normalized:
         arguments |= {"mean": 0.0, "std": 0.5}
-    own = {key: value for key, value in arguments.items() if value != SETTINGS[name][key]}
+    own = {key: value for key, value in arguments.items() if value != FRONT_END_DEFAULTS[name][key]}
     rate_hz = int(extractor.get("sampling_rate", 16000))
     return {
         "sampling_rate_hz": rate_hz,
@@ -281,11 +281,17 @@ def _sounds(extractor: Mapping[str, Any], _configuration: Any) -> dict[str, Any]
 
 def usual_input(source: Mapping[str, Any]) -> dict[str, Any]:
     """The input of a model type: in the size of its configuration, and for sounds with its front end."""
+    configuration = network_config({"model_type": source["transformers"]}, source.get("arguments", {}))
+    return INPUTS[transformers_config.modality_of(configuration)].usual(configuration)
+
+
+def _usual_images(configuration: Any) -> dict[str, Any]:
+    return IMAGENET_INPUT | _images({}, configuration)
+
+
+def _usual_sounds(configuration: Any) -> dict[str, Any]:
     from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
 
-    configuration = network_config({"model_type": source["transformers"]}, source.get("arguments", {}))
-    if transformers_config.modality_of(configuration) == "vision":
-        return IMAGENET_INPUT | _images({}, configuration)
     kind = FEATURE_EXTRACTOR_MAPPING.get(type(configuration), None)
     sizes = {"feature_size": "num_mel_bins", "num_mel_bins": "num_mel_bins", "max_length": "max_length"}
     extractor = {"feature_extractor_type": getattr(kind, "__name__", None)} | {
@@ -294,3 +300,14 @@ def usual_input(source: Mapping[str, Any]) -> dict[str, Any]:
     if hasattr(configuration, "max_source_positions"):  # two frames of 10 ms each
         extractor["chunk_length"] = configuration.max_source_positions / 50
     return _sounds(extractor, configuration)
+
+
+class Input(NamedTuple):
+    """How the input of a network follows from its files, and from its model type alone."""
+
+    stated: Callable[[Mapping[str, Any], Any], dict[str, Any]]
+    usual: Callable[[Any], dict[str, Any]]
+
+
+# One entry for each modality of metamers.modalities.MODALITIES.
+INPUTS = {"vision": Input(_images, _usual_images), "audio": Input(_sounds, _usual_sounds)}

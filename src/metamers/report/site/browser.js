@@ -145,7 +145,7 @@
   function drawPair() {
     const [name, label, category] = model.stimuli[at.stimulus], seed = model.seeds[at.seed];
     const folder = model.folders[at.stage], verdict = metamers.verdicts[model.verdicts[at.stage][cellOf(at)]];
-    const heard = model.heard, what = heard ? "Cochleagram of the" : "The";
+    const { picture, player } = model, what = picture ? `${picture[0].toUpperCase()}${picture.slice(1)} of the` : "The";
     const of = model.seeds.length > 1 ? `, seed ${seed}` : "";
     part("shown").textContent = `Metamer of “${label}” at ${model.stages[at.stage]} of ${model.name}${of}`;
     const pictures = [media("natural", `${name}.png`), media(folder, `${name}_${seed}.png`)];
@@ -157,9 +157,9 @@
     part("natural-words").textContent = `Natural: ${label}${category === label ? "" : ` (${category})`}`;
     part("metamer-words").textContent = `Metamer: ${verdict.sign} ${verdict.words}`;
     part("metamer-words").classList.toggle("failed", verdict.sign === "✗");
-    play(heard ? pictures.map(address => address.replace(/png$/, "wav")) : null);
-    part("axes").hidden = !heard;
-    if (heard) part("axes-figure").src = `media/${encodeURIComponent(model.name)}/cochleagram.svg`;
+    play(player && pictures.map(address => address.replace(/\.png$/, player)));
+    part("axes").hidden = !picture;
+    if (picture) part("axes-figure").src = `media/${encodeURIComponent(model.name)}/${picture}.svg`;
   }
 
   // A table row: name, then cells.

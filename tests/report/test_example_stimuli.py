@@ -9,7 +9,7 @@ import xarray as xr
 
 from metamers.compare.contrasts import contrasts
 from metamers.compare.verdict import contrast_evidence
-from metamers.report import examples
+from metamers.report import example_stimuli
 from tests.report.sites import Run, relation_of
 
 STAGES = ["input", "block 1", "block/2", "logits"]
@@ -37,44 +37,44 @@ def answered(right: np.ndarray, wrong: str = "none") -> xr.Dataset:
 
 
 def test_stages_of_an_example_are_the_first_after_the_input_the_last_and_some_between():
-    assert examples.stages_of_example(STAGES) == STAGES[1:]
+    assert example_stimuli.stages_of_example(STAGES) == STAGES[1:]
     many = ["input", *(f"s{n}" for n in range(9))]
-    assert examples.stages_of_example(many) == ["s0", "s2", "s4", "s6", "s8"]
-    assert examples.stages_of_example(["input"]) == ["input"]
+    assert example_stimuli.stages_of_example(many) == ["s0", "s2", "s4", "s6", "s8"]
+    assert example_stimuli.stages_of_example(["input"]) == ["input"]
 
 
 def test_the_stimulus_nearest_to_the_mean_is_chosen_and_no_other():
     """Most are recognized at the first two stages only; the one that is always recognized is not typical."""
     right = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0]], bool)
     of = accepted(np.ones((4, 4), bool))
-    assert examples.nearest_to_mean(accepted(right).astype(float), of) == ("b", 7)
+    assert example_stimuli.nearest_to_mean(accepted(right).astype(float), of) == ("b", 7)
     refused = np.ones((4, 4), bool)
     refused[2, 1] = False
-    assert examples.nearest_to_mean(accepted(right).astype(float), accepted(refused)) == ("c", 7)
+    assert example_stimuli.nearest_to_mean(accepted(right).astype(float), accepted(refused)) == ("c", 7)
 
 
 def test_a_stimulus_with_the_most_accepted_metamers_is_chosen_if_none_has_all():
     some = np.array([[1, 1, 1], [1, 1, 0], [0, 1, 0], [0, 0, 1]], bool)
-    assert examples.nearest_to_mean(accepted(np.ones((4, 3))), accepted(some)) == ("b", 7)
+    assert example_stimuli.nearest_to_mean(accepted(np.ones((4, 3))), accepted(some)) == ("b", 7)
     none = accepted(np.zeros((4, 3), bool))
-    assert examples.nearest_to_mean(accepted(np.ones((4, 3))), none) == ("a", 7)
+    assert example_stimuli.nearest_to_mean(accepted(np.ones((4, 3))), none) == ("a", 7)
 
 
 def test_answers_are_counted_and_the_rarer_ones_are_summed():
     given = {"m1": "dog", "m2": "cat", "m3": "dog", "m4": "owl", "m5": "ape"}
-    assert examples.answers_of(given, "dog") == [
+    assert example_stimuli.answers_of(given, "dog") == [
         {"answer": "dog", "right": True, "who": "2 of 5 others"},
         {"answer": "ape", "right": False, "who": "1 of 5 others"},
         {"answer": None, "right": False, "who": "2 of 5 others"},
     ]
-    assert examples.answers_of({"alone": "cat"}, "dog") == [{"answer": "cat", "right": False, "who": "alone"}]
-    assert examples.answers_of({}, "dog") == []
+    assert example_stimuli.answers_of({"alone": "cat"}, "dog") == [{"answer": "cat", "right": False, "who": "alone"}]
+    assert example_stimuli.answers_of({}, "dog") == []
 
 
 def test_an_example_has_the_answers_and_files_of_its_metamers():
     itself = answered(np.ones((5, 3), bool))
     other = answered(np.array([[1] * 3, [1] * 3, [1] * 3, [0, 0, 0], [0, 0, 1]], bool), "owl")
-    found = examples.example("net", "audio", acceptance(np.ones((4, 3), bool)), {"net": itself, "judge": other})
+    found = example_stimuli.example("net", "audio", acceptance(np.ones((4, 3), bool)), {"net": itself, "judge": other})
     assert (found["whole"], found["candidates"], found["stimuli"], found["judged"]) == (True, 3, 3, True)
     first, *_, last = found["cells"]
     assert [cell["stage"] for cell in found["cells"]] == ["natural", *STAGES[1:]]
@@ -84,7 +84,7 @@ def test_an_example_has_the_answers_and_files_of_its_metamers():
     assert (last["itself"], last["right"], last["others"]) == (
         "a", True, [{"answer": "owl", "right": False, "who": "judge"}]
     )  # fmt: skip
-    alone = examples.example("net", "vision", acceptance(np.zeros((4, 3), bool)), {"net": itself})
+    alone = example_stimuli.example("net", "vision", acceptance(np.zeros((4, 3), bool)), {"net": itself})
     assert (first["error"], last["error"]) == (None, 0.09)  # of the first stimulus at the last of four stages
     assert not alone["judged"]
     assert not alone["whole"]
@@ -99,7 +99,7 @@ def test_the_model_of_the_example_has_the_most_stages():
         "few": {"modality": "vision", "chosen": ["input", "logits"]},
         "many": {"modality": "vision", "chosen": STAGES[1:]},
     }
-    assert examples.example_model(models, "vision") == "many"
+    assert example_stimuli.example_model(models, "vision") == "many"
 
 
 def training(perturbation: dict | None) -> xr.Dataset:
@@ -119,7 +119,7 @@ def test_models_with_adversarial_training_are_known_from_training_or_from_the_pu
         "noisy": training({"kind": "random"}),
         "robust": training({"kind": "adversarial"}),
     }
-    assert examples.adversarially_trained(models, trained, relation_of()) == {"robust", "public"}
+    assert example_stimuli.adversarially_trained(models, trained, relation_of()) == {"robust", "public"}
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +138,14 @@ def compared() -> tuple[Run, xr.Dataset]:
 
 def test_a_remedy_is_a_model_with_adversarial_training_against_one_without(compared):
     _, found = compared
-    assert examples.remedies(found, {"robust"}) == ["robust - plain"]
-    assert examples.remedies(found, set()) == []
-    assert examples.remedies(found, {"robust", "plain"}) == []
+    assert example_stimuli.remedies(found, {"robust"}) == ["robust - plain"]
+    assert example_stimuli.remedies(found, set()) == []
+    assert example_stimuli.remedies(found, {"robust", "plain"}) == []
 
 
 def test_a_remedy_has_its_numbers_and_a_metamer_of_each_model(compared):
     run, found = compared
-    shown = examples.remedy(found.sel(contrast="robust - plain"), "audio", run.acceptance, run.recognition)
+    shown = example_stimuli.remedy(found.sel(contrast="robust - plain"), "audio", run.acceptance, run.recognition)
     assert f"only {shown['n']} of the 20 stimuli that are needed" in shown["missing"]
     assert shown["n"] == int(found["late_n"].sel(contrast="robust - plain"))
     assert [(one["model"], one["stage"]) for one in shown["cells"]] == [
@@ -154,7 +154,9 @@ def test_a_remedy_has_its_numbers_and_a_metamer_of_each_model(compared):
     assert all(one["accepted"] for one in shown["cells"])
     assert {said["who"] for one in shown["cells"] for said in one["others"]} == {"judge"}
     nothing = {name: data.assign(accepted=data["accepted"] & False) for name, data in run.acceptance.items()}
-    assert examples.remedy(found.sel(contrast="robust - plain"), "audio", nothing, run.recognition)["cells"] == []
+    assert (
+        example_stimuli.remedy(found.sel(contrast="robust - plain"), "audio", nothing, run.recognition)["cells"] == []
+    )
 
 
 def test_a_remedy_shows_a_stimulus_that_is_recognized_when_it_is_natural(compared):
@@ -167,5 +169,5 @@ def test_a_remedy_shows_a_stimulus_that_is_recognized_when_it_is_natural(compare
         }
         for of_model in recognition.values():
             of_model["judge"]["correct"].loc[{"stage": "natural"}] = stimuli[:, None] == known
-        shown = examples.remedy(found.sel(contrast="robust - plain"), "audio", given, recognition)
+        shown = example_stimuli.remedy(found.sel(contrast="robust - plain"), "audio", given, recognition)
         assert all(f"/{known}" in one["picture"] for one in shown["cells"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from metamers.preregister.distribution import (
+from metamers.preregister.predictive import (
     answer_correlation,
     central_interval,
     count_distribution,

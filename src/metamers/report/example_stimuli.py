@@ -124,7 +124,8 @@ def cell(
     -------
     dict
         ``model``, ``stage``, ``natural``, ``category``, ``label``, ``accepted``, ``error``: the normalized error (None
-        for the natural stimulus), ``picture``, ``sound`` (None for images), ``link`` to the metamer browser,
+        for the natural stimulus), ``picture``, ``pictured``: ``Modality.picture``, ``sound`` (None
+        if the stimulus is not played), ``link`` to the metamer browser,
         ``itself``: answer of the generation model (None if it was not asked), ``right``: whether that is the category,
         and ``others``: the result of ``answers_of``.
     """
@@ -143,7 +144,8 @@ def cell(
         "accepted": natural or bool(one["accepted"]),
         "error": None if natural else float(one["normalized_error"]),
         "picture": f"{file}.png",
-        "sound": None if MODALITIES[modality].on_screen else f"{file}{MODALITIES[modality].suffix}",
+        "pictured": MODALITIES[modality].picture,
+        "sound": f"{file}{MODALITIES[modality].suffix}" if MODALITIES[modality].played else None,
         "link": link(name, None if natural else stage, stimulus, None if natural else seed),
         "itself": answers.get(name),
         "right": answers.get(name) == category,
