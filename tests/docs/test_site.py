@@ -18,11 +18,12 @@ from generate import configuration, equations, files, keys, library, rules, sour
 from metamers.config.read import read_schema
 from metamers.plan.steps import configuration_schema, declared_files, default_configuration
 from metamers.run.declared import RunFile
+from metamers.synthesize.qualities import QUALITIES
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
 # Key whose own keys are names → what the page writes for them.
-NAMED = {("synthesis", quality): "<modality>" for quality in ("quick", "converged", "standard", "published")}
+NAMED = {("synthesis", quality): "<modality>" for quality in QUALITIES}
 NAMED |= {
     ("synthesis", "target", "normalized_error"): "<modality>",
     ("stimuli",): "<modality>",
