@@ -43,7 +43,7 @@ from metamers.report.model_figures import (
     recognizability_figure,
     recognizability_series,
 )
-from metamers.report.navigation import LINKED, PAGES
+from metamers.report.navigation import PAGES
 from metamers.report.overview import overview_figure
 from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
 from metamers.report.preregistered import preregistered_figure
@@ -54,7 +54,7 @@ from metamers.synthesize.qualities import quality_attributes
 from tests.made_up_run import OF_ANY_STEP
 from tests.preregister.made_up import judged_as, predictions
 from tests.report.results import three_contrasts, trained_model
-from tests.report.sites import declines_of, null_of, relation_of, simulated_power, with_null
+from tests.report.sites import LINKED, declines_of, null_of, relation_of, simulated_power, with_null
 
 HOSTILE = "<script>alert('label')</script>"
 LEFT_OUT = {

@@ -1,12 +1,13 @@
-"""What a step declares of its files: paths, variables with dimensions, and the meaning of each variable.
+"""What a step declares of its files, paths, variables with dimensions and their meaning, and of its pages.
 
 ``SHARED`` has the meaning of variables that files of several steps have; a step's module ``files`` has that of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
+from typing import Any
 
 NO_UNIT = ""  # of texts
 # Variable → long name, if its unit is "1", a number without unit; or long name and unit of UDUNITS, which has no dB
@@ -169,3 +170,23 @@ def files_of(module: ModuleType) -> list[RunFile]:
 def described(meanings: Meanings) -> dict[str, tuple[str, str]]:
     """Variable → long name and unit."""
     return {name: (meaning, "1") if isinstance(meaning, str) else meaning for name, meaning in meanings.items()}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the report.
+
+    Attributes
+    ----------
+    title
+        In the navigation.
+    reason
+        What a run has if it has the page, from its plan (``metamers.plan.plan.Plan``); None: every run has it.
+    """
+
+    title: str
+    reason: Callable[[Any], Any] | None = None
+
+    def is_made(self, plan: Any) -> bool:
+        """Whether a run has the page."""
+        return self.reason is None or bool(self.reason(plan))
