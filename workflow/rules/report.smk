@@ -85,7 +85,7 @@ rule report_model:
         recognizability="results/<run>/comparison/recognizability.nc",
         predicted="results/<run>/comparison/predicted_human.nc",
         relation="results/<run>/comparison/humans_vs_models.nc",
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
         null="results/<run>/nulls/{generation_model}.nc",
         acceptance="results/<run>/acceptance/{generation_model}.nc",
         recognition=by("generation_model", recognition_of),
@@ -439,7 +439,9 @@ rule report_pages:
         },
         synthesis={
             **quality_attributes(plan.settings.synthesis.quality),
-            "steps": {name: number_of_steps(settings) for name, settings in plan.settings.synthesis.of_modality.items()},
+            "steps": {
+                name: number_of_steps(settings) for name, settings in plan.settings.synthesis.of_modality.items()
+            },
             "default_settings": DEFAULT_SYNTHESIS,
             "target": plan.settings.synthesis.target.normalized_error.parameters,
             "stage_targets": plan.settings.synthesis.target.stages,
