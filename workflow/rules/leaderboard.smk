@@ -44,7 +44,7 @@ ENTRIES = [f"results/<run>/leaderboard/entries/{model}" for model in plan.genera
 
 rule leaderboard_ranking:
     input:
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
         depths=local(resolve_path("resources/published/stage_depth.csv")),
         relation="results/<run>/comparison/humans_vs_models.nc",
         tested="results/<run>/comparison/passes.nc",

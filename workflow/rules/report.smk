@@ -70,7 +70,7 @@ rule report_model:
         recognizability="results/<run>/comparison/recognizability.nc",
         predicted="results/<run>/comparison/predicted_human.nc",
         relation="results/<run>/comparison/humans_vs_models.nc",
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
         null="results/<run>/nulls/{generation_model}.nc",
         acceptance="results/<run>/acceptance/{generation_model}.nc",
         recognition=by("generation_model", recognition_of),

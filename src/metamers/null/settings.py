@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.config.fields import Settings, from_to, of_modalities, setting, some_of
 from metamers.names import ConfigurationError
-from metamers.run.declared import MEASURES
+from metamers.run.declared import MEASURE_NAMES
 from metamers.stimuli.settings import dataset_of_modality
 
 Datasets: Any = of_modalities(
@@ -32,8 +32,8 @@ class AcceptanceSettings(Settings):
 
     measures: Annotated[
         list[str],
-        some_of(MEASURES, "the measures of match that must each be at least the largest of the null distribution"),
-    ] = [*MEASURES]
+        some_of(MEASURE_NAMES, "the measures of match that must each be at least the largest of the null distribution"),
+    ] = [*MEASURE_NAMES]
     converged: Annotated[
         bool,
         setting(

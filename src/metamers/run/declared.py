@@ -15,8 +15,8 @@ NO_UNIT = ""  # of texts
 Meanings = Mapping[str, str | tuple[str, str]]
 
 # Measures of match; ``metamers.match.NULL_MEASURES`` has their functions.
-MEASURES = ("spearman_rho", "pearson_r", "snr_db")
-MATCH = ", ".join([*MEASURES, "normalized_error"])
+MEASURE_NAMES = ("spearman_rho", "pearson_r", "snr_db")
+MATCH = ", ".join([*MEASURE_NAMES, "normalized_error"])
 SHARED: Meanings = {
     # signals
     "stimulus_value": "natural stimulus",
