@@ -415,14 +415,7 @@ rule report_pages:
             for model in plan.recognition_models
         },
         unheard_voices=all(plan.datasets[plan.training[model].dataset].voices_differ for model in REPORTED_TRAINING),
-        captions={
-            name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
-            for name in (
-                *("recognizability", "contrasts", "confusion", "null", "loss", "target", "training"),
-                *("humans_vs_models", "vulnerability", "brain", "similarity", "power", "reliability", "adaptive"),
-                *(Path(figure).stem for figure in ADDED["figures"]),
-            )
-        },
+        captions={path.stem: path.read_text(encoding="utf-8") for path in sorted(CAPTIONS.glob("*.rst"))},
         synthesis={
             **quality_attributes(plan.settings.synthesis.quality),
             "steps": {
