@@ -145,7 +145,7 @@ def test_a_run_takes_its_stimuli_from_the_draw(settings, entry, tmp_path):
         ({"files": {"folder": "/no/such"}}, r"mine\.files\.folder: there is no folder /no/such; wanted ImageNet's"),
         ({"draw": {"per_category": 31, "seed": 1}}, r"mine\.draw\.per_category: 31, but category 'bear' has 30 images"),
         ({"draw": {"per_category": 0, "seed": 1}}, r"mine\.draw\.per_category: 0 is less than .* Wanted: .*from 1"),
-        ({"draw": {"per_category": 25}}, r"mine\.draw: 'seed' is a required property\. Wanted: .*per_category, seed"),
+        ({"draw": {"per_category": 25}}, r"mine\.draw: 'seed' is a required property\. Wanted: random seed of the draw"),
         ({"draw": {"per_category": 2, "seed": 1, "exclude": "none.txt"}}, r"mine\.draw\.exclude: none\.txt cannot be read"),
         ({"files": {"package": "foolbox", "folder": "foolbox/data"}}, r"mine\.files: .* Wanted: \{folder\}: images are drawn"),
         ({"table": "table.csv"}, r"mine: .* Wanted: for drawn images files: \{folder\}, and no table"),

@@ -11,7 +11,7 @@ from tests.configurations import change, check_refused
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("null", None, r"null: None is not of type 'object'\. Wanted: a mapping: of which natural stimuli"),
+        ("null", None, r"null: None is not of type 'object'\. Wanted: a mapping with dataset, pairs"),
         ("null.pair", 5, r"null: unknown key 'pair'\. Did you mean 'pairs'\? Valid: dataset, pairs\."),
         ("null.pairs", "many", r"null\.pairs: 'many' is not of type 'integer'\. Wanted: number of pairs"),
         ("null.pairs", 0, r"null\.pairs: 0 is less than the minimum of 1\. Wanted: number of pairs .* 1 to 10000000"),

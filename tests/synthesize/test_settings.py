@@ -63,7 +63,7 @@ pytestmark = pytest.mark.usefixtures("in_the_repository")
                 },
                 "audio": None,
             },
-            r"synthesis\.quick\.audio: missing",
+            r"synthesis\.quick\.audio: found null",
         ),
         (
             "synthesis.target.normalized_error.vision",

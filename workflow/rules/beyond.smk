@@ -615,5 +615,6 @@ rule report_metamer_sets:
         SCRIPTS / "report/metamer_sets.py"
 
 
-BEYOND_PAGES = [f"results/<run>/report/{page}.html" for page in LINKED if page in STEPS["beyond"].pages]
+# All outputs of the pages: what is missing is made again.
+BEYOND_PAGES = [getattr(rules, f"report_{page}").output for page in LINKED if page in STEPS["beyond"].pages]
 ADDED["all"] += BEYOND_PAGES

@@ -231,4 +231,4 @@ rule report_leaderboard_site:
         SCRIPTS / "report/leaderboard_site.py"
 
 
-ADDED["all"] += ["results/<run>/comparison/leaderboard.nc", "results/<run>/report/leaderboard.html"]
+ADDED["all"] += [rules.leaderboard_ranking.output, rules.report_leaderboard.output]

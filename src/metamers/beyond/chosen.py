@@ -307,6 +307,12 @@ def extensions(
         for part in FEWEST_STIMULI
     }
     distortions, explored = settings.sensitivity, settings.metamer_sets
+    for modality in compared["sensitivity"]:
+        if distortions is not None and distortions.length.of(modality) is None:
+            raise ConfigurationError(
+                f"beyond.sensitivity.length.{modality}: found no value; wanted the largest root mean square of "
+                "exported distortions, above 0 and up to 1"
+            )
     return Beyond(
         sets_of(chosen, settings, generation_models, models, rows),
         others,

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from metamers.beyond.sets import STARTS
-from metamers.config.fields import Number, Settings, from_to, of_modalities, setting, several, some_of
+from metamers.config.fields import ModelName, Number, Settings, from_to, of_modalities, setting, several, some_of
 
 Depths = Annotated[
     list[Annotated[Number, setting("a relative depth, above 0 (the input) to 1 (the last stage)", gt=0, le=1)]],
@@ -71,7 +71,7 @@ class BeyondSettings(Settings):
     """the extensions; null leaves one of ensemble, controversial, starts, sensitivity and metamer_sets out"""
 
     models: Annotated[
-        Annotated[list[str], several("a list of generation models", least=0)] | None,
+        Annotated[list[ModelName], several("a list of generation models", least=0)] | None,
         setting(
             "a list of generation models, [] for none, or null for the first model of each of two architectures",
             "`null`: of the modality of the first generation model, if another recognition model can judge. The "

@@ -45,7 +45,7 @@ class BrainSettings(Settings):
     dataset: Annotated[
         str | None,
         setting(
-            "a name from the registry of datasets, or null: that of stimuli.audio",
+            f"a name from the registry of datasets, or null: that of stimuli.{DEFAULT_MODALITY}",
             "The dataset of the stimuli that were heard (or seen).",
         ),
     ] = None

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated
 
-from metamers.config.fields import Settings, from_to, setting, several
+from metamers.config.fields import ModelName, Settings, from_to, setting, several
 from metamers.config.models import ModelEntry
 from metamers.names import ConfigurationError, unknown_name
 
@@ -19,7 +19,7 @@ class ComparisonSettings(Settings):
         from_to("samples of every bootstrap interval", 100, 100_000, more="Of correlations, and of the leaderboard."),
     ] = 2000
     contrasts: Annotated[
-        list[Annotated[list[str], setting("[model, reference]", min_length=2, max_length=2)]],
+        list[Annotated[list[ModelName], setting("[model, reference]", min_length=2, max_length=2)]],
         several(
             "pairs of generation models whose recognizability is compared stage by stage: [model, reference]",
             "Are metamers of the model recognized better than those of the reference, at each stage? Generation "

@@ -2,7 +2,7 @@
 
 A section of the configuration is a subclass of ``Settings``, whose docstring says what the section is; each key is an
 annotated attribute with its default. ``schema_of`` gives the JSON schema, with which ``metamers.config.read.validate``
-checks a configuration. The meaning of a key is what a message wants, so it is short. ``more``
+checks a configuration. A message shows the meaning after "Wanted:", so it is short. ``more``
 is for the reference only, in Markdown, with links from ``config/``.
 """
 
@@ -42,6 +42,7 @@ class OfModalities(Settings):
         return ((modality, self.of(modality)) for modality in MODALITIES if self.of(modality) is not None)
 
 
+ModelName = Annotated[str, Field(description="a name from the registry of models")]
 # A whole number stays one, as the configuration has it: 1 and 1.0 are different parameters of a job.
 Number = Annotated[float, WrapValidator(lambda value, check: (check(value), value)[1])]
 

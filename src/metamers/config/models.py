@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from metamers.config.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
 from metamers.config.datasets import DatasetEntry
-from metamers.config.fields import setting, several
+from metamers.config.fields import ModelName, setting, several
 from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.config.model_lock import Lock
 from metamers.config.pretrained import check_modality, check_pretrained, locked_weights
@@ -636,7 +636,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
 
 
 Analysed = Annotated[
-    Literal["generation"] | Annotated[list[str], several("a list of names of models, each once", least=0)] | None,
+    Literal["generation"] | Annotated[list[ModelName], several("a list of names of models, each once", least=0)] | None,
     setting(
         "generation (the run's generation models), or a list of names of models, each once; [] leaves the analysis out"
     ),

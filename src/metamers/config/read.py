@@ -275,6 +275,12 @@ def _message(error: jsonschema.ValidationError, source: str) -> str:
         wanted = error.schema["properties"][missing]["description"]
         return f"{where}: {given!r} without {missing!r}. Wanted: {missing}, {wanted}"
     wanted = error.schema.get("description") if isinstance(error.schema, dict) else None
+    if error.validator == "type" and wanted:
+        keys = _valid_keys(error.schema)
+        wanted = wanted if all(key in wanted for key in keys) else f"a mapping with {', '.join(keys)} ({wanted})"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance and repr(key) in error.message)
+        wanted = error.schema.get("properties", {}).get(missing, {}).get("description", wanted)
     about_keys = error.validator in KEY_COMBINATIONS and isinstance(error.instance, dict)
     found = f"found {', '.join(error.instance) or 'nothing'}" if about_keys else error.message
     return f"{source}: {place or '(top level)'}: {found}" + (f". Wanted: {wanted}" if wanted else "")

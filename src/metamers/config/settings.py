@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import field_validator
 
-from metamers.config.fields import Number, Settings, setting, several
+from metamers.config.fields import ModelName, Number, Settings, setting, several
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.run.manifest import SUFFIX
 
@@ -54,8 +54,8 @@ class RegistrySettings(Settings):
 class ChosenStages(Settings):
     """{model: name, stages: [names]}"""
 
-    model: Annotated[str, setting("a name from the registry of models")]
-    stages: Annotated[list[str], several("some of its stages, each once")]
+    model: ModelName
+    stages: Annotated[list[Annotated[str, setting("name of a stage")]], several("some of its stages, each once")]
 
 
 class RunSettings(Settings):
@@ -171,10 +171,11 @@ class RunSettings(Settings):
     ] = {}
     datasets: Annotated[dict[str, Any], setting("further datasets: name → entry, as in the registry of datasets")] = {}
     generation_models: Annotated[
-        list[str | ChosenStages], setting("names of models, or {model: name, stages: [names]}")
+        list[Annotated[str | ChosenStages, setting("a name, or {model: name, stages: [names]}")]],
+        setting("names of models, or {model: name, stages: [names]}"),
     ]
     recognition_models: Annotated[
-        list[str],
+        list[ModelName],
         several(
             "names of models, each once",
             "Each of these models judges the metamers of every generation model of its modality, including its own.",

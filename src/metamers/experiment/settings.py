@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
-from metamers.config.fields import Number, OfModalities, Settings, from_to, setting, several, with_modalities
+from metamers.config.fields import ModelName, Number, OfModalities, Settings, from_to, setting, several, with_modalities
 from metamers.config.models import ModelEntry
 from metamers.config.read import resolve_path
 from metamers.config.tables import stimulus_categories
@@ -123,7 +123,7 @@ class _ExperimentSettings(OfModalities):
         setting("accepted or all", "`accepted`: only stimuli with an accepted metamer at every presented stage."),
     ] = "accepted"
     generation_models: Annotated[
-        Annotated[list[str], several("a list of generation models", least=0)] | None,
+        Annotated[list[ModelName], several("a list of generation models", least=0)] | None,
         setting(
             "a list of generation models, or null for the first of each modality",
             "They must also be recognition models, unless they have no classes.",
@@ -165,7 +165,7 @@ class _ExperimentSettings(OfModalities):
 
     def trials_required(self, modality: str) -> dict[str, int]:
         """Part of the experiment → number of its trials that must be correct."""
-        of_modality = self.presentation[modality]
+        of_modality = self.presentation.get(modality, {})
         parts = ("headphones", "practice", "catch")
         return {part: of_modality.get(part, {"at_least": 0})["at_least"] for part in parts}
 
@@ -219,7 +219,7 @@ def experiment_stages(
             if presentable and generation_models[name] != [INPUT_STAGE]:
                 first.setdefault(models[name].modality, name)
         chosen = [name for modality, name in first.items() if settings.of(modality) is not None]
-    found: dict[str, dict[str, list[str]]] = {}
+    presented: dict[str, dict[str, list[str]]] = {}
     for number, name in enumerate(chosen):
         key = f"experiment.generation_models.{number}"
         if name not in generation_models:
@@ -232,14 +232,16 @@ def experiment_stages(
         modality = models[name].modality
         presentation = settings.of(modality)
         if presentation is None:
-            raise ConfigurationError(f"experiment.{modality}: missing; how metamers of {name!r} are presented")
+            raise ConfigurationError(
+                f"experiment.{modality}: found null; wanted how metamers of {name!r} are presented"
+            )
         stages = evenly_spaced(
             [stage for stage in generation_models[name] if stage != INPUT_STAGE], presentation.stages
         )
         if not stages:
             raise ConfigurationError(f"{key}: {name!r} has no stage after {INPUT_STAGE!r} in generation_models")
-        found.setdefault(modality, {})[name] = stages
-    return found
+        presented.setdefault(modality, {})[name] = stages
+    return presented
 
 
 def check_experiment(settings: _ExperimentSettings, stages: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
@@ -370,7 +372,7 @@ def lacking_in_experiment(
     datasets: Mapping[str, DatasetEntry],
 ) -> dict[str, str]:
     """Modality → what the experiment lacks: stimuli for its trials, or icons of its categories."""
-    found = {}
+    reasons = {}
     for modality, stages in presented.items():
         name = of_modality[modality]
         natural = len(stimuli_of_test_split(name, datasets[name]))
@@ -378,8 +380,8 @@ def lacking_in_experiment(
         if reason is None and MODALITIES[modality].trial.icons:
             reason = missing_icons(settings.icons, stimulus_categories(name, datasets[name].parameters))
         if reason:
-            found[modality] = reason
-    return found
+            reasons[modality] = reason
+    return reasons
 
 
 def unavailable_experiments(presented: Mapping[str, object], lacking: Mapping[str, str]) -> dict[str, str]:
@@ -402,7 +404,7 @@ def unavailable_experiments(presented: Mapping[str, object], lacking: Mapping[st
         if modality not in presented:
             reasons[f"experiment/{modality}"] = (
                 f"experiment: there are no metamers of modality {modality!r} to present: no generation model of this "
-                "modality in experiment.generation_models is also a recognition model. Available modalities: "
-                f"{', '.join(presented) or 'none'}."
+                f"modality in experiment.generation_models is also a recognition model, or experiment.{modality} is "
+                f"null. Available modalities: {', '.join(presented) or 'none'}."
             )
     return reasons | {f"experiment/{modality}": reason for modality, reason in lacking.items()}

@@ -146,7 +146,8 @@ def own_participants(
         if entry["modality"] not in presented:
             raise ConfigurationError(
                 f"{key}.modality: {entry['modality']!r}, but this run's experiment is of "
-                f"{', '.join(presented) or 'no modality'}: see experiment.generation_models"
+                f"{', '.join(presented) or 'no modality'}: see experiment.generation_models "
+                f"and experiment.{settings.modality}"
             )
         if adaptive:
             entry["format"] = ADAPTIVE

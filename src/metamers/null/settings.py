@@ -18,7 +18,7 @@ Datasets: Any = of_modalities(
 
 
 class NullSettings(Settings):
-    """a mapping: of which natural stimuli the null distribution is, the match of pairs of different ones"""
+    """the null distribution: the match of pairs of different natural stimuli"""
 
     dataset: Datasets = Datasets()
     pairs: Annotated[
@@ -28,7 +28,7 @@ class NullSettings(Settings):
 
 
 class AcceptanceSettings(Settings):
-    """a mapping: which metamers are accepted; a change reruns neither synthesis nor recognition"""
+    """which metamers are accepted; a change reruns neither synthesis nor recognition"""
 
     measures: Annotated[
         list[str],

@@ -119,7 +119,8 @@ class Plan:
         The extensions of the study.
     unavailable
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``preregister``, ``bids``, ``crate``, ``brainscore``, ``brainscore_score``, ``beyond``) → why, and
+        ``preregister``, ``bids``, ``crate``, ``leaderboard_entries``, ``brainscore``, ``brainscore_score``,
+        ``beyond``) → why, and
         which configuration could.
     left_out
         What failed in an earlier call and is left out.
@@ -432,12 +433,19 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     generation_models = chosen_stages(settings, models)
     recognition_models: list[str] = settings.recognition_models
     check_recognition_models(settings, models)
-    used = [*generation_models, *recognition_models, *card_models(settings, models)]
-    heard = settings.stimuli.of(DEFAULT_MODALITY)
+    card = card_models(settings, models)
+    used = [*generation_models, *recognition_models, *card]
+    default_stimuli = settings.stimuli.of(DEFAULT_MODALITY)
     analyses = Analyses(
         plan_vulnerability(settings.analyses.vulnerability, generation_models, models),
         plan_similarity(settings.analyses.similarity, generation_models, models),
-        plan_brain(settings.analyses.brain, heard and heard.dataset, generation_models, models, datasets),
+        plan_brain(
+            settings.analyses.brain,
+            default_stimuli and default_stimuli.dataset,
+            generation_models,
+            models,
+            datasets,
+        ),
     )
     used = list(dict.fromkeys([*used, *analyses.used_models]))
     for name in used:
@@ -451,14 +459,16 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     trained_on = [trained.dataset for trained in training.values()]
     for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *trained_on, *analyses.brain.datasets]):
         check_files_of_dataset(name, datasets[name])
-    check_synthesis(settings.synthesis, generation_models, models)
+    check_synthesis(settings.synthesis, settings.synthesis.quality, [*generation_models, *card], models)
+    if settings.beyond.metamer_sets:  # the two most different metamers are searched for with its settings
+        check_synthesis(settings.synthesis, "quick", generation_models, models)
     of_modality = {datasets[dataset].modality: dataset for dataset in stimuli}
     check_modalities(recognition_models, used, generation_models, models, of_modality)
     check_contrasts(settings.comparison.contrasts, generation_models, recognition_models, models)
     check_power(settings.comparison.power, settings.comparison.permutations)
     dataset_of = {name: of_modality[models[name].modality] for name in used}
     check_scores(models, dataset_of, datasets)
-    recognizing = dict.fromkeys([*recognition_models, *card_models(settings, models)])
+    recognizing = dict.fromkeys([*recognition_models, *card])
     readouts = {
         name: readout_of(name, models[name], datasets, dataset_of[name])
         for name in recognizing

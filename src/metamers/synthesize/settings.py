@@ -20,10 +20,8 @@ from metamers.config.models import ModelEntry
 from metamers.names import ConfigurationError, unknown_name
 from metamers.synthesize.qualities import QUALITIES, TO_TARGET
 
-Optimizer = Annotated[
-    Literal["adam", "adam_mini", "nadam", "radam"],
-    setting("adam, adam_mini, nadam or radam", "Steps of `adam_mini` have the direction of the averaged gradient."),
-]
+OPTIMIZERS = ("adam", "adam_mini", "nadam", "radam")  # ``metamers.synthesize.optimizers`` has their classes
+Optimizer = Annotated[str, one_of(OPTIMIZERS, more="Steps of `adam_mini` have the direction of the averaged gradient.")]
 Beta1 = Annotated[Number, setting("decay of the gradient's average, from 0 to below 1", ge=0, lt=1)]
 Beta2 = Annotated[Number, below_1("decay of the squared gradient's average")]
 Steps = Annotated[int, from_to("number of steps", 1, 1_000_000)]
@@ -267,16 +265,18 @@ class SynthesisSettings(Settings):
 
 
 def check_synthesis(
-    settings: SynthesisSettings, generation_models: Iterable[str], models: Mapping[str, ModelEntry]
+    settings: SynthesisSettings,
+    quality: str,
+    used: Iterable[str],
+    models: Mapping[str, ModelEntry],
 ) -> None:
-    """Check that the quality has settings, and a target if it needs one, for every modality of the run.
+    """Check that a quality has settings, and a target if it needs one, for every modality of models.
 
     Raises
     ------
     ConfigurationError
         When it has none, or the target names a model or stage that there is not.
     """
-    quality = settings.quality
     for model, stages in settings.target.stages.items():
         # A file that is laid over another may leave out some of its generation models.
         if model not in models:
@@ -284,10 +284,10 @@ def check_synthesis(
         for stage in stages:
             if stage not in models[model].stages:
                 raise unknown_name("stage", stage, models[model].stages, f"synthesis.target.stages.{model}")
-    for modality in dict.fromkeys(models[model].modality for model in generation_models):
+    for modality in dict.fromkeys(models[model].modality for model in used):
         procedures: OfModalities = getattr(settings, quality)
         if procedures.of(modality) is None:
-            raise ConfigurationError(f"synthesis.{quality}.{modality}: missing; its settings for that modality")
+            raise ConfigurationError(f"synthesis.{quality}.{modality}: found null; wanted settings for that modality")
         if QUALITIES[quality] == TO_TARGET and settings.target.normalized_error.of(modality) is None:
             raise ConfigurationError(
                 f"synthesis.target.normalized_error.{modality}: found no value; wanted the normalized error, between 0 "

@@ -14,7 +14,10 @@ class AttackSettings(Settings):
     """the attack against which trained models are tested"""
 
     on: Annotated[
-        Literal["input", "preprocessing"], setting("input or preprocessing", "The stage that is perturbed.")
+        Literal["input", "preprocessing"],
+        setting(
+            "input or preprocessing", 'The stage that is perturbed. Write `"on"` in quotes: YAML reads on as true.'
+        ),
     ] = "preprocessing"
     norm: Annotated[Literal["l2", "linf"], setting("l2 or linf")] = "l2"
     sizes: Annotated[
