@@ -13,8 +13,12 @@ NO_UNIT = ""  # of texts
 # (0.1 lg(re 1) is the same) and no currencies.
 Meanings = Mapping[str, str | tuple[str, str]]
 
-# Measures of match; ``metamers.match.NULL_MEASURES`` has their functions.
-MEASURES = ("spearman_rho", "pearson_r", "snr_db")
+# Measures of match, with their meaning; ``metamers.match.NULL_MEASURES`` has their functions.
+MEASURES: Meanings = {
+    "spearman_rho": "Spearman rank correlation",
+    "pearson_r": "Pearson correlation",
+    "snr_db": ("signal-to-noise ratio, in dB, of activations, or of speech in noise", "0.1 lg(re 1)"),
+}
 MATCH = ", ".join([*MEASURES, "normalized_error"])
 SHARED: Meanings = {
     # signals
@@ -44,9 +48,7 @@ SHARED: Meanings = {
         "normalized error at the stage before the step; for several models, its root mean square; NaN after the last "
         "step"
     ),
-    "spearman_rho": "Spearman rank correlation",
-    "pearson_r": "Pearson correlation",
-    "snr_db": ("signal-to-noise ratio, in dB, of activations, or of speech in noise", "0.1 lg(re 1)"),
+    **MEASURES,
     "normalized_error": "normalized error between activations",
     "predicted_category": ("category that the generation model gives the metamer", NO_UNIT),
     "natural_category": ("category that the generation model gives the natural stimulus, right or wrong", NO_UNIT),
