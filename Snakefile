@@ -91,11 +91,6 @@ rule all:
         [f"results/<run>/exported/metamers/{model}" for model in plan.generation_models],
         [f"results/<run>/exported/datasets/{dataset}" for dataset in plan.stimuli],
         PICTURE,
-        rules.leaderboard_ranking.output,
-        rules.report_leaderboard.output,
-        rules.report_beyond.output if SETS else [],
-        rules.report_sensitivity.output if SENSITIVITY else [],
-        rules.report_metamer_sets.output if METAMER_SETS else [],
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
         ADDED["all"],
@@ -174,9 +169,7 @@ rule analyses:
 rule beyond:
     input:
         required("beyond"),
-        rules.report_beyond.output if SETS else [],
-        rules.report_sensitivity.output if SENSITIVITY else [],
-        rules.report_metamer_sets.output if METAMER_SETS else [],
+        BEYOND_PAGES,
         [f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
 
 

@@ -11,7 +11,10 @@ from metamers.modalities import MODALITIES
 NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 NAMES |= {"object": "mapping", "array": "list"}
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-PATTERNS = {"^(train|validation|test)$": "split"}  # pattern → what its names denote
+PATTERNS = {
+    f"^({'|'.join(MODALITIES)})$": "modality",
+    "^(train|validation|test)$": "split",
+}  # pattern → what its names denote
 ABSENT = object()
 
 

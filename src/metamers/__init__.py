@@ -5,7 +5,7 @@ and no two packages import each other:
 
 services
     ``names``, ``modalities``, ``repository``, ``foreign`` (readers of untrusted files), ``run`` (files of a run, their
-    hashes, logs and progress), ``config`` (YAML, tables and settings that jobs use, too), ``retrieve`` (data, weights).
+    hashes, logs and progress), ``config`` (YAML, tables, registries, fields of settings), ``retrieve`` (data, weights).
 science
     ``match``, ``stimuli``, ``models``, ``synthesize``, ``null``, ``recognize``, ``train``: from a natural stimulus to a
     metamer and to an answer.

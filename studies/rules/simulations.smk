@@ -10,10 +10,10 @@ SAMPLES = 2000  # simulated data sets of each condition
 
 rule simulations_topic:
     input:
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
-        variance=committed(f"{PUBLISHED}/participant_variance.csv"),
-        recognition=committed(f"{PUBLISHED}/recognition_models.csv"),
-        natural=committed(f"{PUBLISHED}/natural_variance.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
+        variance=committed(f"{TABLES_FOLDER}/participant_variance.csv"),
+        recognition=committed(f"{TABLES_FOLDER}/recognition_models.csv"),
+        natural=committed(f"{TABLES_FOLDER}/natural_variance.csv"),
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         netcdf="results/<run>/simulations/{topic}.nc",

@@ -26,8 +26,9 @@ from metamers.report.beyond_figures import controversial_figure, ensemble_figure
 from metamers.report.beyond_leads import best
 from metamers.report.figures import svg
 from metamers.report.looks import looks_of
-from metamers.report.navigation import LINKED, PAGES, navigation_context
+from metamers.report.navigation import PAGES, navigation_context
 from metamers.report.render import render
+from tests.report.sites import LINKED
 
 # Plans
 

@@ -47,7 +47,7 @@ def faults_of(made: xr.Dataset) -> list[str]:
     """What is wrong with an entry that has the units, the hash and the name that it would have in a valid file."""
     made = made.copy().assign_attrs(content_sha256=files.content_sha256(made))
     for name, variable in made.variables.items():
-        if units := ENTRY.described[name][1]:
+        if units := ENTRY.described.get(name, ("", ""))[1]:
             variable.attrs["units"] = units
     return [str(fault) for fault in entry_faults(made, file_name(made), published())]
 

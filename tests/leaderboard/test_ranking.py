@@ -23,12 +23,12 @@ from metamers.leaderboard import ranking as leaderboard
 from metamers.leaderboard.files import LEADERBOARD
 from metamers.report import leaderboard as leaderboard_page
 from metamers.report.looks import Looks, looks_of, mark
-from metamers.report.navigation import LINKED, PAGES, navigation_context
+from metamers.report.navigation import PAGES, navigation_context
 from metamers.report.passes import passes_figure
 from metamers.report.render import render
 from metamers.run import files
 from studies.simulations import predicted as simulated_predicted
-from tests.report.sites import declines_of, write_assets
+from tests.report.sites import LINKED, declines_of, write_assets
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 
 from metamers.match import NULL_MEASURES
-from metamers.null.files import MEASURES
 from metamers.plan.steps import configuration_schema
+from metamers.run.declared import MEASURE_NAMES
 from tests.configurations import change, check_refused
 
 
@@ -36,5 +36,5 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
 
 def test_the_measures_are_those_of_the_library():
     measures = configuration_schema()["properties"]["acceptance"]["properties"]["measures"]
-    assert list(MEASURES) == measures["items"]["enum"] == list(NULL_MEASURES)
+    assert list(MEASURE_NAMES) == measures["items"]["enum"] == list(NULL_MEASURES)
     assert set(measures["default"]) == {"spearman_rho", "pearson_r", "snr_db"}  # those of the study decide

@@ -71,3 +71,12 @@ def test_a_key_may_have_the_name_of_a_word_of_the_schema():
 def test_text_that_is_no_unicode_is_named_with_its_key():
     with pytest.raises(ConfigurationError, match=r"^configuration: preregistration\.file: .*unicode"):
         read_settings(merge_defaults({"preregistration": {"file": "\ud800.nc"}}))
+
+
+def test_every_page_of_a_step_has_a_template_and_a_rule_that_writes_it(root):
+    rules = "".join(path.read_text() for path in (root / "workflow" / "rules").glob("*.smk"))
+    pages = {name for step in STEPS.values() for name in step.pages}
+    assert {"beyond", "leaderboard"} <= pages
+    for name in pages:
+        assert (root / "src/metamers/report/site" / f"{name}.html.j2").is_file()
+        assert f'"results/<run>/report/{name}.html"' in rules

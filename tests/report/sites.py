@@ -24,8 +24,9 @@ from metamers.match import MEASURES, NULL_MEASURES
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
 from metamers.null.distribution import choose_pairs, null_dataset
+from metamers.plan.steps import STEPS
 from metamers.report.browser import as_script, browser_data
-from metamers.report.navigation import LINKED, PAGES
+from metamers.report.navigation import PAGES
 from metamers.run import files
 from metamers.stimuli.sounds import write_sound
 from metamers.synthesize.qualities import quality_attributes
@@ -45,6 +46,8 @@ EAR = {
     "cochleagram": {"high_hz": 4000, "filters": 20, "taps": 401, "envelope_rate_hz": 100},
 }
 DIMS = ("stage", "stimulus", "seed")
+# Pages that rules of other steps write: name → title.
+LINKED = {name: page.title for step in STEPS.values() for name, page in step.pages.items()}
 
 
 def coordinates(stimuli: int, seeds: int) -> dict:
@@ -455,6 +458,7 @@ class Run:
             },
             "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
             "configuration": {"run": HOSTILE},
+            "linked": LINKED,
             "left_out": LEFT_OUT,
         }
         run_script("report_pages", self.folder, given, output, params)

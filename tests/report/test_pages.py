@@ -43,7 +43,7 @@ from metamers.report.model_figures import (
     recognizability_figure,
     recognizability_series,
 )
-from metamers.report.navigation import LINKED
+from metamers.report.navigation import PAGES
 from metamers.report.overview import overview_figure
 from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
 from metamers.report.preregistered import preregistered_figure
@@ -54,7 +54,7 @@ from metamers.synthesize.qualities import quality_attributes
 from tests.made_up_run import OF_ANY_STEP
 from tests.preregister.made_up import judged_as, predictions
 from tests.report.results import three_contrasts, trained_model
-from tests.report.sites import declines_of, null_of, relation_of, simulated_power, with_null
+from tests.report.sites import LINKED, declines_of, null_of, relation_of, simulated_power, with_null
 
 HOSTILE = "<script>alert('label')</script>"
 LEFT_OUT = {
@@ -168,8 +168,8 @@ def written(tmp_path_factory, acceptance) -> str:
 ONE_STIMULUS = Evidence(1, np.nan, np.nan, 1, 1, False, 0.25)
 ENTRY = {"modality": "vision", "dataset": "animals", "categories": 2, "category_noun": "category", "stages": STAGES}
 ENTRY["targets"] = dict.fromkeys(STAGES, 0.2)
-WITH_MODELS = ["index", "browser", "curves", "match", "statistics", "made"]
-WITHOUT = ["index", "curves", "statistics", "made"]
+WITH_MODELS = [name for name in PAGES if name != "analyses"]
+WITHOUT = [name for name in WITH_MODELS if name not in ("browser", "match")]
 
 
 def charts(models, relation, acceptance=None, compared=None, contrasts=None) -> dict:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from metamers.report import navigation
 from metamers.run import files
-from tests.report.sites import HOSTILE, Run, browser_data_script
+from tests.report.sites import HOSTILE, LINKED, Run, browser_data_script
 
 sync_api = pytest.importorskip("playwright.sync_api")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -229,7 +229,7 @@ def test_figures_are_loaded_with_the_page_so_that_its_pdf_has_them(browser, repo
 def test_the_navigation_leads_through_all_pages(visit, report):
     page = visit.to(report, "index")
     titles = page.locator("nav a").all_inner_texts()
-    assert titles == [page.title for page in (*navigation.PAGES.values(), *navigation.LINKED.values())]
+    assert titles == [*(page.title for page in navigation.PAGES.values()), *LINKED.values()]
     for name, title in zip(navigation.PAGES, titles, strict=False):
         page.click(f"nav a:text-is('{title}')")
         assert urlsplit(page.url).path.endswith(f"/{name}.html")

@@ -493,3 +493,127 @@ rule beyond_metamer_sets:
         "Exploring the sets of metamers of {wildcards.explored_model}"
     script:
         SCRIPTS / "beyond/metamer_sets.py"
+
+
+rule report_beyond:
+    input:
+        **BEYOND_FILES,
+        assets=ancient(ASSETS),
+        metamers=[f"results/<run>/beyond/metamers/{name}.nc" for name in SETS],
+        stimuli=[
+            exported_stimuli_of(names[0])
+            for modality, names in BEYOND_RECOGNITION_MODELS.items()
+            if modality in SETS_OF
+        ],
+        # The run's own metamers, which the page shows beside them.
+        run=[
+            f"results/<run>/exported/metamers/{model}"
+            for model in dict.fromkeys(member for made in SETS.values() for member in made.members)
+        ],
+    output:
+        page="results/<run>/report/beyond.html",
+        # No model has a name that begins with an underscore.
+        media=directory("results/<run>/report/media/_beyond"),
+        figures=[
+            report(
+                f"results/<run>/report/figures/beyond_{name}.svg",
+                caption="../report/beyond.rst",
+                category="Extensions",
+            )
+            for name in BEYOND_FIGURES
+        ],
+    log:
+        "results/<run>/logs/report_beyond.log",
+    benchmark:
+        "results/<run>/benchmarks/report_beyond.tsv"
+    params:
+        **step("report/beyond"),
+        **page_params(),
+        read=data_version(*site_templates("beyond")),
+        modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
+    resources:
+        **needs("report_beyond"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Writing the page of the extensions"
+    script:
+        SCRIPTS / "report/beyond.py"
+
+
+rule report_sensitivity:
+    input:
+        sensitivity=[f"results/<run>/beyond/sensitivity/{modality}.nc" for modality in SENSITIVITY],
+        agreement=[f"results/<run>/beyond/agreement/{modality}.nc" for modality in SENSITIVITY],
+        exported=[f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
+        assets=ancient(ASSETS),
+    output:
+        page="results/<run>/report/sensitivity.html",
+        # No model has a name that begins with an underscore.
+        media=directory("results/<run>/report/media/_sensitivity"),
+        figures=[
+            report(
+                f"results/<run>/report/figures/sensitivity_{modality}.svg",
+                caption="../report/sensitivity.rst",
+                category="Extensions",
+            )
+            for modality in SENSITIVITY
+        ],
+    log:
+        "results/<run>/logs/report_sensitivity.log",
+    benchmark:
+        "results/<run>/benchmarks/report_sensitivity.tsv"
+    params:
+        **step("report/sensitivity"),
+        **page_params(),
+        read=data_version(*site_templates("sensitivity")),
+        lengths={modality: one.length for modality, one in SENSITIVITY.items()},
+    resources:
+        **needs("report_sensitivity"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Writing the page of sensitivities"
+    script:
+        SCRIPTS / "report/sensitivity.py"
+
+
+rule report_metamer_sets:
+    input:
+        metamer_sets=[f"results/<run>/beyond/metamer_sets/{model}.nc" for model in METAMER_SETS],
+        stimuli=[f"results/<run>/exported/datasets/{plan.dataset_of[model]}" for model in METAMER_SETS],
+        assets=ancient(ASSETS),
+    output:
+        page="results/<run>/report/metamer_sets.html",
+        # No model has a name that begins with an underscore.
+        media=directory("results/<run>/report/media/_metamer_sets"),
+        figures=[
+            report(
+                f"results/<run>/report/figures/metamer_sets_{modality}.svg",
+                caption="../report/metamer_sets.rst",
+                category="Extensions",
+            )
+            for modality in plan.beyond.metamer_sets
+        ],
+    log:
+        "results/<run>/logs/report_metamer_sets.log",
+    benchmark:
+        "results/<run>/benchmarks/report_metamer_sets.tsv"
+    params:
+        **step("report/metamer_sets"),
+        **page_params(),
+        read=data_version(*site_templates("metamer_sets")),
+        recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
+        families=plan.families,
+    resources:
+        **needs("report_metamer_sets"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Writing the page of metamer sets"
+    script:
+        SCRIPTS / "report/metamer_sets.py"
+
+
+BEYOND_PAGES = [f"results/<run>/report/{page}.html" for page in LINKED if page in STEPS["beyond"].pages]
+ADDED["all"] += BEYOND_PAGES

@@ -20,12 +20,21 @@ from snakemake.settings.types import DeploymentMethod
 
 from metamers.config.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.config.read import resolve_path
-from metamers.plan.left_out import MADE_WITHOUT_FAILED, command_line, with_failed, with_options, write_left_out
+from metamers.plan.left_out import (
+    MADE_WITHOUT_FAILED,
+    command_line,
+    dependent_on,
+    with_failed,
+    with_options,
+    write_left_out,
+)
 from metamers.plan.needs import Needs, Work, Workload
 from metamers.plan.retrieved import collections
+from metamers.plan.steps import STEPS, linked_pages
 from metamers.plan.targets import check_path, check_targets, parse_call, requested_targets
 from metamers.modalities import MODALITIES, sampling_of
 from metamers.names import stage_path, unknown_name
+from metamers.report import navigation
 from metamers.repository import PACKAGE, make_importable
 from metamers.run import manifest, shared
 from metamers.run.cards import gpus_of_job
@@ -43,6 +52,18 @@ RESULTS = f"results/{plan.settings.run}"
 CAPTIONS = ROOT / "workflow" / "report"
 # Target of the Snakefile, or `figures` of the report → files that the rules of a step add to it.
 ADDED = {target: [] for target in ("all", "humans", "comparison", "figures")}
+# The report's own pages in this run, and those that rules of other steps write: name → title.
+PAGES = [name for name, page in navigation.PAGES.items() if page.is_made(plan)]
+LINKED = linked_pages(plan)
+ASSETS = "results/<run>/report/assets"  # style sheets and scripts that the pages load
+LEFT_OUT = (
+    {
+        "failed": [one.row for one in plan.left_out],
+        "dependent": dependent_on(plan.left_out, plan.whole, plan),
+    }
+    if plan.left_out
+    else {}
+)
 COLLECTIONS = collections(plan)
 workload = Workload(plan)
 BEGAN = time.time()
@@ -129,6 +150,16 @@ def by(wildcard, *functions):
 def site_templates(*names):
     """The templates of pages of the report: the named ones, or all, with those that they include."""
     return [path for path in sorted(SITE.glob("*.j2")) if not names or path.name.split(".")[0] in (*names, *SHARED)]
+
+
+def page_params():
+    """Parameters of each rule that writes a page in the navigation of the report."""
+    return {
+        "model_order": plan.model_order,  # their colours and marks
+        "pages": PAGES,
+        "linked": LINKED,
+        "quality": plan.settings.synthesis.quality if plan.generation_models else None,
+    }
 
 
 def templates(*names):

@@ -84,11 +84,11 @@ rule compare_contrasts:
 
 rule compare_humans_vs_models:
     input:
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
-        ceilings=committed(f"{PUBLISHED}/noise_ceiling.csv"),
-        recognition=committed(f"{PUBLISHED}/recognition_models.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
+        ceilings=committed(f"{TABLES_FOLDER}/noise_ceiling.csv"),
+        recognition=committed(f"{TABLES_FOLDER}/recognition_models.csv"),
         precomputed=precomputed("humans_vs_models.nc"),
-        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
+        sources=TABLE_SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/humans_vs_models.nc",
     log:
@@ -181,11 +181,11 @@ rule compare_anova:
 
 rule compare_passes:
     input:
-        differences=committed(f"{PUBLISHED}/natural_difference.csv"),
-        variance=committed(f"{PUBLISHED}/natural_variance.csv"),
+        differences=committed(f"{TABLES_FOLDER}/natural_difference.csv"),
+        variance=committed(f"{TABLES_FOLDER}/natural_variance.csv"),
         depths=local(resolve_path("resources/published/stage_depth.csv")),
         precomputed=precomputed("passes.nc"),
-        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
+        sources=TABLE_SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/passes.nc",
     log:

@@ -62,7 +62,11 @@ rule experiment_folder:
         address=plan.settings.experiment.address,
         # Only of an adaptive experiment, so that the files of the fixed design do not depend on them.
         adaptive=plan.settings.experiment.adaptive and plan.settings.experiment.adaptive.parameters,
-        at_least=by("modality", plan.settings.experiment.trials_required) if plan.settings.experiment.adaptive is not None else None,
+        at_least=(
+            by("modality", plan.settings.experiment.trials_required)
+            if plan.settings.experiment.adaptive is not None
+            else None
+        ),
     resources:
         **needs("experiment_folder"),
     conda:

@@ -5,8 +5,8 @@ from metamers.plan.precomputed import precomputed_files, published_settings
 PARTICIPANTS = plan.settings.human_data == "participants"
 EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.published.experiments]
 # With `human_data: participants` the run itself makes the tables of resources/published.
-PUBLISHED = "results/<run>/humans" if PARTICIPANTS else resolve_path("resources/published")
-SOURCES = (
+TABLES_FOLDER = "results/<run>/humans" if PARTICIPANTS else resolve_path("resources/published")
+TABLE_SOURCES = (
     [*EXPERIMENTS, *(local(f"{RESOURCES}/judges/{modality}") for modality in plan.published.judgements)]
     if PARTICIPANTS
     else []

@@ -44,7 +44,7 @@ ENTRIES = [f"results/<run>/leaderboard/entries/{model}" for model in plan.genera
 
 rule leaderboard_ranking:
     input:
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
         depths=local(resolve_path("resources/published/stage_depth.csv")),
         relation="results/<run>/comparison/humans_vs_models.nc",
         tested="results/<run>/comparison/passes.nc",
@@ -165,3 +165,70 @@ rule leaderboard_depth:
         "Counting the layers of the published models"
     script:
         SCRIPTS / "leaderboard/depth.py"
+
+
+rule report_leaderboard:
+    input:
+        board="results/<run>/comparison/leaderboard.nc",
+        tested="results/<run>/comparison/passes.nc",
+        recognizability=["results/<run>/comparison/recognizability.nc"] if plan.generation_models else [],
+        assets=ancient(ASSETS),
+    output:
+        page="results/<run>/report/leaderboard.html",
+        table=report(
+            "results/<run>/report/leaderboard.csv", caption="../report/leaderboard.rst", category="Leaderboard"
+        ),
+        figure=report(
+            "results/<run>/report/figures/reliability.svg", caption="../report/reliability.rst", category="Leaderboard"
+        ),
+        passes=report("results/<run>/report/figures/passes.svg", caption="../report/passes.rst", category="Leaderboard"),
+    log:
+        "results/<run>/logs/report_leaderboard.log",
+    benchmark:
+        "results/<run>/benchmarks/report_leaderboard.tsv"
+    params:
+        **step("report/leaderboard"),
+        **page_params(),
+        read=data_version(*site_templates("leaderboard", "board")),
+        left_out=LEFT_OUT,
+    resources:
+        **needs("report_leaderboard"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Writing the page of the leaderboard"
+    script:
+        SCRIPTS / "report/leaderboard.py"
+
+
+# A site of its own, to which other groups add entries; here with those of this run. It is beside the run's folder, because
+# it has copies of entries, which `snakemake verify` would find in a wrong place.
+rule report_leaderboard_site:
+    input:
+        entries=ENTRIES,
+        board="results/<run>/comparison/leaderboard.nc",
+        published=PUBLISHED_TABLES,
+    output:
+        directory("results/<run>.leaderboard"),
+    log:
+        "results/<run>/logs/report_leaderboard_site.log",
+    benchmark:
+        "results/<run>/benchmarks/report_leaderboard_site.tsv"
+    params:
+        **step("report/leaderboard_site"),
+        read=data_version(
+            *sorted(TEMPLATES.glob("leaderboard_*.j2")),
+            *site_templates("board"),
+            *(SITE / name for name in navigation.LEADERBOARD_ASSETS),
+        ),
+    resources:
+        **needs("report_leaderboard_site"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Writing the site of a shared leaderboard with the entries of this run"
+    script:
+        SCRIPTS / "report/leaderboard_site.py"
+
+
+ADDED["all"] += ["results/<run>/comparison/leaderboard.nc", "results/<run>/report/leaderboard.html"]

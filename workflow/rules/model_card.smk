@@ -55,7 +55,11 @@ rule model_card:
         read=data_version(*templates("model_card")),
         run_seed=plan.settings.seed,
     resources:
-        **needs("model_card", workload.forward_passes([plan.settings.model], 1000) if plan.settings.model else Work(), gpus()),
+        **needs(
+            "model_card",
+            workload.forward_passes([plan.settings.model], 1000) if plan.settings.model else Work(),
+            gpus(),
+        ),
     conda:
         ENVIRONMENT
     message:

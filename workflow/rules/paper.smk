@@ -64,7 +64,7 @@ rule paper_judgements:
 rule paper_brain_score:
     input:
         scores=local(f"{RESOURCES}/published/brain_score"),
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
     output:
         "results/<run>/comparison/brain_score.nc",
     log:
@@ -89,7 +89,7 @@ rule paper_brain_score:
 rule paper_fmri:
     input:
         voxels=local(f"{RESOURCES}/published/fmri"),
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
     output:
         "results/<run>/comparison/fmri.nc",
     log:
@@ -114,7 +114,7 @@ rule paper_fmri:
 # One job: all are drawn from one table, which takes no longer than the start of a job.
 rule paper_draw_experiments:
     input:
-        committed(f"{PUBLISHED}/group_results.csv"),
+        committed(f"{TABLES_FOLDER}/group_results.csv"),
     output:
         report(
             expand("results/<run>/report/figures/paper/{experiment}.svg", experiment=plan.published.experiments),
@@ -166,7 +166,7 @@ rule paper_draw_humans_vs_models:
 rule paper_draw_judgements:
     input:
         judgements="results/<run>/comparison/judgements_{modality}.nc",
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
     output:
         report(
             "results/<run>/report/figures/paper/judgements_{modality}.svg",

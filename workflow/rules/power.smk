@@ -3,11 +3,11 @@
 
 rule power:
     input:
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
-        variance=committed(f"{PUBLISHED}/participant_variance.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
+        variance=committed(f"{TABLES_FOLDER}/participant_variance.csv"),
         precomputed=precomputed("power.nc", "power.svg"),
         predicted=["results/<run>/comparison/predicted_human.nc"] if plan.generation_models else [],
-        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
+        sources=TABLE_SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         netcdf="results/<run>/comparison/power.nc",
         figure=report(

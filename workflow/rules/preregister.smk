@@ -4,9 +4,9 @@ from metamers.names import ConfigurationError
 from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
 from metamers.preregister.settings import check_frozen_folder
 
-FROZEN = plan.settings.preregistration.file_of(plan.settings.run)
+FROZEN_FILE = plan.settings.preregistration.file_of(plan.settings.run)
 # A frozen prediction is scored as soon as there are own participants.
-if OWN_PARTICIPANTS and os.path.isfile(FROZEN):
+if OWN_PARTICIPANTS and os.path.isfile(FROZEN_FILE):
     ADDED["figures"].append("results/<run>/report/figures/preregistered.svg")
     for target in ("all", "humans", "comparison"):
         ADDED[target].append("results/<run>/comparison/preregistered.nc")
@@ -22,7 +22,7 @@ def frozen_inputs():
         "recognition": [path for model in models for path in recognition_of(model)],
         "published": [
             "results/<run>/comparison/humans_vs_models.nc",
-            committed(f"{PUBLISHED}/participant_variance.csv"),
+            committed(f"{TABLES_FOLDER}/participant_variance.csv"),
         ],
         "weights": list(
             dict.fromkeys([*files_of_models(models), *files_of_recognition_models(plan.recognition_models)])
@@ -64,7 +64,7 @@ def answers_now(_wildcards):
 def check_frozen_place(_wildcards):
     """Input function: adds no file; fails before the first job if the prediction cannot be written."""
     try:
-        check_frozen_folder(FROZEN)
+        check_frozen_folder(FROZEN_FILE)
     except OSError as error:
         raise WorkflowError(str(error)) from None
     return []
@@ -79,7 +79,7 @@ rule preregister:
         predicted="results/<run>/comparison/predicted_human.nc",
         recognizability="results/<run>/comparison/recognizability.nc",
         relation="results/<run>/comparison/humans_vs_models.nc",
-        variance=committed(f"{PUBLISHED}/participant_variance.csv"),
+        variance=committed(f"{TABLES_FOLDER}/participant_variance.csv"),
         depths=local(resolve_path("resources/published/stage_depth.csv")),
         builders=builders_of(plan.generation_models),  # networks are built to count their layers
     log:
@@ -87,7 +87,7 @@ rule preregister:
     params:
         **step("preregister"),
         **frozen_params(),
-        file=FROZEN,
+        file=FROZEN_FILE,
         answers=answers_now,
         expected=plan.settings.preregistration.expected,
         models={
@@ -100,19 +100,19 @@ rule preregister:
     conda:
         ENVIRONMENT
     message:
-        f"Freezing the predicted human recognition in {FROZEN}"
+        f"Freezing the predicted human recognition in {FROZEN_FILE}"
     script:
         SCRIPTS / "preregister.py"
 
 
 def existing_prediction(_wildcards):
     """Input function: the frozen prediction, which no rule makes."""
-    if not os.path.isfile(FROZEN):
+    if not os.path.isfile(FROZEN_FILE):
         raise ConfigurationError(
-            f"preregistration.file: there is no frozen prediction {FROZEN}; `snakemake preregister` "
+            f"preregistration.file: there is no frozen prediction {FROZEN_FILE}; `snakemake preregister` "
             "freezes one; call it before people answer"
         )
-    return local(FROZEN)
+    return local(FROZEN_FILE)
 
 
 rule preregister_score:

@@ -3,8 +3,6 @@
 from metamers.synthesize.qualities import number_of_steps, quality_attributes
 from metamers.plan.steps import merge_defaults
 from metamers.names import INPUT_STAGE
-from metamers.plan.left_out import dependent_on
-from metamers.report import navigation
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
 # The pages have the same captions as `snakemake --report`.
@@ -24,9 +22,6 @@ FIGURES = (
     + [f"results/<run>/report/figures/adaptive_{name}.svg" for name in plan.adaptive_participants]
     + ["results/<run>/report/figures/power.svg", "results/<run>/report/figures/reliability.svg"]
 )
-PAGES = [name for name, page in navigation.PAGES.items() if page.made(plan)]
-LINKED = [name for name, page in navigation.LINKED.items() if page.made(plan)]
-ASSETS = "results/<run>/report/assets"  # style sheets and scripts that the pages load
 
 
 report: "../report/workflow.rst"
@@ -34,16 +29,6 @@ report: "../report/workflow.rst"
 
 wildcard_constraints:
     modality=one_of(plan.published.judgements),
-
-
-LEFT_OUT = (
-    {
-        "failed": [one.row for one in plan.left_out],
-        "dependent": dependent_on(plan.left_out, plan.whole, plan),
-    }
-    if plan.left_out
-    else {}
-)
 
 
 # The model of the picture: the first one whose stimuli are pictures, with a stage after the input, if there is one.
@@ -85,7 +70,7 @@ rule report_model:
         recognizability="results/<run>/comparison/recognizability.nc",
         predicted="results/<run>/comparison/predicted_human.nc",
         relation="results/<run>/comparison/humans_vs_models.nc",
-        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        groups=committed(f"{TABLES_FOLDER}/group_results.csv"),
         null="results/<run>/nulls/{generation_model}.nc",
         acceptance="results/<run>/acceptance/{generation_model}.nc",
         recognition=by("generation_model", recognition_of),
@@ -417,6 +402,7 @@ rule report_pages:
         "results/<run>/benchmarks/report_pages.tsv"
     params:
         **step("report/pages"),
+        linked=LINKED,
         read=data_version(*site_templates()),
         benchmarks=BENCHMARKS,
         models=SHOWN_MODELS,
@@ -429,17 +415,12 @@ rule report_pages:
             for model in plan.recognition_models
         },
         unheard_voices=all(plan.datasets[plan.training[model].dataset].voices_differ for model in REPORTED_TRAINING),
-        captions={
-            name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
-            for name in (
-                *("recognizability", "contrasts", "confusion", "null", "loss", "target", "training"),
-                *("humans_vs_models", "vulnerability", "brain", "similarity", "power", "reliability", "adaptive"),
-                *(Path(figure).stem for figure in ADDED["figures"]),
-            )
-        },
+        captions={path.stem: path.read_text(encoding="utf-8") for path in sorted(CAPTIONS.glob("*.rst"))},
         synthesis={
             **quality_attributes(plan.settings.synthesis.quality),
-            "steps": {name: number_of_steps(settings) for name, settings in plan.settings.synthesis.of_modality.items()},
+            "steps": {
+                name: number_of_steps(settings) for name, settings in plan.settings.synthesis.of_modality.items()
+            },
             "default_settings": DEFAULT_SYNTHESIS,
             "target": plan.settings.synthesis.target.normalized_error.parameters,
             "stage_targets": plan.settings.synthesis.target.stages,
@@ -470,202 +451,6 @@ rule report_pages:
         f"Writing the report of {plan.settings.run}"
     script:
         SCRIPTS / "report/pages.py"
-
-
-rule report_leaderboard:
-    input:
-        board="results/<run>/comparison/leaderboard.nc",
-        tested="results/<run>/comparison/passes.nc",
-        recognizability=["results/<run>/comparison/recognizability.nc"] if plan.generation_models else [],
-        assets=ancient(ASSETS),
-    output:
-        page="results/<run>/report/leaderboard.html",
-        table=report(
-            "results/<run>/report/leaderboard.csv", caption="../report/leaderboard.rst", category="Leaderboard"
-        ),
-        figure=report(
-            "results/<run>/report/figures/reliability.svg", caption="../report/reliability.rst", category="Leaderboard"
-        ),
-        passes=report("results/<run>/report/figures/passes.svg", caption="../report/passes.rst", category="Leaderboard"),
-    log:
-        "results/<run>/logs/report_leaderboard.log",
-    benchmark:
-        "results/<run>/benchmarks/report_leaderboard.tsv"
-    params:
-        **step("report/leaderboard"),
-        read=data_version(*site_templates("leaderboard", "board")),
-        model_order=plan.model_order,  # their colours and marks
-        pages=PAGES,
-        linked=LINKED,
-        quality=plan.settings.synthesis.quality if plan.generation_models else None,
-        left_out=LEFT_OUT,
-    resources:
-        **needs("report_leaderboard"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Writing the page of the leaderboard"
-    script:
-        SCRIPTS / "report/leaderboard.py"
-
-
-# A site of its own, to which other groups add entries; here with those of this run. It is beside the run's folder, because
-# it has copies of entries, which `snakemake verify` would find in a wrong place.
-rule report_leaderboard_site:
-    input:
-        entries=ENTRIES,
-        board="results/<run>/comparison/leaderboard.nc",
-        published=PUBLISHED_TABLES,
-    output:
-        directory("results/<run>.leaderboard"),
-    log:
-        "results/<run>/logs/report_leaderboard_site.log",
-    benchmark:
-        "results/<run>/benchmarks/report_leaderboard_site.tsv"
-    params:
-        **step("report/leaderboard_site"),
-        read=data_version(
-            *sorted(TEMPLATES.glob("leaderboard_*.j2")),
-            *site_templates("board"),
-            *(SITE / name for name in navigation.LEADERBOARD_ASSETS),
-        ),
-    resources:
-        **needs("report_leaderboard_site"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Writing the site of a shared leaderboard with the entries of this run"
-    script:
-        SCRIPTS / "report/leaderboard_site.py"
-
-
-rule report_beyond:
-    input:
-        **BEYOND_FILES,
-        assets=ancient(ASSETS),
-        metamers=[f"results/<run>/beyond/metamers/{name}.nc" for name in SETS],
-        stimuli=[
-            exported_stimuli_of(names[0])
-            for modality, names in BEYOND_RECOGNITION_MODELS.items()
-            if modality in SETS_OF
-        ],
-        # The run's own metamers, which the page shows beside them.
-        run=[
-            f"results/<run>/exported/metamers/{model}"
-            for model in dict.fromkeys(member for made in SETS.values() for member in made.members)
-        ],
-    output:
-        page="results/<run>/report/beyond.html",
-        # No model has a name that begins with an underscore.
-        media=directory("results/<run>/report/media/_beyond"),
-        figures=[
-            report(
-                f"results/<run>/report/figures/beyond_{name}.svg",
-                caption="../report/beyond.rst",
-                category="Extensions",
-            )
-            for name in BEYOND_FIGURES
-        ],
-    log:
-        "results/<run>/logs/report_beyond.log",
-    benchmark:
-        "results/<run>/benchmarks/report_beyond.tsv"
-    params:
-        **step("report/beyond"),
-        read=data_version(*site_templates("beyond")),
-        model_order=plan.model_order,  # their colours and marks
-        pages=PAGES,
-        linked=LINKED,
-        quality=plan.settings.synthesis.quality if plan.generation_models else None,
-        modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
-    resources:
-        **needs("report_beyond"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Writing the page of the extensions"
-    script:
-        SCRIPTS / "report/beyond.py"
-
-
-rule report_sensitivity:
-    input:
-        sensitivity=[f"results/<run>/beyond/sensitivity/{modality}.nc" for modality in SENSITIVITY],
-        agreement=[f"results/<run>/beyond/agreement/{modality}.nc" for modality in SENSITIVITY],
-        exported=[f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
-        assets=ancient(ASSETS),
-    output:
-        page="results/<run>/report/sensitivity.html",
-        # No model has a name that begins with an underscore.
-        media=directory("results/<run>/report/media/_sensitivity"),
-        figures=[
-            report(
-                f"results/<run>/report/figures/sensitivity_{modality}.svg",
-                caption="../report/sensitivity.rst",
-                category="Extensions",
-            )
-            for modality in SENSITIVITY
-        ],
-    log:
-        "results/<run>/logs/report_sensitivity.log",
-    benchmark:
-        "results/<run>/benchmarks/report_sensitivity.tsv"
-    params:
-        **step("report/sensitivity"),
-        read=data_version(*site_templates("sensitivity")),
-        model_order=plan.model_order,  # their colours and marks
-        pages=PAGES,
-        linked=LINKED,
-        quality=plan.settings.synthesis.quality if plan.generation_models else None,
-        lengths={modality: one.length for modality, one in SENSITIVITY.items()},
-    resources:
-        **needs("report_sensitivity"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Writing the page of sensitivities"
-    script:
-        SCRIPTS / "report/sensitivity.py"
-
-
-rule report_metamer_sets:
-    input:
-        metamer_sets=[f"results/<run>/beyond/metamer_sets/{model}.nc" for model in METAMER_SETS],
-        stimuli=[f"results/<run>/exported/datasets/{plan.dataset_of[model]}" for model in METAMER_SETS],
-        assets=ancient(ASSETS),
-    output:
-        page="results/<run>/report/metamer_sets.html",
-        # No model has a name that begins with an underscore.
-        media=directory("results/<run>/report/media/_metamer_sets"),
-        figures=[
-            report(
-                f"results/<run>/report/figures/metamer_sets_{modality}.svg",
-                caption="../report/metamer_sets.rst",
-                category="Extensions",
-            )
-            for modality in plan.beyond.metamer_sets
-        ],
-    log:
-        "results/<run>/logs/report_metamer_sets.log",
-    benchmark:
-        "results/<run>/benchmarks/report_metamer_sets.tsv"
-    params:
-        **step("report/metamer_sets"),
-        read=data_version(*site_templates("metamer_sets")),
-        model_order=plan.model_order,  # their colours and marks
-        pages=PAGES,
-        linked=LINKED,
-        quality=plan.settings.synthesis.quality if plan.generation_models else None,
-        recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
-        families=plan.families,
-    resources:
-        **needs("report_metamer_sets"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Writing the page of metamer sets"
-    script:
-        SCRIPTS / "report/metamer_sets.py"
 
 
 # A copy of the default run's picture is docs/pictures/metamers.png, which README.md shows.

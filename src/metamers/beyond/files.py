@@ -1,7 +1,14 @@
 """Files of extensions of the study."""
 
-from metamers.run.declared import MATCH, NO_UNIT, Meanings, RunFile
+from operator import attrgetter
 
+from metamers.run.declared import MATCH, NO_UNIT, Meanings, Page, RunFile
+
+PAGES = {
+    "beyond": Page("Extensions", attrgetter("beyond.sets")),
+    "sensitivity": Page("Sensitivity", attrgetter("beyond.sensitivity")),
+    "metamer_sets": Page("Metamer sets", attrgetter("beyond.metamer_sets")),
+}
 MEANINGS: Meanings = {
     "other_stimulus": ("another natural stimulus", NO_UNIT),
     "other_category": ("category of the other stimulus", NO_UNIT),

@@ -35,7 +35,7 @@ class Columns(Settings):
 
 
 class GroupSettings(Settings):
-    """a group of your own participants"""
+    """a group of your own participants: modality and answers, and for tables format and columns"""
 
     modality: Annotated[
         Literal[*MODALITIES],

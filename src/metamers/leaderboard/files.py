@@ -1,7 +1,8 @@
 """Files of the leaderboard."""
 
-from metamers.run.declared import NO_UNIT, Meanings, RunFile
+from metamers.run.declared import NO_UNIT, Meanings, Page, RunFile
 
+PAGES = {"leaderboard": Page("Leaderboard")}
 MEANINGS: Meanings = {
     "rank": "rank of the normalized area among the published models of the modality",
     "rank_low": "low end of the 95% interval of the rank",

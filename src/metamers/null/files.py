@@ -1,6 +1,6 @@
 """Files of the null distribution and of acceptance."""
 
-from metamers.run.declared import MATCH, MEASURES, NO_UNIT, Meanings, RunFile
+from metamers.run.declared import MATCH, MEASURE_NAMES, NO_UNIT, Meanings, RunFile
 
 MEANINGS: Meanings = {
     "largest": "largest value of the measure among all pairs of different natural stimuli; snr_db in dB",
@@ -20,7 +20,7 @@ NULLS = RunFile(
     "nulls/<generation_model>.nc",
     coordinates="stage, measure",
     variables={
-        "stage, pair": ", ".join(MEASURES),
+        "stage, pair": ", ".join(MEASURE_NAMES),
         "stage, measure": "largest, undefined_pairs",
         "": "paired_stimuli",
         "stage": "distinct_pairs, chance_of_acceptance, largest_chance_of_acceptance",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.config.fields import Settings, from_to, of_modalities, setting, some_of
 from metamers.names import ConfigurationError
-from metamers.run.declared import MEASURES
+from metamers.run.declared import MEASURE_NAMES
 from metamers.stimuli.settings import dataset_of_modality
 
 Datasets: Any = of_modalities(
@@ -32,7 +32,7 @@ class AcceptanceSettings(Settings):
 
     measures: Annotated[
         list[str],
-        some_of((*MEASURES,), "the measures of match that must each be at least the largest of the null distribution"),
+        some_of(MEASURE_NAMES, "the measures of match that must each be at least the largest of the null distribution"),
     ] = ["spearman_rho", "pearson_r", "snr_db"]  # of the study's code; a further measure decides only if it is named
     converged: Annotated[
         bool,

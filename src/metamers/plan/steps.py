@@ -41,7 +41,7 @@ from metamers.preregister import files as preregister
 from metamers.preregister.settings import PreregistrationSettings
 from metamers.recognize import files as recognize
 from metamers.recognize.settings import RecognitionSettings
-from metamers.run.declared import RunFile, files_of
+from metamers.run.declared import Page, RunFile, files_of
 from metamers.stimuli import files as stimuli
 from metamers.stimuli.settings import StimuliSettings
 from metamers.synthesize import files as synthesize
@@ -62,11 +62,16 @@ class Step:
         Key of the configuration → type of its section: a ``Settings``, one or None, or a mapping of them. A key with a
         dot is in the section of another step, or in one of ``GROUPS``.
     files
-        Its module ``files``, which declares the NetCDF files that the step makes.
+        Its module ``files``, which declares the NetCDF files that the step makes, and its pages.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     files: ModuleType | None = None
+
+    @property
+    def pages(self) -> dict[str, Page]:
+        """Name → page of the report that a rule of the step writes."""
+        return getattr(self.files, "PAGES", {})
 
 
 class AnalysesSettings(Settings):
@@ -88,12 +93,12 @@ STEPS = {
     "power": Step({"comparison.power": PowerSettings}, power),
     "vulnerability": Step({"analyses.vulnerability": VulnerabilitySettings | None}, vulnerability),
     "brain": Step({"analyses.brain": BrainSettings | None, "analyses.similarity": SimilaritySettings | None}, brain),
-    "leaderboard": Step(files=leaderboard),
     "preregister": Step({"preregistration": PreregistrationSettings}, preregister),
     "beyond": Step({"beyond": BeyondSettings}, beyond),
     "brainscore": Step(files=brainscore),
     "report": Step(),
     "paper": Step(files=paper),
+    "leaderboard": Step(files=leaderboard),
     "model_card": Step(files=model_card),
     "verify": Step(),
 }
@@ -198,3 +203,9 @@ def declared_files(*others: ModuleType) -> dict[str, RunFile]:
     """
     modules = [*(step.files for step in STEPS.values() if step.files), *others]
     return {file.path: file for module in modules for file in files_of(module)}
+
+
+def linked_pages(plan: Any) -> dict[str, str]:
+    """The pages of a run that rules of steps other than the report write: name → title, in the order of the steps."""
+    pages = {name: page for step in STEPS.values() for name, page in step.pages.items()}
+    return {name: page.title for name, page in pages.items() if page.is_made(plan)}

@@ -1,23 +1,17 @@
-"""The pages of the report, in the order of the navigation: file name, title, and the runs that have them.
+"""The report's own pages, in the order of the navigation, and what all pages have in their heads.
 
-The template ``site/<name>.html.j2`` is a page's text; ``metamers.report.pages`` makes the values that it shows. The
-module imports no library, so that the workflow can use it.
+The template ``site/<name>.html.j2`` is a page's text; ``metamers.report.pages`` makes the values that it shows. Pages
+that rules of other steps write are in ``PAGES`` of these steps' modules ``files``. The module imports no library, so
+that the workflow can use it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
+from metamers.run.declared import Page
 from metamers.synthesize.qualities import UNCONVERGED_QUALITIES
-
-
-def _always(_plan: Any) -> bool:
-    return True
-
-
-def _with_metamers(plan: Any) -> bool:
-    return bool(plan.generation_models)
 
 
 def _with_analyses(plan: Any) -> bool:
@@ -25,49 +19,14 @@ def _with_analyses(plan: Any) -> bool:
     return bool(plan.analyses.used_models or used & plan.training.keys())
 
 
-def _with_extensions(plan: Any) -> bool:
-    return bool(plan.beyond.sets)
-
-
-def _with_sensitivity(plan: Any) -> bool:
-    return bool(plan.beyond.sensitivity)
-
-
-def _with_metamer_sets(plan: Any) -> bool:
-    return bool(plan.beyond.metamer_sets)
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page of the report.
-
-    Attributes
-    ----------
-    title
-        In the navigation.
-    made
-        Whether a run has the page: from its plan (``metamers.plan.plan.Plan``).
-    """
-
-    title: str
-    made: Callable[[Any], bool] = _always
-
-
 PAGES = {
     "index": Page("Overview"),
-    "browser": Page("Metamers", _with_metamers),
+    "browser": Page("Metamers", attrgetter("generation_models")),
     "curves": Page("Recognizability"),
-    "match": Page("Match", _with_metamers),
+    "match": Page("Match", attrgetter("generation_models")),
     "statistics": Page("Statistics"),
     "analyses": Page("Complementary analyses", _with_analyses),
     "made": Page("How it was made"),
-}
-# Pages that other rules write.
-LINKED = {
-    "beyond": Page("Extensions", _with_extensions),
-    "sensitivity": Page("Sensitivity", _with_sensitivity),
-    "metamer_sets": Page("Metamer sets", _with_metamer_sets),
-    "leaderboard": Page("Leaderboard"),
 }
 # The site of a shared leaderboard (metamers.report.leaderboard_site): pages in its navigation, and what its pages load.
 LEADERBOARD_PAGES = {"index": "Leaderboard", "add": "Add an entry"}
@@ -77,7 +36,7 @@ LEADERBOARD_ASSETS = ("base.css", "site.css", "leaderboard.css", "leaderboard.js
 def navigation_context(
     page: str,
     pages: Iterable[str],
-    linked: Iterable[str],
+    linked: Mapping[str, str],
     quality: str | None,
     left_out: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
@@ -86,9 +45,11 @@ def navigation_context(
     Parameters
     ----------
     page
-        Name of the page, of ``PAGES`` or ``LINKED``.
-    pages, linked
-        Names of the run's pages in ``PAGES`` and ``LINKED``.
+        Name of the page.
+    pages
+        Names of the run's pages in ``PAGES``.
+    linked
+        Pages that rules of other steps write: name → title.
     quality
         Quality of the run's synthesis, from ``metamers.synthesize.qualities.QUALITIES``; None for a run without
         metamers.
@@ -99,7 +60,7 @@ def navigation_context(
     return {
         "page": page,
         "pages": {name: PAGES[name].title for name in pages},
-        "linked": {name: LINKED[name].title for name in linked},
+        "linked": dict(linked),
         "unconverged_quality": quality if quality in UNCONVERGED_QUALITIES else None,
         "left_out": left_out,
     }

@@ -287,7 +287,7 @@ def model_context(
 def site_context(
     run: str,
     pages: Sequence[str],
-    linked: Sequence[str],
+    linked: Mapping[str, str],
     models: Sequence[Mapping[str, Any]],
     examples: Mapping[str, Mapping[str, Any]],
     remedies: Sequence[Mapping[str, Any]],
@@ -324,7 +324,7 @@ def site_context(
     pages
         Names of the site's pages, from ``metamers.report.navigation.PAGES``.
     linked
-        Names of the linked pages that exist, from ``metamers.report.navigation.LINKED``.
+        Pages that rules of other steps write: name → title.
     models
         Result of ``model_context`` for each generation model; may be empty.
     examples

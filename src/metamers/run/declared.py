@@ -1,25 +1,27 @@
-"""What a step declares of its files: paths, variables with dimensions, and the meaning of each variable.
+"""What a step declares of its files, paths, variables with dimensions and their meaning, and of its pages.
 
 ``SHARED`` has the meaning of variables that files of several steps have; a step's module ``files`` has that of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
+from typing import Any
 
 NO_UNIT = ""  # of texts
 # Variable → long name, if its unit is "1", a number without unit; or long name and unit of UDUNITS, which has no dB
 # (0.1 lg(re 1) is the same) and no currencies.
 Meanings = Mapping[str, str | tuple[str, str]]
 
-# Measures of match, with their meaning; ``metamers.match.NULL_MEASURES`` has their functions.
-MEASURES: Meanings = {
+# Measures of match; ``metamers.match.NULL_MEASURES`` has their functions.
+MEASURE_MEANINGS: Meanings = {
     "spearman_rho": "Spearman rank correlation",
     "pearson_r": "Pearson correlation",
     "snr_db": ("signal-to-noise ratio, in dB, of activations, or of speech in noise", "0.1 lg(re 1)"),
 }
-MATCH = ", ".join([*MEASURES, "normalized_error"])
+MEASURE_NAMES = tuple(MEASURE_MEANINGS)
+MATCH = ", ".join([*MEASURE_NAMES, "normalized_error"])
 SHARED: Meanings = {
     # signals
     "stimulus_value": "natural stimulus",
@@ -48,7 +50,7 @@ SHARED: Meanings = {
         "normalized error at the stage before the step; for several models, its root mean square; NaN after the last "
         "step"
     ),
-    **MEASURES,
+    **MEASURE_MEANINGS,
     "normalized_error": "normalized error between activations",
     "predicted_category": ("category that the generation model gives the metamer", NO_UNIT),
     "natural_category": ("category that the generation model gives the natural stimulus, right or wrong", NO_UNIT),
@@ -171,3 +173,23 @@ def files_of(module: ModuleType) -> list[RunFile]:
 def described(meanings: Meanings) -> dict[str, tuple[str, str]]:
     """Variable → long name and unit."""
     return {name: (meaning, "1") if isinstance(meaning, str) else meaning for name, meaning in meanings.items()}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the report.
+
+    Attributes
+    ----------
+    title
+        In the navigation.
+    reason
+        What a run has if it has the page, from its plan (``metamers.plan.plan.Plan``); None: every run has it.
+    """
+
+    title: str
+    reason: Callable[[Any], Any] | None = None
+
+    def is_made(self, plan: Any) -> bool:
+        """Whether a run has the page."""
+        return self.reason is None or bool(self.reason(plan))
