@@ -313,6 +313,7 @@ def extensions(
         {
             modality: Sensitivity(**fields, iterations=distortions.iterations, length=distortions.length.of(modality))
             for modality, fields in compared["sensitivity"].items()
+            if distortions is not None
         },
         {
             modality: MetamerSets(

@@ -6,7 +6,7 @@ checks a configuration. The meaning of a key is what a message wants, so it is s
 is for the reference only, in Markdown, with links from ``config/``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator, create_model
@@ -65,8 +65,14 @@ def setting(meaning: str, more: str = "", words: Mapping[str, Any] | None = None
 
 
 def optional(meaning: str, more: str = "", **limits: Any) -> Any:
-    """A field of a key that may be missing, and is then None."""
-    return setting(meaning, more, {OPTIONAL: True}, default=None, exclude_if=lambda value: value is None, **limits)
+    """A field of a key that may be missing: its default is None."""
+    return setting(meaning, more, {OPTIONAL: True}, exclude_if=lambda value: value is None, **limits)
+
+
+def one_of(choices: Iterable[str], meaning: str = "", more: str = "") -> Any:
+    """A field with one of several texts, which its description has if it does not say more."""
+    *first, last = choices
+    return setting(meaning or f"{', '.join(first)} or {last}", more, {"enum": [*first, last]})
 
 
 def from_to(noun: str, least: float, most: float, remark: str = "", more: str = "") -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from metamers.config.fields import Settings, optional, setting
+from metamers.config.fields import Settings, one_of, optional, setting
 from metamers.config.models import ModelEntry
 from metamers.config.read import resolve_path
 from metamers.humans.read_table import ValidNames, judged_stages, read_answer_table, table_files
@@ -24,22 +24,22 @@ Column = Annotated[str | None, optional("name of the column in the table", min_l
 class Columns(Settings):
     """column → its name in the table, for columns with another name"""
 
-    participant: Column
-    generation_model: Column
-    stage: Column
-    stimulus: Column
-    answer: Column
-    seed: Column
-    response_time: Column
-    excluded: Column
+    participant: Column = None
+    generation_model: Column = None
+    stage: Column = None
+    stimulus: Column = None
+    answer: Column = None
+    seed: Column = None
+    response_time: Column = None
+    excluded: Column = None
 
 
 class GroupSettings(Settings):
     """a group of your own participants: modality and answers, and for tables format and columns"""
 
     modality: Annotated[
-        Literal[*MODALITIES],
-        setting(f"{' or '.join(MODALITIES)}: the modality of the run's experiment in which they took part"),
+        str,
+        one_of(MODALITIES, f"{' or '.join(MODALITIES)}: the modality of the run's experiment in which they took part"),
     ]
     answers: Annotated[
         str,
@@ -56,14 +56,14 @@ class GroupSettings(Settings):
             "participant, generation_model, stage, stimulus and answer",
             "[Answers from elsewhere](../docs/experiment.md#answers-from-elsewhere).",
         ),
-    ]
+    ] = None
     columns: Annotated[
         Columns | None,
         optional(
             "column → its name in the table, for columns with another name: participant, generation_model, stage, "
             "stimulus, answer, seed, response_time, excluded"
         ),
-    ]
+    ] = None
 
 
 OwnParticipantsSettings = Annotated[

@@ -12,6 +12,7 @@ from metamers.config.fields import (
     below_1,
     from_to,
     of_modalities,
+    one_of,
     optional,
     setting,
 )
@@ -54,7 +55,7 @@ class OneCycle(Settings):
             "Optional; `bfloat16` is the default. TF32 is what cards from Ampere on have; elsewhere these steps are "
             "computed in float32.",
         ),
-    ]
+    ] = None
     rough_cochleagram: Annotated[
         Number | None,
         optional(
@@ -64,7 +65,7 @@ class OneCycle(Settings):
             ge=0,
             le=1,
         ),
-    ]
+    ] = None
 
 
 class ToTarget(Settings):
@@ -91,7 +92,7 @@ class ToTarget(Settings):
             "true or false: whether cochleagrams have lower rates before the first decay of the rate",
             "Optional, for sounds of models with `rate: band`.",
         ),
-    ]
+    ] = None
 
 
 class Published(Settings):
@@ -194,11 +195,11 @@ class SynthesisSettings(Settings):
     """how metamers are synthesized"""
 
     quality: Annotated[
-        Literal[*QUALITIES],
-        setting(
-            f"{', '.join([*QUALITIES][:-1])} or {[*QUALITIES][-1]}",
-            "How closely metamers match. `converged`: to the error of `synthesis.target`. `quick`: for a first look, "
-            "not converged. `standard`: at every stage at which this was measured, at least the match of the "
+        str,
+        one_of(
+            QUALITIES,
+            more="How closely metamers match. `converged`: to the error of `synthesis.target`. `quick`: for a first "
+            "look, not converged. `standard`: at every stage at which this was measured, at least the match of the "
             "published procedure, in a twelfth of its steps ([Metamers](../docs/explanation/metamers.md#quality)). "
             "`published`: the study's own procedure. The overview of the report states it.",
         ),
