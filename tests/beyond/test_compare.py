@@ -8,6 +8,7 @@ import xarray as xr
 
 from metamers.beyond import compare as beyond_compare
 from metamers.beyond.chosen import cases_of, dissenters, other_stimuli, sets_of, stages_at
+from metamers.beyond.settings import BeyondSettings
 from metamers.config.models import ModelEntry
 from metamers.match import NULL_MEASURES
 from metamers.plan import plan as config
@@ -169,7 +170,7 @@ def a_set(part, cases, matches_other, members=("first", "second")):
                 ("stimulus", "case", "depth", "channel", "row", "column"),
                 rng.random((3, len(cases), 2, 3, 4, 4)),
             ),
-            **dict.fromkeys(NULL_MEASURES, (dims, np.full(shape, 0.9))),
+            **{name: (dims, np.full(shape, 0.9)) for name in NULL_MEASURES},
             "snr_db": (dims, np.full(shape, 20.0)),
             "normalized_error": (dims, np.full(shape, 0.1)),
             "other_error": (dims, np.full(shape, 1.2)),
@@ -489,7 +490,7 @@ def test_depths_at_which_all_models_have_the_stages_of_an_earlier_one_are_left_o
     }
     rows = {"vision": [{"stimulus": "x", "category": "1"}, {"stimulus": "y", "category": "2"}]}
     part = {"depths": [0.5, 0.52, 0.7, 1], "stimuli": None}
-    settings = {"ensemble": part, "controversial": None, "starts": part | {"kinds": ["pink_noise"]}}
+    settings = BeyondSettings.model_validate({"ensemble": part, "starts": part | {"kinds": ["pink_noise"]}})
     found = sets_of(list(models), settings, {"few": few, "many": many}, models, rows)
     assert found["ensemble_vision"].depths == [0.5, 0.7, 1]
     assert found["ensemble_vision"].members == {"few": ["a", "a", "b"], "many": ["q", "r", "s"]}

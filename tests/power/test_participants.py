@@ -23,7 +23,7 @@ from metamers.power import pairs
 from metamers.power import participants as power
 from metamers.power import stimuli as power_stimuli
 from metamers.power.files import POWER
-from metamers.power.settings import check_power, min_number, smallest_p
+from metamers.power.settings import PowerSettings, check_power, min_number, smallest_p
 from metamers.report.figures import svg
 from metamers.report.power import power_context, power_figure
 from metamers.run import files
@@ -422,14 +422,13 @@ def test_the_assumed_deviations_of_stimuli_are_close_to_those_in_published_model
 
 @pytest.mark.parametrize("key", ["participants", "stimuli"])
 def test_numbers_that_cannot_be_significant_are_refused(key):
-    settings = {"participants": [6], "stimuli": None, "alpha": 0.05}
-    check_power(settings, 10_000)
+    check_power(PowerSettings(participants=[6], stimuli=None), 10_000)
     with pytest.raises(
         ConfigurationError, match=rf"comparison\.power\.{key}: 7: .* 2/2\^7 = 0\.016 .* wanted 8 or more"
     ):
-        check_power({"participants": [8], "stimuli": None} | {"alpha": 0.01, key: [8, 7]}, 10_000)
+        check_power(PowerSettings(**{"participants": [8], "stimuli": None, "alpha": 0.01, key: [8, 7]}), 10_000)
     with pytest.raises(ConfigurationError, match=r"comparison\.power\.alpha: 0\.001: 100 permutations"):
-        check_power({"participants": [20], "stimuli": None, "alpha": 0.001}, 100)
+        check_power(PowerSettings(participants=[20], stimuli=None, alpha=0.001), 100)
 
 
 @pytest.mark.parametrize("key", ["participants", "stimuli"])
