@@ -14,7 +14,7 @@ rule simulations_topic:
         variance=committed(f"{TABLES_FOLDER}/participant_variance.csv"),
         recognition=committed(f"{TABLES_FOLDER}/recognition_models.csv"),
         natural=committed(f"{TABLES_FOLDER}/natural_variance.csv"),
-        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
+        sources=TABLE_SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         netcdf="results/<run>/simulations/{topic}.nc",
         table="results/<run>/simulations/{topic}.csv",
