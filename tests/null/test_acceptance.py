@@ -17,6 +17,8 @@ from metamers.null.distribution import (
     null_dataset,
     null_distribution,
 )
+from metamers.null.settings import AcceptanceSettings
+from metamers.report.tables import match_table, null_table
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "acceptance_rule.nc"
@@ -293,7 +295,7 @@ def test_a_chance_match_passes_as_seldom_as_is_said(spread):
         assert passed / repeats < expected + 3 * np.sqrt(expected / repeats)
 
 
-def test_a_new_measure_is_in_the_null_distribution_and_decides_about_acceptance(monkeypatch):
+def test_a_new_measure_is_in_the_null_distribution_decides_about_acceptance_and_is_in_the_tables(monkeypatch):
     cosine = Measure("Cosine similarity", 3, lambda a, b: float(a @ b / np.sqrt((a @ a) * (b @ b))))
     for table in (NULL_MEASURES, MEASURES):
         monkeypatch.setitem(table, "cosine", cosine)
@@ -310,5 +312,8 @@ def test_a_new_measure_is_in_the_null_distribution_and_decides_about_acceptance(
     )
     metamers["cosine"][0, 1] = null["largest"].sel(measure="cosine").item() - 0.01
     assert accept(metamers, null, list(NULL_MEASURES))["accepted"].values.ravel().tolist() == [True, False]
-    assert accept(metamers, null, ["spearman_rho", "cosine"])["accepted"].values.ravel().tolist() == [True, False]
-    assert accept(metamers, null, ["spearman_rho", "pearson_r", "snr_db"])["accepted"].all()
+    accepted = accept(metamers, null, ["spearman_rho", "cosine"])
+    assert accepted["accepted"].values.ravel().tolist() == [True, False]
+    assert accept(metamers, null, AcceptanceSettings().measures)["accepted"].all()
+    assert "Cosine similarity" in match_table(accepted)["head"]
+    assert null_table(accepted)["head"][-2:] == ["Cosine similarity: largest", "below it"]

@@ -37,3 +37,4 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
 def test_the_measures_are_those_of_the_library():
     measures = configuration_schema()["properties"]["acceptance"]["properties"]["measures"]
     assert list(MEASURE_NAMES) == measures["items"]["enum"] == list(NULL_MEASURES)
+    assert set(measures["default"]) == {"spearman_rho", "pearson_r", "snr_db"}  # those of the study decide

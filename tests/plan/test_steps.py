@@ -8,7 +8,7 @@ import pytest
 from metamers.config.fields import Settings, schema_of
 from metamers.config.settings import RunSettings
 from metamers.names import ConfigurationError
-from metamers.null.settings import NullSettings
+from metamers.null.settings import AcceptanceSettings, NullSettings
 from metamers.plan.steps import (
     STEPS,
     configuration_schema,
@@ -16,7 +16,7 @@ from metamers.plan.steps import (
     merge_defaults,
     read_settings,
 )
-from metamers.run.declared import MEASURE_NAMES, SHARED, files_of
+from metamers.run.declared import SHARED, files_of
 from studies import files as files_of_studies
 
 MODULES = [*(step.files for step in STEPS.values() if step.files), files_of_studies]
@@ -51,7 +51,7 @@ def test_every_key_of_the_schema_has_its_section_in_a_step_or_in_the_run():
 def test_a_configuration_without_a_section_of_a_step_has_its_default():
     default = default_configuration()
     del default["acceptance"]
-    assert read_settings(default).acceptance.measures == [*MEASURE_NAMES]
+    assert read_settings(default).acceptance == AcceptanceSettings()
 
 
 def test_a_section_cannot_be_changed():

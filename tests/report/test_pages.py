@@ -2,8 +2,11 @@
 
 import datetime
 import json
+import re
 from html.parser import HTMLParser
+from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -22,6 +25,7 @@ from metamers.compare.verdict import Evidence
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
 from metamers.match import MEASURES, NULL_MEASURES
+from metamers.plan.steps import STEPS, linked_pages
 from metamers.preregister.freeze import with_items
 from metamers.preregister.score import scored_prediction as score_prediction
 from metamers.report import pages as report
@@ -48,9 +52,10 @@ from metamers.report.overview import overview_figure
 from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
 from metamers.report.preregistered import preregistered_figure
 from metamers.report.provenance import page_provenance
-from metamers.report.render import svg_uri
+from metamers.report.render import TEMPLATES, svg_uri
 from metamers.run import files
-from metamers.synthesize.qualities import quality_attributes
+from metamers.run.declared import Page
+from metamers.synthesize.qualities import QUALITIES, quality_attributes
 from tests.made_up_run import OF_ANY_STEP
 from tests.preregister.made_up import judged_as, predictions
 from tests.report.results import three_contrasts, trained_model
@@ -197,7 +202,7 @@ def context(models, relation, written, **changed) -> dict:
     given = {
         "run": HOSTILE,
         "pages": WITH_MODELS if models else WITHOUT,
-        "linked": ["beyond", "leaderboard"],
+        "linked": {name: LINKED[name] for name in ("beyond", "leaderboard")},
         "models": models,
         "examples": {},
         "remedies": [],
@@ -401,11 +406,13 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
         ("standard", False, "no comparison with the published procedure applies"),
         ("published", True, "This is the published procedure."),
         ("published", False, "no comparison with the published procedure applies"),
+        ("new", True, "<strong>new</strong>, 64 steps."),
     ],
 )
 def test_the_overview_says_the_quality_of_the_synthesis(
-    model, relation, written, drawn, quality, default_settings, said
+    monkeypatch, model, relation, written, drawn, quality, default_settings, said
 ):
+    monkeypatch.setitem(QUALITIES, "new", "constant")
     synthesis = {
         **quality_attributes(quality),
         "steps": {"vision": 64},
@@ -421,6 +428,7 @@ def test_the_overview_says_the_quality_of_the_synthesis(
     assert f"<strong>{quality}</strong>, {'at most ' if quality == 'converged' else ''}64 steps." in page
     (sentence,) = (line for line in page.split("</p>") if "Quality of the synthesis" in line)
     assert said in " ".join(sentence.split())
+    assert ("published procedure" in sentence) == (quality not in ("converged", "new"))
 
 
 def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):
@@ -888,3 +896,26 @@ def test_the_pages_show_the_answers_of_own_participants(model, relation, written
     assert "Rows of their files that are not valid answers and were left out: 7" in words
     assert HOSTILE in words
     assert "no participants have answered yet" in Elements(text_of([model], relation, written, charts=drawn)).words
+
+
+def test_a_new_page_has_its_file_and_is_in_the_navigation_of_all_pages(
+    monkeypatch, tmp_path, model, relation, written, drawn
+):
+    extended = '{% extends "site.html.j2" %}{% block content %}<h1>Models: {{ models | length }}</h1>{% endblock %}'
+    (tmp_path / "summary.html.j2").write_text(extended)
+    monkeypatch.setattr("metamers.report.render.TEMPLATES", (*TEMPLATES, tmp_path))
+    monkeypatch.setitem(PAGES, "summary", Page("Summary"))
+    of_step = {"pairs": Page("Pairs", attrgetter("generation_models"))}
+    monkeypatch.setattr(STEPS["null"].files, "PAGES", of_step, raising=False)
+    extensions = SimpleNamespace(sets={}, sensitivity={}, metamer_sets={})
+    linked, without = (
+        linked_pages(SimpleNamespace(generation_models=models, beyond=extensions)) for models in ({"net_a": []}, {})
+    )
+    assert linked.items() - without.items() == {("pairs", "Pairs")}
+    names = [*WITH_MODELS, "summary"]
+    pages = report.site(context([model], relation, written, charts=drawn, pages=names, linked=linked))
+    assert list(pages) == names
+    assert "<h1>Models: 1</h1>" in pages["summary"]
+    for page in pages.values():
+        assert re.search('<li><a href="summary.html".*>Summary</a>', page)
+        assert '<li><a href="pairs.html">Pairs</a>' in page

@@ -9,11 +9,12 @@ import torch
 from metamers.match import match
 from metamers.modalities import MODALITIES
 from metamers.models.model import activations
+from metamers.plan.steps import default_configuration
 from metamers.synthesize.losses import Goal, make_loss, normalized_error
 from metamers.synthesize.metamers import metamers_dataset, synthesize
 from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import PROCEDURES, Published
-from metamers.synthesize.qualities import number_of_steps, with_number_of_steps
+from metamers.synthesize.qualities import FIXED_QUALITIES, QUALITIES, number_of_steps, with_number_of_steps
 from tests.networks.entries import load, tiny
 from tests.synthesize.procedures import ONE_CYCLE, PUBLISHED, starts
 
@@ -71,12 +72,13 @@ def test_the_default_procedure_matches_a_linear_model_too(linear, natural):
     assert (normalized_error(linear(natural, "project"), linear(metamers, "project")) < 0.01).all()
 
 
-@pytest.mark.parametrize("procedure", PROCEDURES)
-def test_a_metamer_does_not_depend_on_its_batch(root, procedure):
+@pytest.mark.parametrize("quality", FIXED_QUALITIES)
+def test_a_metamer_does_not_depend_on_its_batch(root, quality):
     stages = {"input": None, "pooled": "pool", "logits": "classify"}
     model = load(tiny(root, "convolutional", stages))
     natural = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    settings = ONE_CYCLE | {"steps": 20} if procedure == "one_cycle" else PUBLISHED | {"steps": 5}
+    procedure = QUALITIES[quality]
+    settings = with_number_of_steps(default_configuration()["synthesis"][quality]["vision"], 24)
     together, _ = synthesize(model, "logits", natural, starts(model, "abcd"), procedure, settings)
     for n, name in enumerate("abcd"):
         alone, _ = synthesize(model, "logits", natural[n : n + 1], starts(model, name), procedure, settings)

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from metamers.plan.steps import STEPS
+
 # These time the computation itself on all cores, and write no metamers or answers.
 TIMING = {"benchmark_cochleagram", "benchmark_gpu"}
 RULES = {"workflow": "workflow/rules", "studies": "studies/rules"}
@@ -38,8 +40,10 @@ def test_every_rule_is_named_like_its_script(root, part):
 
 
 def test_every_rule_lies_in_the_file_of_its_step(root):
+    """A rule that writes a page of a step is named as its script, after the report."""
     for name, (file, _) in steps(root).items():
-        assert re.fullmatch(rf"{file}(_.*)?", name), (name, file)
+        pages = STEPS[file].pages if file in STEPS else {}
+        assert re.fullmatch(rf"({'|'.join([file, *(f'report_{page}' for page in pages)])})(_.*)?", name), (name, file)
 
 
 def test_every_step_calls_its_part_of_the_library(root):

@@ -15,7 +15,12 @@ NO_UNIT = ""  # of texts
 Meanings = Mapping[str, str | tuple[str, str]]
 
 # Measures of match; ``metamers.match.NULL_MEASURES`` has their functions.
-MEASURE_NAMES = ("spearman_rho", "pearson_r", "snr_db")
+MEASURE_MEANINGS: Meanings = {
+    "spearman_rho": "Spearman rank correlation",
+    "pearson_r": "Pearson correlation",
+    "snr_db": ("signal-to-noise ratio, in dB, of activations, or of speech in noise", "0.1 lg(re 1)"),
+}
+MEASURE_NAMES = tuple(MEASURE_MEANINGS)
 MATCH = ", ".join([*MEASURE_NAMES, "normalized_error"])
 SHARED: Meanings = {
     # signals
@@ -45,9 +50,7 @@ SHARED: Meanings = {
         "normalized error at the stage before the step; for several models, its root mean square; NaN after the last "
         "step"
     ),
-    "spearman_rho": "Spearman rank correlation",
-    "pearson_r": "Pearson correlation",
-    "snr_db": ("signal-to-noise ratio, in dB, of activations, or of speech in noise", "0.1 lg(re 1)"),
+    **MEASURE_MEANINGS,
     "normalized_error": "normalized error between activations",
     "predicted_category": ("category that the generation model gives the metamer", NO_UNIT),
     "natural_category": ("category that the generation model gives the natural stimulus, right or wrong", NO_UNIT),
