@@ -38,12 +38,18 @@ def test_metamer_sets_are_explored_with_the_explored_model_first(settings):
         (change("beyond.metamer_sets.tolerance", 0.001), r"^configuration: beyond\.metamer_sets\.tolerance: 0\.001 is less .* from 0\.01"),
         (change("stimuli.vision.number", 1), r"^stimuli\.vision\.number: 1, but beyond\.metamer_sets needs at least 2 stimuli\."),
         (change("beyond.metamer_sets.steps", 0), r"^configuration: beyond\.metamer_sets\.steps: 0 is less than .* Wanted: .* from 10 to 100000"),
+        (change("synthesis.quick.vision", None), r"^synthesis\.quick\.vision: found null; wanted settings"),
         (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* Wanted: .* from 1 to 1000"),
     ],
 )  # fmt: skip
 def test_metamer_sets_that_cannot_be_explored_are_an_error(alone, changed, message):
     alone["beyond"] |= {"models": [], "metamer_sets": dict(METAMER_SETS)}
     check_refused(alone, changed, message)
+
+
+def test_a_modality_without_a_length_of_exported_distortions_is_an_error(settings):
+    settings["beyond"]["sensitivity"] = SENSITIVITY | {"length": {"audio": 0.02, "vision": None}}
+    check_refused(settings, lambda _: None, r"^beyond\.sensitivity\.length\.vision: found no value; wanted the largest")
 
 
 def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(settings):

@@ -112,6 +112,14 @@ def test_a_change_of_a_service_or_of_another_modality_reruns_no_step_that_comput
     assert not computing & counts(snakemake(folder, "-n", *arguments)).keys()
 
 
+@pytest.mark.parametrize("output", ["leaderboard.csv", "figures/passes.svg"])
+def test_every_output_of_a_page_that_is_missing_is_made_again(rerun, output):
+    folder, arguments = rerun
+    (report,) = folder.glob("results/*/report")
+    (report / output).unlink()
+    assert "report_leaderboard" in counts(snakemake(folder, "-n", *arguments))
+
+
 def test_touch_keeps_the_results_of_another_version(rerun):
     folder, arguments = rerun
     append(folder / "src/metamers/models/model.py")
