@@ -76,7 +76,7 @@ PLACES = {
     "studies/first_contact.py:first_contact": FIRST_CONTACT + "test_metamers_are_made_on_a_card_too",
     "studies/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
     "src/metamers/synthesize/qualities.py:batch_size_of": (
-        "config/test_qualities.py::test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start"
+        "synthesize/test_qualities.py::test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start"
     ),
     "src/metamers/run/cards.py:gpus_of_job": "run/test_cards.py::test_a_job_asks_for_a_card_if_there_is_one",
     "src/metamers/model_card/card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
