@@ -28,12 +28,12 @@ def other_stimuli(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
     rows
         At least two rows of a dataset's table, with ``stimulus`` and ``category``.
     """
-    found = {}
+    others = {}
     for place, row in enumerate(rows):
         following = [*rows[place + 1 :], *rows[:place]]
         differing = [other for other in following if other["category"] != row["category"]]
-        found[row["stimulus"]] = (differing or following)[0]["stimulus"]
-    return found
+        others[row["stimulus"]] = (differing or following)[0]["stimulus"]
+    return others
 
 
 def stages_at(depths: Sequence[float], stages: Sequence[str], generated: Sequence[str]) -> list[str]:
@@ -181,7 +181,7 @@ def compared_stages(
     """
     if settings is None:
         return {}
-    found = {}
+    compared = {}
     chosen = [name for name, stages in generated.items() if not set(stages) <= {INPUT_STAGE}]
     if not chosen:
         raise ConfigurationError(
@@ -207,14 +207,14 @@ def compared_stages(
             for name in [*own, *others]
         }
         depths = distinct_depths(settings.depths, {name: chains[name] for name in own})
-        found[modality] = {
+        compared[modality] = {
             "modality": modality,
             "depths": depths,
             "stages": {name: stages_at(depths, *chain) for name, chain in chains.items()},
             "generation_models": own,
             "stimuli": [row["stimulus"] for row in rows[modality]][: settings.stimuli],
         }
-    return found
+    return compared
 
 
 def check_models(

@@ -3,7 +3,17 @@
 from typing import Annotated, Any
 
 from metamers.beyond.sets import STARTS
-from metamers.config.fields import ModelName, Number, Settings, from_to, of_modalities, setting, several, some_of
+from metamers.config.fields import (
+    ModelName,
+    Number,
+    Settings,
+    from_to,
+    of_modalities,
+    section_config,
+    setting,
+    several,
+    some_of,
+)
 
 Depths = Annotated[
     list[Annotated[Number, setting("a relative depth, above 0 (the input) to 1 (the last stage)", gt=0, le=1)]],
@@ -11,7 +21,7 @@ Depths = Annotated[
 ]
 FirstStimuli = Annotated[
     int | None,
-    setting("number of the run's stimuli, from 1 to 1000000; null means all", "From the first.", ge=1, le=1_000_000),
+    from_to("number of the run's stimuli", 1, 1_000_000, "null means all", "From the first."),
 ]
 
 
@@ -69,6 +79,8 @@ class MetamerSetsSettings(Settings):
 
 class BeyondSettings(Settings):
     """the extensions; null leaves one of ensemble, controversial, starts, sensitivity and metamer_sets out"""
+
+    model_config = section_config("`snakemake beyond` makes them ([Extensions](../docs/beyond.md)).")
 
     models: Annotated[
         Annotated[list[ModelName], several("a list of generation models", least=0)] | None,

@@ -51,10 +51,11 @@ class BrainSettings(Settings):
     ] = None
     number: Annotated[
         int | None,
-        setting(
-            "largest number of its stimuli, from 8 to 1000000, from the top of its table; null means all",
-            ge=MIN_REGRESSION_STIMULI,
-            le=1_000_000,
+        from_to(
+            "largest number of its stimuli",
+            MIN_REGRESSION_STIMULI,
+            1_000_000,
+            "from the top of its table; null means all",
         ),
     ] = 48
     responses: Annotated[

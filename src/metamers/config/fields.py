@@ -47,6 +47,11 @@ ModelName = Annotated[str, Field(description="a name from the registry of models
 Number = Annotated[float, WrapValidator(lambda value, check: (check(value), value)[1])]
 
 
+def section_config(more: str) -> ConfigDict:
+    """The ``model_config`` of a section of which the reference says more than its docstring, in Markdown."""
+    return ConfigDict(json_schema_extra={MORE: more})
+
+
 def setting(meaning: str, more: str = "", words: Mapping[str, Any] | None = None, **limits: Any) -> Any:
     """A field.
 

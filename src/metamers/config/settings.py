@@ -1,11 +1,11 @@
 """Settings of a run as a whole: the keys of the configuration that no step has."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import field_validator
 
-from metamers.config.fields import ModelName, Number, Settings, setting, several
+from metamers.config.fields import ModelName, Number, Settings, from_to, one_of, setting, several
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.run.manifest import SUFFIX
 
@@ -19,9 +19,7 @@ class Creator(Settings):
     """who is responsible for the run"""
 
     name: Annotated[str | None, setting("a name, or null", min_length=1)] = None
-    type: Annotated[
-        Literal["person", "group", "institution", "position"], setting("person, group, institution or position")
-    ] = "person"
+    type: Annotated[str, one_of(("person", "group", "institution", "position"))] = "person"
     email: Annotated[str | None, setting("an address of electronic mail, or null", pattern=r"^[^@ ]+@[^@ ]+$")] = None
     url: Annotated[
         str | None, setting("an address that begins with https:// or http://, or null", pattern="^https?://")
@@ -64,12 +62,7 @@ class RunSettings(Settings):
     run: Annotated[str, setting("name of the run, which is also its folder under results/")]
     seed: Annotated[
         int,
-        setting(
-            "a whole number from 0 to 4294967295",
-            "The run seed, from which all random seeds are derived.",
-            ge=0,
-            le=2**32 - 1,
-        ),
+        from_to("a whole number", 0, 2**32 - 1, more="The run seed, from which all random seeds are derived."),
     ] = 0
     creator: Annotated[
         Creator,
@@ -90,11 +83,11 @@ class RunSettings(Settings):
         ),
     ] = None
     human_data: Annotated[
-        Literal["summary", "participants"],
-        setting(
-            "summary or participants",
-            "`summary`: the committed table of the published group results (`resources/published/`); `participants`: "
-            "the published participant-level data, retrieved from their addresses or the mirror.",
+        str,
+        one_of(
+            ("summary", "participants"),
+            more="`summary`: the committed table of the published group results (`resources/published/`); "
+            "`participants`: the published participant-level data, retrieved from their addresses or the mirror.",
         ),
     ] = "summary"
     device: Annotated[

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
-from metamers.config.fields import ModelName, Number, OfModalities, Settings, from_to, setting, several, with_modalities
+from metamers.config.fields import (
+    ModelName,
+    Number,
+    OfModalities,
+    Settings,
+    from_to,
+    one_of,
+    section_config,
+    setting,
+    several,
+    with_modalities,
+)
 from metamers.config.models import ModelEntry
 from metamers.config.read import resolve_path
 from metamers.config.tables import stimulus_categories
@@ -104,23 +115,21 @@ class AdaptiveSettings(Settings):
     participants: Annotated[int, from_to("smallest number of participants before the experiment ends", 1, 10_000)]
     trials: Annotated[
         int | None,
-        setting(
-            "largest number of main trials of a participant, from 1 to 10000, or null for all stimuli",
-            ge=1,
-            le=10_000,
-        ),
+        from_to("largest number of main trials of a participant", 1, 10_000, "null means all stimuli"),
     ]
 
 
 class _ExperimentSettings(OfModalities):
     """the experiment with participants"""
 
+    model_config = section_config("[Your own participants](../docs/experiment.md) lists the published values.")
+
     participants: Annotated[
         int, from_to("smallest number of participants for whom orders of trials are made", 1, 10_000)
     ] = 20
     metamers: Annotated[
-        Literal["accepted", "all"],
-        setting("accepted or all", "`accepted`: only stimuli with an accepted metamer at every presented stage."),
+        str,
+        one_of(("accepted", "all"), more="`accepted`: only stimuli with an accepted metamer at every presented stage."),
     ] = "accepted"
     generation_models: Annotated[
         Annotated[list[ModelName], several("a list of generation models", least=0)] | None,

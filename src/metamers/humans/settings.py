@@ -128,7 +128,7 @@ def own_participants(
     ConfigurationError
         For the first group that cannot be used.
     """
-    found = {}
+    resolved = {}
     for name, settings in groups.items():
         key = f"own_participants.{name}"
         if not FILE_NAME.fullmatch(name) or name in experiments:
@@ -139,7 +139,7 @@ def own_participants(
         entry = {"format": "experiment", "columns": {}} | settings.parameters
         entry["answers"] = resolve_path(settings.answers)
         if entry["format"] == "table":
-            found[name] = OwnParticipants(**entry, stages=_stages_of_table(key, entry, valid))
+            resolved[name] = OwnParticipants(**entry, stages=_stages_of_table(key, entry, valid))
             continue
         if entry["columns"]:
             raise ConfigurationError(f"{key}.columns: only for `format: table`; found `format: {entry['format']}`")
@@ -151,8 +151,8 @@ def own_participants(
             )
         if adaptive:
             entry["format"] = ADAPTIVE
-        found[name] = OwnParticipants(**entry, stages=dict(presented[entry["modality"]]))
-    return found
+        resolved[name] = OwnParticipants(**entry, stages=dict(presented[entry["modality"]]))
+    return resolved
 
 
 def _stages_of_table(key: str, entry: Mapping[str, Any], valid: Mapping[str, ValidNames]) -> dict[str, list[str]]:
@@ -220,11 +220,11 @@ def valid_names(
     seeds
         Metamer seeds.
     """
-    found: dict[str, ValidNames] = {}
+    names_of: dict[str, ValidNames] = {}
     for modality in stimuli:
         if stages := judged_models(modality, generation_models, recognition_models, models):
-            found[modality] = ValidNames(stages, list(stimuli[modality]), categories[modality], seeds)
-    return found
+            names_of[modality] = ValidNames(stages, list(stimuli[modality]), categories[modality], seeds)
+    return names_of
 
 
 def answer_files(name: str, folder: str | Path) -> list[str]:

@@ -21,6 +21,7 @@ def source_module(source: Mapping[str, Any]) -> ModuleType:
 
 
 def _name(source: Mapping[str, Any]) -> str:
+    # Not ``metamers.config.sources.source_name``: code that counts calls no function of a service.
     return next(name for name in SOURCES if name in source)
 
 

@@ -22,7 +22,7 @@ from metamers.brain.settings import BrainSettings, SimilaritySettings
 from metamers.brainscore import files as brainscore
 from metamers.compare import files as compare
 from metamers.compare.settings import ComparisonSettings
-from metamers.config.fields import Settings, schema_of
+from metamers.config.fields import Settings, schema_of, section_config
 from metamers.config.read import ROOT, merge, read_yaml, validate
 from metamers.config.settings import RunSettings
 from metamers.experiment import files as experiment
@@ -76,6 +76,8 @@ class Step:
 
 class AnalysesSettings(Settings):
     """the complementary analyses: vulnerability, brain and similarity; null leaves one out"""
+
+    model_config = section_config("[Complementary analyses](../docs/explanation/analyses.md) explains them.")
 
 
 GROUPS: dict[str, type[Settings]] = {"analyses": AnalysesSettings}  # sections that several steps share

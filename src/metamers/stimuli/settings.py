@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Annotated, Any
 
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
-from metamers.config.fields import OfModalities, Settings, of_modalities, setting
+from metamers.config.fields import OfModalities, Settings, from_to, of_modalities, setting
 from metamers.names import ConfigurationError, unknown_name
 
 
@@ -14,12 +14,13 @@ class Stimuli(Settings):
     dataset: Annotated[str, setting("a name from the registry of datasets")]
     number: Annotated[
         int | None,
-        setting(
-            "number of stimuli, from 1 to 1000000; null means all",
+        from_to(
+            "number of stimuli",
+            1,
+            1_000_000,
+            "null means all",
             "Metamers are made of these, taken from the split `test` in the order of its table. A file that is laid "
             "over `config.yaml` and names only a dataset keeps the default's `number`: give both.",
-            ge=1,
-            le=1_000_000,
         ),
     ] = None
 

@@ -1,10 +1,10 @@
 """Settings of the tests of trained models, and the check of their classes."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from metamers.config.datasets import DatasetEntry
-from metamers.config.fields import Number, Settings, from_to, setting, several
+from metamers.config.fields import Number, Settings, from_to, one_of, setting, several
 from metamers.config.models import Training
 from metamers.config.tables import category_classes
 from metamers.names import ConfigurationError
@@ -14,12 +14,13 @@ class AttackSettings(Settings):
     """the attack against which trained models are tested"""
 
     on: Annotated[
-        Literal["input", "preprocessing"],
-        setting(
-            "input or preprocessing", 'The stage that is perturbed. Write `"on"` in quotes: YAML reads on as true.'
+        str,
+        one_of(
+            ("input", "preprocessing"),
+            more='The stage that is perturbed. Write `"on"` in quotes: YAML reads on as true.',
         ),
     ] = "preprocessing"
-    norm: Annotated[Literal["l2", "linf"], setting("l2 or linf")] = "l2"
+    norm: Annotated[str, one_of(("l2", "linf"))] = "l2"
     sizes: Annotated[
         list[Annotated[Number, setting("a largest norm of the perturbations, above 0", gt=0)]],
         several("largest norms of the perturbations, above 0"),
