@@ -8,7 +8,7 @@ min_version("9.24")
 
 from metamers.plan.plan import make_plan
 from metamers.config.read import check_configuration_files
-from metamers.plan.steps import merge_defaults
+from metamers.plan.steps import STEPS, merge_defaults
 from metamers.names import ConfigurationError
 from metamers.repository import ROOT, check_snakefile
 
@@ -36,26 +36,11 @@ RULES = ROOT / "workflow" / "rules"
 
 
 include: RULES / "common.smk"
-include: RULES / "retrieve.smk"
-include: RULES / "stimuli.smk"
-include: RULES / "train.smk"
-include: RULES / "synthesize.smk"
-include: RULES / "null.smk"
-include: RULES / "recognize.smk"
-include: RULES / "experiment.smk"
-include: RULES / "humans.smk"
-include: RULES / "compare.smk"
-include: RULES / "power.smk"
-include: RULES / "vulnerability.smk"
-include: RULES / "brain.smk"
-include: RULES / "leaderboard.smk"
-include: RULES / "preregister.smk"
-include: RULES / "beyond.smk"
-include: RULES / "brainscore.smk"
-include: RULES / "report.smk"
-include: RULES / "paper.smk"
-include: RULES / "model_card.smk"
-include: RULES / "verify.smk"
+
+
+for step_name in STEPS:
+
+    include: RULES / f"{step_name}.smk"
 
 
 share_results()

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metamers.plan.steps import STEPS
+
 WRAPPERS = (
     "local",
     "committed",
@@ -89,8 +91,7 @@ class Workflow:
 def read(root: Path) -> Workflow:
     """Read the rules of a repository, and those of its studies, from their text."""
     snakefile, of_studies = ((root / name).read_text(encoding="utf-8") for name in ("Snakefile", "studies/Snakefile"))
-    names = re.findall(r'^include: RULES / "(.*)"$', snakefile, flags=re.MULTILINE)
-    paths = [root / "workflow" / "rules" / name for name in names]
+    paths = [root / "workflow" / "rules" / f"{name}.smk" for name in ("common", *STEPS, "crate")]
     further = re.findall(r'^include: "(rules/.*)"$', of_studies, flags=re.MULTILINE)
     paths += [root / "studies" / name for name in further]
     texts = {path: path.read_text(encoding="utf-8") for path in paths}

@@ -138,7 +138,7 @@ def test_a_target_that_cannot_be_made_is_an_error_only_if_it_is_requested(settin
         ("registry.models", "config", r"config: there is no such file that can be read \(Is a directory\)"),
         ("people", {}, r"^configuration: people: is now called own_participants$"),
         ("sed", 1, r"^configuration: unknown key 'sed'\. Did you mean 'seed'\? Valid: run, seed, creator, mirror, "),
-        ("seed", 2**32, r"seed: 4294967296 is greater than .* Wanted: a whole number from 0 to 4294967295"),
+        ("seed", 2**32, r"seed: 4294967296 is greater than .* Wanted: a whole number, from 0 to 4294967295"),
     ],
 )
 def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):

@@ -477,6 +477,11 @@ def builder_of(model):
     return {"builder": local(files)} if files else {}
 
 
+def builders_of(models):
+    """The user's own files that build the networks of several models, each once."""
+    return local(list(dict.fromkeys(file for model in models for file in plan.models[model].python_files)))
+
+
 def files_by_kind(model):
     """The files that a model is built from, by their kind: ``builder``, ``weights``."""
     read = [weights_file(model), plan.models[model].extra_weights.get("path")]

@@ -8,11 +8,6 @@ PUBLISHED_TABLES = [
 ]
 
 
-def builders_of(models):
-    """The user's own files that build the networks of several models, each once."""
-    return local(list(dict.fromkeys(file for model in models for file in plan.models[model].python_files)))
-
-
 def models_of_entry(model):
     """A generation model, and the models that recognize its metamers."""
     return list(dict.fromkeys([model, *plan.recognition_models_of(model)]))
