@@ -72,18 +72,13 @@ rule all:
         # What the pages load: asked for here too, so that what is missing is made again beside pages that are there.
         ASSETS,
         rules.report_pages.input.media,
-        rules.report_pages.input.figures,
+        FIGURES,
         [f"results/<run>/exported/metamers/{model}" for model in plan.generation_models],
         [f"results/<run>/exported/datasets/{dataset}" for dataset in plan.stimuli],
         PICTURE,
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
-        ADDED["all"],
-
-
-rule retrieve:
-    input:
-        RETRIEVED,
+        ADDED_TO_ALL,
 
 
 rule humans:
@@ -92,56 +87,16 @@ rule humans:
         OWN_PARTICIPANTS,
         ADAPTIVE_PARTICIPANTS,
         FROM_OWN_PARTICIPANTS,
-        ADDED["humans"],
-
-
-rule bids:
-    input:
-        required("bids"),
-        [f"results/<run>/humans/bids/{name}" for name in plan.participants],
+        ADDED_TO_HUMANS,
 
 
 rule comparison:
     input:
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
-        ADDED["comparison"],
+        ADDED_TO_COMPARISON,
         PAPER_DATA,
         rules.leaderboard_ranking.output,
-
-
-rule report:
-    input:
-        rules.report_pages.output,
-        PICTURE,
-
-
-rule leaderboard:
-    input:
-        rules.leaderboard_ranking.output,
-        rules.report_leaderboard.output,
-
-
-rule leaderboard_entries:
-    input:
-        required("leaderboard_entries"),
-        ENTRIES,
-
-
-rule leaderboard_site:
-    input:
-        rules.report_leaderboard_site.output,
-
-
-rule experiment:
-    input:
-        every_experiment,
-
-
-rule paper:
-    input:
-        rules.paper_page.output,
-        PAPER_DRAWN,
 
 
 rule analyses:
@@ -149,18 +104,6 @@ rule analyses:
         VULNERABILITY,
         BRAINS,
         SIMILARITIES,
-
-
-rule beyond:
-    input:
-        required("beyond"),
-        BEYOND_PAGES,
-        [f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
-
-
-rule brainscore:
-    input:
-        rules.brainscore_plugin.output,
 
 
 # After the rule `all`, whose files it packs.

@@ -65,6 +65,11 @@ class Rule:
     name: str
     directives: dict[str, str]
 
+    @property
+    def works(self) -> bool:
+        """Whether it makes something, instead of naming what to make."""
+        return "message" in self.directives
+
 
 @dataclass
 class Workflow:
@@ -73,7 +78,7 @@ class Workflow:
     Attributes
     ----------
     targets
-        Rules of the Snakefile.
+        Rules that only name what to make: those without a message.
     steps
         Files of rules, in order.
     constants
@@ -114,10 +119,13 @@ def read(root: Path) -> Workflow:
         for name in re.findall(r"^([A-Z_]+) = ", text, flags=re.MULTILINE):
             constants[name] = _values(whole, name)
         functions |= dict(re.findall(r'^def (\w+)\(.*?\):\n    """(.*?)"""', text, flags=re.MULTILINE | re.DOTALL))
+    rules = {path: rules_of(text) for path, text in texts.items()}
     steps = [
-        Step(path.stem, ast.get_docstring(ast.parse(_head(text))) or "", rules_of(text)) for path, text in texts.items()
+        Step(path.stem, ast.get_docstring(ast.parse(_head(text))) or "", [one for one in rules[path] if one.works])
+        for path, text in texts.items()
     ]
-    return Workflow(rules_of(snakefile), [step for step in steps if step.rules], constants, functions)
+    targets = [one for of_file in (rules_of(snakefile), *rules.values()) for one in of_file if not one.works]
+    return Workflow(targets, [step for step in steps if step.rules], constants, functions)
 
 
 def _values(text: str, name: str) -> list[ast.expr]:

@@ -617,4 +617,11 @@ rule report_metamer_sets:
 
 # All outputs of the pages: what is missing is made again.
 BEYOND_PAGES = [getattr(rules, f"report_{page}").output for page in LINKED if page in STEPS["beyond"].pages]
-ADDED["all"] += BEYOND_PAGES
+ADDED_TO_ALL += BEYOND_PAGES
+
+
+rule beyond:
+    input:
+        required("beyond"),
+        BEYOND_PAGES,
+        [f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],

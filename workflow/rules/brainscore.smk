@@ -118,3 +118,8 @@ rule brainscore_score:
         "Scoring models with the packages of Brain-Score"
     script:
         SCRIPTS / "brainscore/score.py"
+
+
+rule brainscore:
+    input:
+        rules.brainscore_plugin.output,

@@ -50,8 +50,11 @@ ENVIRONMENT = ROOT / "envs" / "environment.yaml"
 # Snakemake replaces <run> in inputs, outputs, logs and benchmarks; parameters and functions take this path.
 RESULTS = f"results/{plan.settings.run}"
 CAPTIONS = ROOT / "workflow" / "report"
-# Target of the Snakefile, or `figures` of the report → files that the rules of a step add to it.
-ADDED = {target: [] for target in ("all", "humans", "comparison", "figures")}
+# Files that rules of steps add to targets of the Snakefile, and figures of the report, each after its rule.
+ADDED_TO_ALL = []
+ADDED_TO_HUMANS = []
+ADDED_TO_COMPARISON = []
+FIGURES = []
 # The report's own pages in this run, and those that rules of other steps write: name → title.
 PAGES = [name for name, page in navigation.PAGES.items() if page.is_made(plan)]
 LINKED = linked_pages(plan)

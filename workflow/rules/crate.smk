@@ -1,17 +1,7 @@
 """Publication: the whole run as one archive, a Workflow Run RO-Crate."""
 
-# Beginnings of the paths, relative to the run's folder, of files with answers of own participants, also of groups that an
-# earlier configuration had; of logs that may quote them; and of the log that the job itself is writing.
-ANSWERS = [
-    "humans/",
-    "logs/humans_own_participants/",
-    "logs/humans_adaptive/",
-    "logs/humans_answer_table/",
-    "logs/humans_bids/",
-    "brainscore/",
-    "logs/brainscore_plugin.log",
-    "logs/crate.log",
-]
+# Beginnings of the paths, in the run's folder, of what is not packed: answers of people, and the log of the job itself.
+LEFT_OUT_OF_CRATE = [path for step in STEPS.values() for path in step.answers_of_people] + ["logs/crate.log"]
 # Files of published participants, which are in the folder `humans/` as well.
 PUBLISHED_PARTICIPANTS = [f"humans/{experiment}.nc" for experiment in plan.published.experiments]
 PUBLISHED_PARTICIPANTS += [f"humans/{Path(table).name}" for table in rules.humans_summary.output]
@@ -38,7 +28,7 @@ rule crate:
     params:
         **step("crate"),
         file=f"{RUN}.crate.zip",
-        left_out=ANSWERS,
+        left_out=LEFT_OUT_OF_CRATE,
         kept=PUBLISHED_PARTICIPANTS,
         own_files=files_of_user(),
     resources:

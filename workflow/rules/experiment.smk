@@ -75,3 +75,8 @@ rule experiment_folder:
         "Making the online experiment ({wildcards.modality})"
     script:
         SCRIPTS / "experiment/folder.py"
+
+
+rule experiment:
+    input:
+        every_experiment,

@@ -235,3 +235,9 @@ rule humans_bids:
         "Writing the answers of own participants as BIDS: {wildcards.own_participants}"
     script:
         SCRIPTS / "humans/bids.py"
+
+
+rule bids:
+    input:
+        required("bids"),
+        [f"results/<run>/humans/bids/{name}" for name in plan.participants],

@@ -196,6 +196,9 @@ rule report_leaderboard:
         SCRIPTS / "report/leaderboard.py"
 
 
+FIGURES += ["results/<run>/report/figures/reliability.svg"]
+
+
 # A site of its own, to which other groups add entries; here with those of this run. It is beside the run's folder, because
 # it has copies of entries, which `snakemake verify` would find in a wrong place.
 rule report_leaderboard_site:
@@ -226,4 +229,21 @@ rule report_leaderboard_site:
         SCRIPTS / "report/leaderboard_site.py"
 
 
-ADDED["all"] += [rules.leaderboard_ranking.output, rules.report_leaderboard.output]
+ADDED_TO_ALL += [rules.leaderboard_ranking.output, rules.report_leaderboard.output]
+
+
+rule leaderboard:
+    input:
+        rules.leaderboard_ranking.output,
+        rules.report_leaderboard.output,
+
+
+rule leaderboard_entries:
+    input:
+        required("leaderboard_entries"),
+        ENTRIES,
+
+
+rule leaderboard_site:
+    input:
+        rules.report_leaderboard_site.output,

@@ -247,3 +247,9 @@ rule paper_page:
         "Writing the page that compares the run with the paper"
     script:
         SCRIPTS / "paper/page.py"
+
+
+rule paper:
+    input:
+        rules.paper_page.output,
+        PAPER_DRAWN,

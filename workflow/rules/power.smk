@@ -30,3 +30,6 @@ rule power:
         "Simulating experiments that compare two models"
     script:
         SCRIPTS / "power.py"
+
+
+FIGURES += ["results/<run>/report/figures/power.svg"]

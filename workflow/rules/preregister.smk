@@ -5,11 +5,13 @@ from metamers.plan.recorded import recorded_entries, recorded_settings, recorded
 from metamers.preregister.settings import check_frozen_folder
 
 FROZEN_FILE = plan.settings.preregistration.file_of(plan.settings.run)
+PREREGISTERED = "results/<run>/comparison/preregistered.nc"
 # A frozen prediction is scored as soon as there are own participants.
 if OWN_PARTICIPANTS and os.path.isfile(FROZEN_FILE):
-    ADDED["figures"].append("results/<run>/report/figures/preregistered.svg")
-    for target in ("all", "humans", "comparison"):
-        ADDED[target].append("results/<run>/comparison/preregistered.nc")
+    ADDED_TO_ALL += [PREREGISTERED]
+    ADDED_TO_HUMANS += [PREREGISTERED]
+    ADDED_TO_COMPARISON += [PREREGISTERED]
+    FIGURES += ["results/<run>/report/figures/preregistered.svg"]
 
 
 def frozen_inputs():

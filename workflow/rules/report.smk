@@ -5,25 +5,9 @@ from metamers.plan.steps import merge_defaults
 from metamers.names import INPUT_STAGE
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
+
+
 # The pages have the same captions as `snakemake --report`.
-FIGURES = (
-    [
-        f"results/<run>/report/figures/{kind}_{model}.svg"
-        for kind in ("recognizability", "confusion", "null", "loss")
-        for model in plan.generation_models
-    ]
-    + [f"results/<run>/report/figures/training_{model}.svg" for model in REPORTED_TRAINING]
-    + [f"results/<run>/report/figures/humans_vs_models_{modality}.svg" for modality in plan.published.judgements]
-    + (["results/<run>/report/figures/contrasts.svg"] if CONTRASTS else [])
-    + (["results/<run>/report/figures/vulnerability.svg"] if plan.analyses.vulnerability.models else [])
-    + (["results/<run>/report/figures/brain.svg"] if BRAIN.models else [])
-    + [f"results/<run>/report/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
-    + ADDED["figures"]
-    + [f"results/<run>/report/figures/adaptive_{name}.svg" for name in plan.adaptive_participants]
-    + ["results/<run>/report/figures/power.svg", "results/<run>/report/figures/reliability.svg"]
-)
-
-
 report: "../report/workflow.rst"
 
 
@@ -118,6 +102,13 @@ rule report_model:
         SCRIPTS / "report/model.py"
 
 
+FIGURES += [
+    f"results/<run>/report/figures/{kind}_{model}.svg"
+    for kind in ("recognizability", "confusion", "null", "loss")
+    for model in plan.generation_models
+]
+
+
 rule report_contrasts:
     input:
         "results/<run>/comparison/contrasts.nc",
@@ -141,6 +132,9 @@ rule report_contrasts:
         "Drawing differences in recognizability between models"
     script:
         SCRIPTS / "report/contrasts.py"
+
+
+FIGURES += ["results/<run>/report/figures/contrasts.svg"] if CONTRASTS else []
 
 
 rule report_training:
@@ -171,6 +165,9 @@ rule report_training:
         SCRIPTS / "report/training.py"
 
 
+FIGURES += [f"results/<run>/report/figures/training_{model}.svg" for model in REPORTED_TRAINING]
+
+
 rule report_vulnerability:
     input:
         VULNERABILITY,
@@ -197,6 +194,9 @@ rule report_vulnerability:
         SCRIPTS / "report/vulnerability.py"
 
 
+FIGURES += ["results/<run>/report/figures/vulnerability.svg"] if VULNERABILITY else []
+
+
 rule report_brain:
     input:
         BRAINS,
@@ -221,6 +221,9 @@ rule report_brain:
         "Drawing the prediction of voxels by stages"
     script:
         SCRIPTS / "report/brain.py"
+
+
+FIGURES += ["results/<run>/report/figures/brain.svg"] if BRAINS else []
 
 
 rule report_similarity:
@@ -252,6 +255,9 @@ rule report_similarity:
         SCRIPTS / "report/similarity.py"
 
 
+FIGURES += [f"results/<run>/report/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
+
+
 rule report_humans_vs_models:
     input:
         relation="results/<run>/comparison/humans_vs_models.nc",
@@ -277,6 +283,9 @@ rule report_humans_vs_models:
         "Drawing humans against other models ({wildcards.modality})"
     script:
         SCRIPTS / "report/humans_vs_models.py"
+
+
+FIGURES += [f"results/<run>/report/figures/humans_vs_models_{modality}.svg" for modality in plan.published.judgements]
 
 
 # The files of one generation model that the browser of metamers shows.
@@ -334,6 +343,9 @@ rule report_adaptive:
         SCRIPTS / "report/adaptive.py"
 
 
+FIGURES += [f"results/<run>/report/figures/adaptive_{name}.svg" for name in plan.adaptive_participants]
+
+
 rule report_assets:
     output:
         directory(ASSETS),
@@ -357,11 +369,11 @@ rule report_assets:
 rule report_pages:
     input:
         assets=ancient(ASSETS),
-        figures=FIGURES,
+        figures=lambda _: FIGURES,  # of later steps, too
         media=[f"results/<run>/report/media/{model}" for model in plan.generation_models],
         # Pages that other rules write.
         linked=[f"results/<run>/report/{page}.html" for page in LINKED],
-        comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS, *ADDED["comparison"]])),
+        comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS, *ADDED_TO_COMPARISON])),
         own_participants=OWN_PARTICIPANTS,
         adaptive=ADAPTIVE_PARTICIPANTS,
         acceptance=[f"results/<run>/acceptance/{model}.nc" for model in plan.generation_models],
@@ -478,3 +490,9 @@ rule report_picture:
         "Drawing a photograph, its metamers and their recognizability ({wildcards.generation_model})"
     script:
         SCRIPTS / "report/picture.py"
+
+
+rule report:
+    input:
+        rules.report_pages.output,
+        PICTURE,

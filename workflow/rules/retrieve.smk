@@ -136,3 +136,8 @@ rule retrieve_jspsych:
         "Retrieving jsPsych"
     script:
         SCRIPTS / "retrieve/jspsych.py"
+
+
+rule retrieve:
+    input:
+        RETRIEVED,

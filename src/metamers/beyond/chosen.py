@@ -1,6 +1,6 @@
 """Which metamers and distortions the extensions make: their sets, and the stages at which models are compared."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metamers.beyond.sets import (
@@ -330,12 +330,13 @@ def extensions(
     )
 
 
-def no_extensions(generation_models: Iterable[str], recognition_models: Iterable[str]) -> str:
-    """Why a configuration asks for no extensions, and which one would."""
-    return (
+def unavailable_extensions(plan: Any) -> dict[str, str]:
+    """The target `beyond`, if a configuration asks for no extensions → why, and which one would."""
+    reason = (
         "beyond: there are no extensions to make. Name, in beyond.models, generation models with stages after the "
         "input, of a modality with another recognition model, and configure ensemble, controversial or starts; or "
         "configure sensitivity or metamer_sets. "
-        f"Generation models: {', '.join(generation_models) or 'none'}; recognition models: "
-        f"{', '.join(recognition_models) or 'none'}."
+        f"Generation models: {', '.join(plan.generation_models) or 'none'}; recognition models: "
+        f"{', '.join(plan.recognition_models) or 'none'}."
     )
+    return {} if plan.beyond.asked_for else {"beyond": reason}

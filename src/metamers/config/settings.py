@@ -194,3 +194,20 @@ class RunSettings(Settings):
         if mirror is not None and not Path(mirror).is_dir():
             raise ConfigurationError(f"mirror: there is no folder {mirror}; wanted a folder, or null")
         return mirror
+
+
+def unavailable_of_run(plan: Any) -> dict[str, str]:
+    """Targets that a run cannot make because it lacks keys of this module → why, and which configuration could."""
+    settings, reasons = plan.settings, {}
+    if settings.model is None:
+        reasons["model_card"] = (
+            "model: missing; name a model of the registry: `snakemake model_card --config model=NAME`. Valid: "
+            f"{', '.join(plan.models)}."
+        )
+    if missing := [key for key in ("name", "license") if not getattr(settings.creator, key)]:
+        reasons["crate"] = (
+            f"creator.{missing[0]}: missing; an archive for publication states who made the run, and the "
+            "terms of use of its files. Set both in the run's configuration, such as "
+            "creator: {name: NAME, license: CC-BY-4.0}."
+        )
+    return reasons

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
+from metamers.config.datasets import stimuli_of_test_split
 from metamers.config.fields import (
     ModelName,
     Number,
@@ -373,37 +373,9 @@ def missing_stimuli(
     return None
 
 
-def lacking_in_experiment(
-    settings: _ExperimentSettings,
-    presented: Mapping[str, dict[str, list[str]]],
-    of_modality: Mapping[str, str],
-    rows: Mapping[str, list[dict[str, str]]],
-    datasets: Mapping[str, DatasetEntry],
-) -> dict[str, str]:
-    """Modality → what the experiment lacks: stimuli for its trials, or icons of its categories."""
-    reasons = {}
-    for modality, stages in presented.items():
-        name = of_modality[modality]
-        natural = len(stimuli_of_test_split(name, datasets[name]))
-        reason = missing_stimuli(modality, settings.of(modality), stages, natural, len(rows[modality]))
-        if reason is None and MODALITIES[modality].trial.icons:
-            reason = missing_icons(settings.icons, stimulus_categories(name, datasets[name].parameters))
-        if reason:
-            reasons[modality] = reason
-    return reasons
-
-
-def unavailable_experiments(presented: Mapping[str, object], lacking: Mapping[str, str]) -> dict[str, str]:
-    """Targets of the experiment that the configuration cannot make → why, and which configuration could.
-
-    Parameters
-    ----------
-    presented
-        As ``experiment_stages`` gives it.
-    lacking
-        As ``lacking_in_experiment`` gives it.
-    """
-    reasons = {}
+def unavailable_experiments(plan: Any) -> dict[str, str]:
+    """Targets of the experiment that a run cannot make → why, and which configuration could."""
+    presented, reasons = plan.experiment_stages, {}
     if not presented:
         reasons["experiment"] = (
             "experiment: there are no metamers to present. Name, in experiment.generation_models, generation models "
@@ -416,4 +388,18 @@ def unavailable_experiments(presented: Mapping[str, object], lacking: Mapping[st
                 f"modality in experiment.generation_models is also a recognition model, or experiment.{modality} is "
                 f"null. Available modalities: {', '.join(presented) or 'none'}."
             )
-    return reasons | {f"experiment/{modality}": reason for modality, reason in lacking.items()}
+        elif lacking := _lacking(plan, modality):
+            reasons[f"experiment/{modality}"] = lacking
+    return reasons
+
+
+def _lacking(plan: Any, modality: str) -> str | None:
+    """What the experiment of a modality lacks: stimuli for its trials, or icons of its categories."""
+    settings, stages = plan.settings.experiment, plan.experiment_stages[modality]
+    name = plan.dataset_of[next(iter(stages))]
+    dataset = plan.datasets[name]
+    natural = len(stimuli_of_test_split(name, dataset))
+    reason = missing_stimuli(modality, settings.of(modality), stages, natural, len(plan.stimuli[name]))
+    if reason is None and MODALITIES[modality].trial.icons:
+        reason = missing_icons(settings.icons, stimulus_categories(name, dataset.parameters))
+    return reason

@@ -2,6 +2,15 @@
 
 from metamers.run.declared import NO_UNIT, Meanings, RunFile
 
+# Beginnings of paths in the run's folder of files with answers of own participants, also of groups that an earlier
+# configuration had, and of logs that may quote them: only the participants' consent decides whether they are published.
+ANSWERS_OF_PEOPLE = (
+    "humans/",
+    "logs/humans_own_participants/",
+    "logs/humans_adaptive/",
+    "logs/humans_answer_table/",
+    "logs/humans_bids/",
+)
 MEANINGS: Meanings = {
     "observer": ("observer: human or model", NO_UNIT),
     "trials_answered": "number of trials of the participant that proportion_correct is over",

@@ -14,10 +14,6 @@ from metamers.names import FILE_NAME, ConfigurationError
 
 ANSWER_FILES = (".csv", ".json", ".txt")  # JATOS exports .txt
 ADAPTIVE = "adaptive"
-NO_ANSWERS = (
-    "own_participants: there are no answers to write as BIDS. Name your participants, such as own_participants: {NAME: "
-    "{modality: vision, answers: FOLDER}}."
-)
 Column = Annotated[str | None, optional("name of the column in the table", min_length=1)]
 
 
@@ -264,3 +260,12 @@ def own_tests(
         comparisons[name] = {f"{model} and {reference}": [model, reference] for model, reference in alike}
         effects[name] = {model: [] for model in stages}
     return comparisons, effects
+
+
+def unavailable_bids(plan: Any) -> dict[str, str]:
+    """The target `bids`, if a run has no answers to write → why, and which configuration could."""
+    reason = (
+        "own_participants: there are no answers to write as BIDS. Name your participants, such as "
+        "own_participants: {NAME: {modality: vision, answers: FOLDER}}."
+    )
+    return {} if plan.settings.own_participants else {"bids": reason}

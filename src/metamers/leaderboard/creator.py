@@ -1,14 +1,20 @@
 """Whether the creator of a run can make entries of a shared leaderboard."""
 
-from collections.abc import Iterable
+from collections.abc import Sized
+from typing import Any
 
 from metamers.config.settings import Creator
 from metamers.leaderboard.texts import CREATOR_LETTERS, is_address, misleading_form, unwanted_character
 
 
-def no_entry(creator: Creator, generation_models: Iterable[str]) -> str | None:
-    """Why a run cannot make entries of a shared leaderboard, if it cannot."""
-    if not list(generation_models):
+def unavailable_entries(plan: Any) -> dict[str, str]:
+    """The target of entries, if a run cannot make them → why, and which configuration could."""
+    reason = _no_entry(plan.settings.creator, plan.generation_models)
+    return {"leaderboard_entries": reason} if reason else {}
+
+
+def _no_entry(creator: Creator, generation_models: Sized) -> str | None:
+    if not generation_models:
         return "generation_models: there is no model to make an entry of. Name one, such as generation_models: [NAME]."
     lacking = [key for key in ("name", "license") if not getattr(creator, key)]
     if not creator.email and not creator.url:

@@ -12,10 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from metamers.beyond.chosen import extensions, no_extensions
+from metamers.beyond.chosen import extensions
 from metamers.beyond.sets import Beyond
 from metamers.brain.settings import DEFAULT_MODALITY, Brain, Similarity, plan_brain, plan_similarity
-from metamers.brainscore.targets import unavailable_brainscore
 from metamers.compare.settings import check_contrasts, check_sides
 from metamers.config.archives import Archive
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset
@@ -29,17 +28,15 @@ from metamers.config.models import (
     readout_of,
 )
 from metamers.config.registry import read_registries
+from metamers.config.settings import unavailable_of_run
 from metamers.config.tables import category_noun, stimulus_categories
 from metamers.experiment.settings import (
     check_experiment,
     experiment_stages,
-    lacking_in_experiment,
-    unavailable_experiments,
 )
 from metamers.humans.read_table import table_files
 from metamers.humans.settings import (
     ADAPTIVE,
-    NO_ANSWERS,
     OwnParticipants,
     answer_files,
     judged_models,
@@ -47,15 +44,13 @@ from metamers.humans.settings import (
     own_tests,
     valid_names,
 )
-from metamers.leaderboard.creator import no_entry
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
 from metamers.null.settings import null_datasets
 from metamers.plan.left_out import STIMULUS, LeftOut, read_left_out, without
-from metamers.plan.steps import read_settings
+from metamers.plan.steps import STEPS, read_settings
 from metamers.plan.used_models import card_models, check_modalities, check_recognition_models, chosen_stages
 from metamers.power.settings import check_power
-from metamers.preregister.settings import no_prediction
 from metamers.recognize.settings import check_scores
 from metamers.stimuli.settings import metamer_stimuli
 from metamers.synthesize.qualities import TO_TARGET, batch_size_of
@@ -118,10 +113,7 @@ class Plan:
     beyond
         The extensions of the study.
     unavailable
-        Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``preregister``, ``bids``, ``crate``, ``leaderboard_entries``, ``brainscore``, ``brainscore_score``,
-        ``beyond``) → why, and
-        which configuration could.
+        Target that the configuration cannot make → why, and which configuration could.
     left_out
         What failed in an earlier call and is left out.
     whole
@@ -159,7 +151,7 @@ class Plan:
         Parameters
         ----------
         target
-            A key of ``unavailable``; others can be made.
+            Any; those that are not in ``unavailable`` can be made.
 
         Raises
         ------
@@ -480,7 +472,6 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     rows = {modality: stimuli[name] for modality, name in of_modality.items()}
     presented = experiment_stages(settings.experiment, generation_models, recognition_models, models)
     check_experiment(settings.experiment, presented)
-    lacking = lacking_in_experiment(settings.experiment, presented, of_modality, rows, datasets)
     table_names = {}
     if any(group.format == "table" for group in settings.own_participants.values()):
         table_names = valid_names(
@@ -520,37 +511,5 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
         beyond=extensions(settings.beyond, generation_models, recognition_models, models, rows),
     )
     check_sides(plan.sides_of_contrasts)
-    return replace(plan, unavailable=_unavailable(plan, lacking))
-
-
-def _unavailable(plan: Plan, lacking: Mapping[str, str]) -> dict[str, str]:
-    """Targets that the configuration cannot make → why, and which configuration could.
-
-    ``lacking`` is what the experiment lacks, as of ``lacking_in_experiment``.
-    """
-    settings, generation_models = plan.settings, plan.generation_models
-    published = plan.published.stimuli.values() if settings.human_data == "participants" else []
-    used = dict.fromkeys([*generation_models, *plan.recognition_models])
-    reasons = unavailable_experiments(plan.experiment_stages, lacking) | unavailable_brainscore(
-        used, plan.models, plan.own_participants, plan.adaptive_participants, published
-    )
-    if settings.model is None:
-        reasons["model_card"] = (
-            "model: missing; name a model of the registry: `snakemake model_card --config model=NAME`. Valid: "
-            f"{', '.join(plan.models)}."
-        )
-    if reason := no_prediction([*generation_models], settings.preregistration.file_of(settings.run)):
-        reasons["preregister"] = reason
-    if missing := [key for key in ("name", "license") if not getattr(settings.creator, key)]:
-        reasons["crate"] = (
-            f"creator.{missing[0]}: missing; an archive for publication states who made the run, and the "
-            "terms of use of its files. Set both in the run's configuration, such as "
-            "creator: {name: NAME, license: CC-BY-4.0}."
-        )
-    if reason := no_entry(settings.creator, generation_models):
-        reasons["leaderboard_entries"] = reason
-    if not settings.own_participants:
-        reasons["bids"] = NO_ANSWERS
-    if not plan.beyond.asked_for:
-        reasons["beyond"] = no_extensions(generation_models, plan.recognition_models)
-    return reasons
+    reasons = [unavailable_of_run, *(step.unavailable for step in STEPS.values() if step.unavailable)]
+    return replace(plan, unavailable={target: reason for of in reasons for target, reason in of(plan).items()})

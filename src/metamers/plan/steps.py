@@ -7,7 +7,7 @@ of keys and of files, and the checks of the tests read this table. Keys of the r
 
 import copy
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
@@ -16,20 +16,23 @@ from typing import Any
 import pydantic
 
 from metamers.beyond import files as beyond
+from metamers.beyond.chosen import unavailable_extensions
 from metamers.beyond.settings import BeyondSettings
 from metamers.brain import files as brain
 from metamers.brain.settings import BrainSettings, SimilaritySettings
 from metamers.brainscore import files as brainscore
+from metamers.brainscore.targets import unavailable_brainscore
 from metamers.compare import files as compare
 from metamers.compare.settings import ComparisonSettings
 from metamers.config.fields import Settings, schema_of, section_config
 from metamers.config.read import ROOT, merge, read_yaml, validate
 from metamers.config.settings import RunSettings
 from metamers.experiment import files as experiment
-from metamers.experiment.settings import ExperimentSettings
+from metamers.experiment.settings import ExperimentSettings, unavailable_experiments
 from metamers.humans import files as humans
-from metamers.humans.settings import OwnParticipantsSettings
+from metamers.humans.settings import OwnParticipantsSettings, unavailable_bids
 from metamers.leaderboard import files as leaderboard
+from metamers.leaderboard.creator import unavailable_entries
 from metamers.model_card import files as model_card
 from metamers.names import ConfigurationError
 from metamers.null import files as null
@@ -38,7 +41,7 @@ from metamers.paper import files as paper
 from metamers.power import files as power
 from metamers.power.settings import PowerSettings
 from metamers.preregister import files as preregister
-from metamers.preregister.settings import PreregistrationSettings
+from metamers.preregister.settings import PreregistrationSettings, unavailable_prediction
 from metamers.recognize import files as recognize
 from metamers.recognize.settings import RecognitionSettings
 from metamers.run.declared import Page, RunFile, files_of
@@ -63,15 +66,23 @@ class Step:
         dot is in the section of another step, or in one of ``GROUPS``.
     files
         Its module ``files``, which declares the NetCDF files that the step makes, and its pages.
+    unavailable
+        From the plan, the targets that a run cannot make → why, and which configuration could.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     files: ModuleType | None = None
+    unavailable: Callable[[Any], Mapping[str, str]] | None = None
 
     @property
     def pages(self) -> dict[str, Page]:
         """Name → page of the report that a rule of the step writes."""
         return getattr(self.files, "PAGES", {})
+
+    @property
+    def answers_of_people(self) -> tuple[str, ...]:
+        """Beginnings of the paths of its files that may have answers of own participants."""
+        return getattr(self.files, "ANSWERS_OF_PEOPLE", ())
 
 
 class AnalysesSettings(Settings):
@@ -89,18 +100,18 @@ STEPS = {
     "synthesize": Step({"synthesis": SynthesisSettings}, synthesize),
     "null": Step({"null": NullSettings, "acceptance": AcceptanceSettings}, null),
     "recognize": Step({"recognition": RecognitionSettings}, recognize),
-    "experiment": Step({"experiment": ExperimentSettings}, experiment),
-    "humans": Step({"own_participants": OwnParticipantsSettings}, humans),
+    "experiment": Step({"experiment": ExperimentSettings}, experiment, unavailable_experiments),
+    "humans": Step({"own_participants": OwnParticipantsSettings}, humans, unavailable_bids),
     "compare": Step({"comparison": ComparisonSettings}, compare),
     "power": Step({"comparison.power": PowerSettings}, power),
     "vulnerability": Step({"analyses.vulnerability": VulnerabilitySettings | None}, vulnerability),
     "brain": Step({"analyses.brain": BrainSettings | None, "analyses.similarity": SimilaritySettings | None}, brain),
-    "preregister": Step({"preregistration": PreregistrationSettings}, preregister),
-    "beyond": Step({"beyond": BeyondSettings}, beyond),
-    "brainscore": Step(files=brainscore),
+    "preregister": Step({"preregistration": PreregistrationSettings}, preregister, unavailable_prediction),
+    "beyond": Step({"beyond": BeyondSettings}, beyond, unavailable_extensions),
+    "brainscore": Step(files=brainscore, unavailable=unavailable_brainscore),
     "report": Step(),
     "paper": Step(files=paper),
-    "leaderboard": Step(files=leaderboard),
+    "leaderboard": Step(files=leaderboard, unavailable=unavailable_entries),
     "model_card": Step(files=model_card),
     "verify": Step(),
 }

@@ -2,7 +2,6 @@
 
 import os
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,14 +105,16 @@ def already_frozen(path: str | Path) -> str:
     )
 
 
-def no_prediction(generation_models: Sequence[Any], path: str) -> str | None:
-    """Describe why a configuration cannot freeze a prediction in a file; None if it can."""
-    if not generation_models:
-        return (
+def unavailable_prediction(plan: Any) -> dict[str, str]:
+    """The target `preregister`, if a run cannot freeze a prediction → why, and which configuration could."""
+    if not plan.generation_models:
+        reason = (
             "generation_models: there are no metamers to predict. Name models of the registry in generation_models and "
             "recognition_models."
         )
-    return already_frozen(path) if os.path.lexists(path) else None
+        return {"preregister": reason}
+    path = plan.settings.preregistration.file_of(plan.settings.run)
+    return {"preregister": already_frozen(path)} if os.path.lexists(path) else {}
 
 
 def check_frozen_folder(path: str | Path) -> None:
