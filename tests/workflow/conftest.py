@@ -1,5 +1,6 @@
 """Finished small runs and copies of the repository for tests of the workflow."""
 
+import fcntl
 import shutil
 
 import pytest
@@ -13,12 +14,23 @@ def clone(root, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(root, tmp_path_factory):
-    """A finished small run, traced: its folder and Snakemake's arguments. Tests that change it take a copy."""
-    folder = copy_of(root, tmp_path_factory.mktemp("small"))
-    arguments = small(root, folder)
-    traced(root, folder, *arguments)
-    return folder, arguments
+def finished(root, tmp_path_factory, worker_id):
+    """A finished small run, traced: its folder and Snakemake's arguments. Tests that change it take a copy.
+
+    The first process of the tests that needs it makes it; each has a copy, times and records included.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    made, arguments = shared / "small", ["--configfile", "small.yaml"]
+    with (shared / "small.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            folder = copy_of(root, tmp_path_factory.mktemp("made"))
+            assert small(root, folder) == arguments
+            traced(root, folder, *arguments)
+            folder.rename(made)
+    shutil.copytree(made, own / "finished", symlinks=True)
+    return own / "finished", arguments
 
 
 @pytest.fixture

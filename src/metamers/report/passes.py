@@ -24,24 +24,24 @@ MARKS = {  # verdict → its words in the legend, and its mark
     "undecided": ("undecided", {"marker": "|", "color": FAINT, "markersize": 7}),
     "fails": ("fails: less often by more than the margin", {"marker": "x", "color": ORANGE, "markersize": 5}),
 }
+VERDICTS = {"passes": "passes", "not_worse": "not worse", "fails": "fails"}  # variable → verdict
 
 
 def verdict_of(stage: xr.Dataset) -> str:
     """Return the verdict on one stage, a key of ``MARKS``."""
-    named = {"passes": "passes", "not_worse": "not worse", "fails": "fails"}
-    return next((verdict for name, verdict in named.items() if bool(stage[name])), "undecided")
+    return next((verdict for name, verdict in VERDICTS.items() if bool(stage[name])), "undecided")
 
 
 def stage_rows(tested: xr.Dataset, model: str) -> list[dict[str, Any]]:
     """List the tested stages of a model in processing order, with the values that the page shows."""
+    names = ("natural_difference", "natural_difference_low", "natural_difference_high", "power_if_equal")
+    numbers = (*names, "p_equivalence", "stage_depth")
+    of_model = tested[[*numbers, *VERDICTS]].sel(generation_model=model)
     rows = []
     for stage in own_stages(tested, model):
-        own = tested.sel(generation_model=model, stage=stage)
-        if not np.isfinite(own["p_equivalence"]):
-            continue
-        names = ("natural_difference", "natural_difference_low", "natural_difference_high", "power_if_equal")
-        values = {name: float(own[name]) for name in (*names, "p_equivalence", "stage_depth")}
-        rows.append({"stage": stage, "verdict": verdict_of(own)} | values)
+        own = of_model.sel(stage=stage)
+        if np.isfinite(own["p_equivalence"]):
+            rows.append({"stage": stage, "verdict": verdict_of(own)} | {name: float(own[name]) for name in numbers})
     return rows
 
 
@@ -73,12 +73,13 @@ def passes_context(tested: xr.Dataset, modality: str) -> dict[str, Any]:
     own, of_models = tested.sel(modality=modality), tested.sel(generation_model=models)
     numbers = ("margin", "margin_standard_error", "natural_sd", "natural_participants", "fewest_participants")
     up_to = of_models["passes_up_to"].values
+    rows = {model: stage_rows(tested, model) for model in models}
     return {
         "models": [
             {
                 "name": model,
                 "participants": int(of_models["participants"].sel(generation_model=model).max()),
-                "stages": stage_rows(tested, model),
+                "stages": rows[model],
                 "by_margin": by_margin(tested, model),
             }
             for model in models
@@ -89,10 +90,9 @@ def passes_context(tested: xr.Dataset, modality: str) -> dict[str, Any]:
                 "passing": int((other["passes_up_to_by_margin"] != "").sum()),
                 "failing": int((other["fails_from_by_margin"] != "").sum()),
                 "to_the_end": sum(
-                    str(other["passes_up_to_by_margin"].sel(generation_model=model).values)
-                    == stage_rows(tested, model)[-1]["stage"]
+                    str(other["passes_up_to_by_margin"].sel(generation_model=model).values) == rows[model][-1]["stage"]
                     for model in models
-                    if stage_rows(tested, model)
+                    if rows[model]
                 ),
             }
             for factor, other in of_models.groupby("margin_factor")
@@ -100,7 +100,7 @@ def passes_context(tested: xr.Dataset, modality: str) -> dict[str, Any]:
         "passing": int((up_to != "").sum()),
         "not_worse": int((of_models["not_worse_up_to"] != "").sum()),
         "failing": int((of_models["fails_from"] != "").sum()),
-        "to_the_end": sum(row["verdict"] == "passes" for model in models for row in stage_rows(tested, model)[-1:]),
+        "to_the_end": sum(row["verdict"] == "passes" for model in models for row in rows[model][-1:]),
         **{name: float(own[name]) for name in (*numbers, "participants_needed")},
     }
 

@@ -150,22 +150,22 @@ def published_points(relation: xr.Dataset, modality: str, run: Sequence[Point]) 
     """
     known = relation.sel(modality=modality)
     known = known.isel(point=known["human_mean"].notnull().values)
+    names = ("generation_model", "stage", "model_class", "human_mean", "human_sem", "model_mean", "model_sem")
     points = [
         {
-            "model": str(one["generation_model"].values),
-            "stage": str(one["stage"].values),
-            "kind": str(one["model_class"].values),
+            "model": str(model),
+            "stage": str(stage),
+            "kind": str(kind),
             "of_run": False,
-            **_values(value=float(one["human_mean"]), others=float(one["model_mean"])),
-            **_values(low=one["human_mean"] - one["human_sem"], high=one["human_mean"] + one["human_sem"]),
-            **_values(
-                others_low=one["model_mean"] - one["model_sem"], others_high=one["model_mean"] + one["model_sem"]
-            ),
+            **_values(value=human, others=other),
+            **_values(low=human - human_sem, high=human + human_sem),
+            **_values(others_low=other - other_sem, others_high=other + other_sem),
             "link": None,
-            "words": f"{one['generation_model'].values}, {one['stage'].values} (published): "
-            f"people {float(one['human_mean']):.0%}, other models {float(one['model_mean']):.0%}",
+            "words": f"{model}, {stage} (published): people {human:.0%}, other models {other:.0%}",
         }
-        for one in (known.isel(point=number) for number in range(known.sizes["point"]))
+        for model, stage, kind, human, human_sem, other, other_sem in zip(
+            *(known[name].values for name in names), strict=True
+        )
     ]
     others = {(point["model"], point["stage"]): point["value"] for point in run if point["by"] == OTHERS}
     for point in run:
