@@ -15,13 +15,12 @@ from typing import Any
 import xarray as xr
 
 from metamers.humans.design import CHOSEN
-from metamers.names import FILE_NAME
+from metamers.names import FILE_NAME, SURROGATE
 
 MAX_ROW_LETTERS = 16_384  # in a row as JSON; a row has about 500
 MAX_TEXT_LETTERS = 200  # in a field that is used
 MAX_DEPTH = 8  # nesting of lists and objects in a field
 MAX_INTEGER = 1 << 53  # larger integers are not exact in JavaScript
-SURROGATE = re.compile("[\ud800-\udfff]")  # lone surrogates cannot be written as UTF-8
 STEP = re.compile(r"(trial|shown|headphones)-(0|[1-9][0-9]{0,5})")
 CONSENT = "consent"
 YES = "yes"
