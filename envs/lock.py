@@ -4,7 +4,8 @@ A lock has exact versions with hashes for CPython 3.11 to 3.13 on Linux, and on 
 tested); an environment has the same versions for conda.
 requirements.lock and environment.yaml have the packages of the workflow and its tests; benchmark.lock and
 benchmark.yaml also have the packages that `make benchmark` compares with. brainscore.lock has the packages of
-brainscore.in alone, which do not fit the others' versions. No file names an index host.
+brainscore.in alone, which do not fit the others' versions. requirements.lock in resources/leaderboard has the packages
+of its requirements.in, with the versions of the lock. No file names an index host.
 """
 
 import re
@@ -23,6 +24,7 @@ LOCKS = {
 
 
 BRAINSCORE = ENVS / "brainscore.in"
+LEADERBOARD = ENVS.parent / "resources" / "leaderboard" / "requirements.in"
 OPTIONS = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
 
 
@@ -61,6 +63,7 @@ def main() -> None:
         lock = path.read_text(encoding="utf-8")
         conda.write_text(environment(lock, path.name), encoding="utf-8")
     resolve(BRAINSCORE.with_suffix(".lock"), str(BRAINSCORE), "--no-deps")
+    resolve(LEADERBOARD.with_suffix(".lock"), str(LEADERBOARD), "--constraint", str(LOCK))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Wait {
 
 const root = document.getElementById("experiment");
 const YES = 0; // the first button of a page
+const AGREED = "yes"; // the answer to the consent form without which nothing is shown or stored
 const LONG = 80; // trials; an experiment with at least as many has breaks
 
 /** Replace the page by a heading, a text, and optionally a file to save and a button: the end, or an error. */
@@ -52,7 +53,7 @@ const of = (rows, kind) => rows.filter((row) => row.kind === kind);
 function stopped(design, rows) {
   const failed = ({ trials, at_least }, answers, right) =>
     answers.length === trials && answers.filter(right).length < at_least;
-  if (of(rows, "consent").some((row) => row.answer !== "yes")) return "consent";
+  if (!of(rows, "consent").some((row) => row.answer === AGREED)) return "consent";
   if (failed(design.headphones, of(rows, "headphones"), (row) => row.answer === row.target)) return "headphones";
   const { categories } = design.practice;
   if (failed(design.practice, of(rows, "practice"), (row) => row.answer === categories[row.exhibit])) return "practice";
@@ -96,7 +97,7 @@ async function main() {
     data: { step, kind },
     on_finish: async (row) => {
       Object.assign(row, more());
-      if (kind === "consent") row.answer = row.response === YES ? "yes" : "no";
+      if (kind === "consent") row.answer = row.response === YES ? AGREED : "no";
       Object.assign(row, view());
       answered.push(row);
       await place.keep(row);
@@ -204,7 +205,7 @@ async function main() {
   await jsPsych.run([
     ...(place.before ?? []),
     ...(rows.length ? [welcomeBack] : []),
-    ...section([], [{ ...page(consent, BUTTONS.consent), ...kept("consent", "consent") }]),
+    ...(done.has("consent") ? [] : [{ ...page(consent, BUTTONS.consent), ...kept("consent", "consent") }]),
     ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
     ...section([page(PAGES.feedback(how), [BUTTONS.begin])], judged.slice(0, feedback), (number) => [told(number)]),
     ...section([page(PAGES.practice(how, feedback), [BUTTONS.begin])], judged.slice(feedback, practised)),

@@ -56,7 +56,9 @@ def test_the_lock_has_what_pyproject_asks_for(root, lock, python):
 def test_github_tests_every_python_that_pyproject_allows(root):
     allowed = tomllib.loads((root / "pyproject.toml").read_text())["project"]["requires-python"]
     assert tuple(f"3.{minor}" for minor in range(40) if f"3.{minor}.9" in SpecifierSet(allowed)) == PYTHONS
-    jobs = yaml.safe_load((root / ".github/workflows/tests.yml").read_text())["jobs"]
+    workflow = yaml.safe_load((root / ".github/workflows/tests.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    jobs = workflow["jobs"]
     matrix = jobs["tests"]["strategy"]["matrix"]
     assert tuple(matrix["python"]) == PYTHONS
     assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos"}
@@ -94,10 +96,14 @@ def test_the_lock_has_all_that_its_packages_need_and_nothing_else(root, lock):
     assert {name for name, _ in reached} == set(versions)
 
 
+def blocks_of(lock):
+    """The pins of a lock, each with its hashes."""
+    return re.split(r"\n(?=[a-z0-9])", lock.strip())
+
+
 def test_every_pin_has_a_hash_and_no_host_is_named(lock, root):
     for one in (lock, *((root / "envs" / f"{name}.lock").read_text() for name in ("benchmark", "brainscore"))):
-        blocks = re.split(r"\n(?=[a-z0-9])", one.strip())
-        assert all("--hash=sha256:" in block for block in blocks)
+        assert all("--hash=sha256:" in block for block in blocks_of(one))
     for name in ("requirements.lock", "environment.yaml", "benchmark.lock", "benchmark.yaml", "brainscore.lock"):
         assert "://" not in (root / "envs" / name).read_text()
 
@@ -108,6 +114,11 @@ def test_conda_gets_the_same_pins(root, lock, envs):
     assert (root / "envs" / "environment.yaml").read_text() == environment(lock)
     benchmark = (root / "envs" / "benchmark.lock").read_text()
     assert (root / "envs" / "benchmark.yaml").read_text() == environment(benchmark, "benchmark.lock")
+
+
+def test_a_shared_leaderboard_gets_the_pins_and_hashes_of_the_lock(root, lock):
+    """And all packages that those it names need, which ``tests/leaderboard/test_check_entry.py`` compares."""
+    assert {*blocks_of((root / "resources/leaderboard/requirements.lock").read_text())} < {*blocks_of(lock)}
 
 
 @pytest.mark.parametrize("python", PYTHONS)

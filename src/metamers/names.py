@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 # Valid file name of a run: letters, digits and a few signs; no separator, and no dot at the start.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+FILE_NAME_RULE = "at most 100 letters a to z, digits, '.', '_', '+' or '-', beginning with a letter or digit"
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # lone surrogates cannot be written as UTF-8
 
 INPUT_STAGE = "input"
 MAX_LISTED = 300  # names in the error for an unknown one; timm has over a thousand

@@ -75,6 +75,19 @@ def test_an_unknown_key_of_a_registry_is_answered_with_the_nearest_and_the_list(
         config.make_plan(with_registry(settings, tmp_path, which, add))
 
 
+@pytest.mark.parametrize("text", ['run: mine\ncreator:\n  name: "A \\ud800"\n', 'a: b\n\n"\\udfff": 1\n'])
+def test_half_a_character_is_named_with_its_line(tmp_path, text):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    message = (
+        r"x\.yaml: the text in line 3 has '\\ud[8f][0f]{2}', half of a character \(a lone surrogate\), which no file"
+    )
+    with pytest.raises(ConfigurationError, match=message):
+        config_read.check_configuration_files([path])
+    with pytest.raises(ConfigurationError, match=r"^--config creator: the text in line 1 has '\\ud800'"):
+        config_read.check_command_line_value(r'{name: "\ud800"}', "--config creator")
+
+
 def test_a_key_that_is_no_text_is_named(settings):
     settings["synthesis"][True] = 1
     with pytest.raises(

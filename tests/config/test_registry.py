@@ -34,6 +34,16 @@ def planned(files=(), **settings):
     return config.make_plan(merge_defaults(settings), files)
 
 
+@pytest.mark.parametrize("names", [["Mine", "mine"], ["EfficientNet_Lite0"]])
+def test_names_that_differ_in_upper_case_only_are_refused(write, names):
+    paths = ["config/models.yaml", write("mine.yaml", dict.fromkeys(names, MODEL))]
+    message = (
+        rf"models: '{names[-1]}' in .*mine\.yaml and '.*' in .* differ in upper case only, and would be one file on"
+    )
+    with pytest.raises(ConfigurationError, match=message):
+        planned(registry={"models": paths})
+
+
 def test_models_of_all_registries_can_be_used(write):
     one, other = write("one.yaml", {"one": MODEL}), write("other.yaml", {"other": MODEL})
     plan = planned(registry={"models": ["config/models.yaml", one, other]}, model="other")

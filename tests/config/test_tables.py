@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -279,6 +280,21 @@ def test_every_wrong_row_of_a_table_of_stimuli_is_named(tmp_path, rows, messages
     lines = str(error.value).splitlines()
     assert len(lines) == (1 if len(messages) == 1 else len(messages) + 1)
     assert all(message in line for message, line in zip(messages, lines[-len(messages) :], strict=True))
+
+
+def test_sounds_that_no_reader_can_take_are_named_before_the_first_job(tmp_path):
+    stream = b"fLaC\0\0\0\x22" + bytes(10) + b"\x03\xe8\0\xf0" + bytes(4)
+    files = {"a.raw": b"RIFF", "b.flac": stream, "c.flac": stream[:-1] + b"\1", "d.wav": b""}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "table.csv").write_text("file,category\n" + "".join(f"{name},dog\n" for name in files))
+    (tmp_path / "categories.csv").write_text("class_index,category\n0,dog\n")
+    entry = replace(images_in(tmp_path), modality="audio", size=None, sampling_rate_hz=16_000, duration_s=1)
+    with pytest.raises(ConfigurationError) as error:
+        check_files_of_dataset("own", entry)
+    first, second = str(error.value).splitlines()[1:]
+    assert f"datasets: own: {tmp_path}/a.raw: the ending .raw means samples without a header" in first
+    assert f"datasets: own: {tmp_path}/b.flac: a FLAC file whose header does not state its length" in second
 
 
 @pytest.mark.parametrize("items", [[b"\xff"], [b"a", b"\xff", b"\xfe"]])

@@ -117,7 +117,10 @@ def test_the_page_does_not_know_main_and_catch_trials(made):
 
 def test_each_trial_is_told_only_after_the_answers_before_it(served, made):
     person = Person(served, made[1])
-    assert person.asked(1) == (409, "trial: found 1, but consent has no answer yet\n")
+    assert person.asked(1) == (409, "trial: found 1, but consent has no answer 'yes'\n")
+    unwilling = Person(served, made[1])
+    assert unwilling.keep("consent", answer="no")[0] == 200
+    assert unwilling.asked(1) == (409, "trial: found 1, but consent has no answer 'yes'\n")
     person.practise()
     assert person.asked(2) == (409, "trial: found 2, but trial-1 has no answer yet\n")
     status, first = person.asked(1)

@@ -340,6 +340,35 @@ def test_nothing_is_shown_or_answered_before_consent(served, made):
     assert post(served, "keep", other) == (200, {"kept": False})
 
 
+def test_after_a_no_to_consent_nothing_is_stored(served, made):
+    known = made[1]
+    begun = post(served, "begin", {"participant": None, "design": known["design"]})[1]
+    refusal = row_of(begun, known, "consent", answer="no")
+    assert post(served, "keep", {"participant": begun["participant"], "row": refusal}) == (200, {"kept": True})
+    later = [row_of(begun, known, "trial-0"), row_of(begun, known, "shown-0"), row_of(begun, known, "trial-0")]
+    later[1] |= {"exhibit": later[0]["exhibit"], "answer": ""}
+    changed_mind = {"participant": begun["participant"], "row": row_of(begun, known, "consent")}
+    assert post(served, "keep", changed_mind) == (200, {"kept": False})
+    for row in later:
+        status, why = post(served, "keep", {"participant": begun["participant"], "row": row})
+        assert (status, why) == (400, f"{row['step']}: wanted the answer 'yes' to consent first\n")
+    rows = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})[1]["rows"]
+    assert rows == [refusal]
+
+
+def test_a_second_server_of_the_same_answers_says_which_folder_is_in_use(served, made, root):
+    answers = next(iter(served.experiments.values())).answers.parent
+    command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(made[0]), str(answers), "--port", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    why = f"{answers}: another server stores answers there; stop it, or name another folder for answers"
+    assert ran.stderr.splitlines()[-1] == why
+    # The answers can be exported at any time, and the folder is free once its server has ended.
+    assert subprocess.run([*command, "--export"], capture_output=True, check=False, timeout=60).returncode == 0
+    served.server_close()
+    Server(find_experiments(made[0], answers), "127.0.0.1", 0).server_close()
+
+
 @contextlib.contextmanager
 def running(made, answers):
     """A server in a thread."""

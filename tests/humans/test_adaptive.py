@@ -79,7 +79,7 @@ def test_a_participant_who_stopped_early_counts_and_an_inattentive_one_does_not(
     assert both["participants_included"] == 2
     others = [
         rows(design, "inattentive", 2, catch=False),
-        rows(design, "unwilling", 3, consent="no"),
+        rows(design, "unwilling", 3, consent="no")[:1],
         rows(design, "begun", 4, trials=3),
     ]
     found = analysed(design, written(tmp_path / "all", whole, early, *others))
@@ -91,7 +91,7 @@ def test_a_participant_who_stopped_early_counts_and_an_inattentive_one_does_not(
 def test_without_a_participant_the_error_says_why(tmp_path):
     design = designed()
     with pytest.raises(ValueError, match=r"none of 1 participants is left \(no consent: 1\); wanted at least one"):
-        analysed(design, written(tmp_path, rows(design, "unwilling", 3, consent="no")))
+        analysed(design, written(tmp_path, rows(design, "unwilling", 3, consent="no")[:1]))
 
 
 def test_rows_that_show_a_stimulus_twice_or_another_kind_are_set_aside(tmp_path):

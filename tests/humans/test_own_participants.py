@@ -128,7 +128,6 @@ def test_a_participant_who_fails_a_check_is_excluded_and_counted_once(design, re
         "good": rows_of(design, "good", 0),
         "better": rows_of(design, "better", 1, metamers_unknown),
         "unwilling": changed(rows_of(design, "unwilling", 2), "consent", answer="no")[:2],
-        "unasked": [row for row in rows_of(design, "unasked", 2) if row.get("step") != "consent"],
         "loudspeakers": changed(rows_of(design, "loudspeakers", 3), "headphones-0", answer="1")[:3],
         "unpractised": rows_of(design, "unpractised", 4, of_kind("practice"), trials=3),
         "untaught": changed(rows_of(design, "untaught", 7), "trial-0", step=None),
@@ -140,12 +139,38 @@ def test_a_participant_who_fails_a_check_is_excluded_and_counted_once(design, re
     found = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
     assert found["participant"].values.tolist() == ["good", "better", "mistaught"]
     assert found["excluded"].to_series().to_dict() == {
-        "no consent": 2, "headphone check": 1, "practice": 1, "unfinished": 2, "catch trials": 1,
+        "no consent": 1, "headphone check": 1, "practice": 1, "unfinished": 2, "catch trials": 1,
     }  # fmt: skip
     # Lower thresholds include one more participant.
     lenient = {"headphones": 0, "practice": 0, "catch": 0}
     found = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, lenient)
     assert found["participant"].values.tolist() == ["good", "better", "mistaught", "inattentive"]
+
+
+@pytest.mark.parametrize("consent", [None, "no", "perhaps"])
+def test_answers_without_a_yes_to_consent_are_set_aside_with_their_file(design, tmp_path, caplog, consent):
+    """Such files come from a changed page, or from a server that accepted answers after a no."""
+    asked = changed(rows_of(design, "p1", 1), "consent", **({"answer": consent} if consent else {"step": None}))
+    alone = write(tmp_path / "alone.json", asked)
+    good = write(tmp_path / "good.json", rows_of(design, "p0", 0))
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers([alone, good], design, CATEGORIES)
+    assert answers.given.keys() == {"p0"}
+    assert (answers.rows_set_aside, answers.files_set_aside) == (consent == "perhaps", 1)
+    assert (
+        caplog.messages[-1] == f"{alone}: nobody in it has answered 'yes' to the consent form. The file is set aside."
+    )
+    # In a file with others, the rows are set aside.
+    both = write(tmp_path / "both.csv", [*rows_of(design, "p0", 0), *asked])
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers([both], design, CATEGORIES)
+    assert answers.given.keys() == {"p0"}
+    assert (answers.rows_set_aside, answers.files_set_aside) == (len(asked) - 1 - (consent is None), 0)
+    assert "participant 'p1' has not answered 'yes' to the consent form. The row is set aside." in caplog.messages[-1]
+    # A yes in another file counts.
+    yes = write(tmp_path / "yes.json", rows_of(design, "p1", 1)[:2])
+    answers = read_answers([alone, good, yes], design, CATEGORIES)
+    assert answers.given.keys() == ({"p0"} if consent == "no" else {"p0", "p1"})
 
 
 def test_answers_after_a_reload_are_counted(design, recognition, tmp_path):
@@ -213,8 +238,8 @@ def test_recognition_models_are_averaged_over_the_metamers_that_were_shown(desig
         ("trial-3", {"participant": "=cmd|'/c calc'!A0"}, r"participant: .* wanted letters"),
         ("trial-3", {"participant": ""}, r"participant: found ''"),
         ("trial-3", {"rt": "soon"}, r"rt: found 'soon'; wanted a finite number"),
+        ("trial-3", {"rt": -0.5}, r"rt: found '?-0\.5'?; wanted a response time of at least 0 ms"),
         ("trial-3", {"already": "yes"}, r"already: found 'yes'; wanted true or false"),
-        ("consent", {"answer": "perhaps"}, r"answer: found 'perhaps'; wanted 'no', 'yes'"),
         ("headphones-0", {"answer": "4"}, r"answer: found '4'; wanted '1', '2', '3'"),
         ("headphones-0", {"target": ""}, r"target: found ''; wanted '1', '2', '3'"),
         ("headphones-0", {"step": "headphones-1"}, r"step: found 'headphones-1'; wanted a number below 1"),
@@ -480,7 +505,8 @@ VALUES = st.recursive(
 KEYS = st.sampled_from(["participant", "order", "design", "step", "answer", "exhibit", "target", "kind"])
 
 
-@given(st.integers(0, 15), st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
+# Without the row of consent (1), the whole file is set aside.
+@given(st.integers(0, 15).filter(lambda place: place != 1), st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=150)
 def test_any_values_in_a_row_are_an_answer_or_set_aside(design, tmp_path_factory, place, values):
     rows = rows_of(design, "p1", 1)

@@ -41,6 +41,7 @@ from tests.leaderboard.entries import board, entry, people, predicted, published
 from tests.made_up_run import OF_ANY_STEP
 
 TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"
+PACKAGES = ROOT / "resources" / "leaderboard" / "requirements.in"
 
 
 def faults_of(made: xr.Dataset) -> list[str]:
@@ -76,6 +77,13 @@ def item(made: xr.Dataset, kind: str, value: str) -> xr.Dataset:
 def registered(made: xr.Dataset, text: str) -> xr.Dataset:
     """The entry with another entry of the registry, and its fingerprint."""
     return item(made.assign(registry_entry=text), "model", sha256(text))
+
+
+def with_item(made: xr.Dataset, kind: str, name: str) -> xr.Dataset:
+    """The entry with one more item."""
+    values = {"item_kind": kind, "item_name": name, "fingerprint": sha256(name)}
+    one = made.isel(item=[0]).assign({variable: ("item", [value]) for variable, value in values.items()})
+    return xr.concat([made, one], "item", data_vars="minimal")
 
 
 def named(made: xr.Dataset, name: str) -> xr.Dataset:
@@ -174,7 +182,17 @@ FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "a key twice": (lambda e: registered(e, '{"a": 1, "a": 2}'), r"registry_entry: found .*; wanted JSON with sorted keys"),
     "the name of a published model": (lambda e: named(e, "CochCNN9"), r"generation_model: found 'CochCNN9'; wanted another name than that of the published model CochCNN9"),
     "nearly the name of a published model": (lambda e: named(e, "cochcnn9"), r"generation_model: found 'cochcnn9'; wanted another name"),
-    "the name of a published model in wide letters": (lambda e: named(e.assign(published_as="CochCNN9"), "\uff23ochCNN9"), r"generation_model: found .*; wanted another name"),
+    "the name of a published model in wide letters": (lambda e: named(e.assign(published_as="CochCNN9"), "\uff23ochCNN9"), r"generation_model: found .*; wanted at most 100 letters a to z, digits"),
+    "a name with a letter of another alphabet": (lambda e: named(e, "r\u0435snet"), r"generation_model: found 'r\\u0435snet'; wanted at most 100 letters a to z"),
+    "a name that is a formula": (lambda e: named(e, "=cmd|'/c calc'!A0"), r"generation_model: found .*; wanted at most 100 letters"),
+    "a name that is a link": (lambda e: named(e, "[a](javascript:alert(1))"), r"generation_model: found .*; wanted at most 100 letters"),
+    "a stage that leads out": (lambda e: e.assign_coords(stage=["early", "late", "../../x"]), r"stage: found '\.\./\.\./x'; wanted at most 100 letters"),
+    "a stage with a letter of another alphabet": (lambda e: e.assign_coords(stage=["early", "l\u0430te", "last"]), r"stage: found 'l\\u0430te'; wanted at most 100"),
+    "a dataset that is a link": (lambda e: with_item(e, "dataset", "[a](javascript:alert(1))"), r"item_name: found '\[a\].* of 'dataset'; wanted names of the registry"),
+    "metamers outside of the run": (lambda e: with_item(e, "metamers", "results/tiny/../../x.nc"), r"item_name: found 'results/tiny/\.\./\.\./x\.nc' of 'metamers'; wanted names"),
+    "weights outside of the folder": (lambda e: with_item(e, "weights", "../x.pt"), r"item_name: found '\.\./x\.pt' of 'weights'; wanted names"),
+    "metamers of a stage with another alphabet": (lambda e: with_item(e, "metamers", "results/tiny/l\u0430te.nc"), r"item_name: found .* of 'metamers'; wanted names"),
+    "a kind of item that is a formula": (lambda e: with_item(e, "=cmd|", "x"), r"item_name: found 'x' of '=cmd\|'; wanted names"),
     "a fingerprint that is no hash": (lambda e: item(e, "metamers", "none"), r"fingerprint: found 'none' of metamers 'results/tiny/metamers/ear\.nc'"),
     "no metamers": (lambda e: e.isel(item=e["item_kind"].values != "metamers"), r"item_kind: found no item of kind metamers"),
     "an item twice": (lambda e: xr.concat([e, e.isel(item=[0])], "item", data_vars="minimal"), r"item_name: found an item with two fingerprints"),
@@ -866,7 +884,9 @@ main({arguments!r})
 def test_the_commands_of_github_s_file_need_only_what_it_installs(command_of_file, folder, tmp_path):
     """As the file calls them, in a Python that imports no other package."""
     given = yaml.safe_load(TEMPLATE.read_text())
-    allowed = sorted(installed_by(given["env"]["PACKAGES"].split()))
+    allowed = sorted(installed_by([line for line in PACKAGES.read_text().splitlines() if line[0] != "#"]))
+    locked = re.findall(r"^([a-z0-9-]+)==", PACKAGES.with_suffix(".lock").read_text(), re.MULTILINE)
+    assert allowed == sorted({*locked})
     assert "torch" not in allowed
     about = {"title": "", "source": "", "step": "test", "run": "x", "seed": 0, "inputs": []}
     files.save(board(), tmp_path / "published.nc", declared=OF_ANY_STEP, **about)
@@ -884,10 +904,19 @@ def test_the_commands_of_github_s_file_need_only_what_it_installs(command_of_fil
     ran = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False, env=os.environ)
     assert ran.returncode == 0, ran.stderr
     commands = [step["run"] for job in given["jobs"].values() for step in job["steps"] if "run" in step]
-    assert "metamers check-entry --changed-since HEAD^1 --among leaderboard/entries" in commands
-    assert any(
-        one.startswith("metamers leaderboard-site leaderboard/entries site --board leaderboard/pub") for one in commands
+    assert (
+        'PYTHONPATH="$PWD/metamers/src" python -P -m metamers check-entry --changed-since HEAD^1 --among leaderboard/entries'
+        in commands
     )
+    made = 'PYTHONPATH="$PWD/metamers/src" python -P -m metamers leaderboard-site leaderboard/entries site --board leaderboard/pub'
+    assert any(one.startswith(made) for one in commands)
+
+
+def test_github_s_file_installs_nothing_without_a_hash():
+    jobs = yaml.safe_load(TEMPLATE.read_text())["jobs"].values()
+    installs = [step["run"] for job in jobs for step in job["steps"] if "install" in step.get("run", "")]
+    path = f"metamers/{PACKAGES.with_suffix('.lock').relative_to(ROOT)}"
+    assert installs == [f'pip install --require-hashes --only-binary ":all:" --requirement {path}'] * 2
 
 
 def test_github_s_file_gives_a_pull_request_no_rights():
@@ -904,22 +933,3 @@ def test_github_s_file_gives_a_pull_request_no_rights():
     assert set(given["jobs"]) == {"check", "build", "deploy"}
     checkouts = [step for job in given["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
-
-
-def test_github_s_file_takes_the_versions_of_the_lock():
-    """The line of sed that makes constraints from the lock, without hashes."""
-    (line,) = {
-        command.split(" metamers/envs")[0]
-        for job in yaml.safe_load(TEMPLATE.read_text())["jobs"].values()
-        for step in job["steps"]
-        for command in step.get("run", "").splitlines()
-        if command.startswith("sed")
-    }
-    ran = subprocess.run(
-        ["bash", "-c", f"{line} envs/requirements.lock"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    lines = ran.stdout.splitlines()
-    assert len(lines) > 100
-    named = [Requirement(one) for one in lines]
-    assert {"numpy", "xarray", "jinja2"} <= {one.name for one in named}
-    assert all(str(one.specifier).startswith("==") for one in named)

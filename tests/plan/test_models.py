@@ -3,6 +3,7 @@
 import pytest
 
 from metamers import names
+from metamers.models.weights import read_weights
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
@@ -14,6 +15,7 @@ from tests.configurations import change, with_registry
     [
         (change("efficientnet_lite0.stages", {"block_1": "blocks.0", "input": None}), r"efficientnet_lite0\.stages: the first must be 'input: null'"),
         (change("efficientnet_lite0.stages", {"input": None, "a b": "x", "a/b": "y"}), r"'a b' must name a separate file; 'a_b' is not a valid name, or is that of another stage"),
+        (change("efficientnet_lite0.stages", {"input": None, "Late": "x", "late": "y"}), r"'Late' must name a separate file; .* also if they differ in upper case only"),
         (change("efficientnet_lite0.stages", {"input": None, "natural": "x"}), "means the natural stimulus"),
         (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: 'url' without 'sha256'\. Wanted: sha256, 8 to 64 hexadecimal digits"),
         (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth", "sha": "0" * 8}), r"efficientnet_lite0\.weights: unknown key 'sha'\. Did you mean 'sha256'\? Valid: package, "),
@@ -71,6 +73,19 @@ from tests.configurations import change, with_registry
 def test_a_wrong_model_entry_is_named(settings, tmp_path, changed, message):
     with pytest.raises(ConfigurationError, match=message):
         config.make_plan(with_registry(settings, tmp_path, "models", changed))
+
+
+def test_weights_of_four_bits_are_named_before_the_first_job(settings, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    header = b'{"a": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}, '
+    header += b'"b": {"dtype": "F4", "shape": [2], "data_offsets": [2, 3]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(3))
+    changed = change("efficientnet_lite0.weights", {"path": str(path)})
+    why = rf"{path}: b has the type F4, values of less than 8 bits; wanted 8 bits or more, such as F16"
+    with pytest.raises(ConfigurationError, match=rf"efficientnet_lite0\.weights\.path: {why}"):
+        config.make_plan(with_registry(settings, tmp_path, "models", changed))
+    with pytest.raises(ValueError, match=why):
+        read_weights(path)
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,12 @@ def test_every_model_and_entry_has_a_page_and_a_figure(site, parsed):
         ElementTree.parse(path)
 
 
+def test_a_submitted_entry_says_on_its_own_page_what_is_not_verified(site, entries):
+    limit = "It cannot show that these values were really measured or computed."
+    submitted = {path.stem for path in entries.glob("*.nc")}
+    assert {path.stem for path in site.glob("*.html") if limit in text_of(path)} == {"index", *submitted}
+
+
 def test_every_link_leads_to_a_file_and_nothing_is_loaded_from_elsewhere(site, parsed):
     outside = set()
     for path, page in parsed.items():

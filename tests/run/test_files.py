@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from metamers.plan.steps import declared_files
-from metamers.run import files, job
+from metamers.run import files, job, manifest
 from metamers.run.declared import SHARED, RunFile
 from metamers.run.hashes import sha256_of
 from tests.conventions import complaints
@@ -346,3 +346,11 @@ def test_a_job_saves_with_its_own_provenance_unless_it_gives_another(dataset, tm
     job.save(snakemake, dataset, tmp_path / "other.nc", declared=DECLARED, title="t", source="s", seed=8, inputs=[])
     other = files.load(tmp_path / "other.nc").attrs
     assert (other["seed"], other["inputs"]) == (8, "{}")
+
+
+def test_a_run_whose_name_differs_from_another_in_upper_case_only_is_refused(tmp_path):
+    manifest.check_places(tmp_path / "results" / "demo")
+    (tmp_path / "results" / "Demo").mkdir(parents=True)
+    manifest.check_places(tmp_path / "results" / "Demo")
+    with pytest.raises(OSError, match=r"results/Demo is another run, whose name differs in upper case only"):
+        manifest.check_places(tmp_path / "results" / "demo")

@@ -89,6 +89,15 @@ def test_what_is_no_usable_image_is_refused_by_name(kind, message, tmp_path):
     assert str(path) in str(error.value)
 
 
+def test_of_a_photograph_with_a_second_picture_the_first_is_read(tmp_path):
+    """As phones write it (MPO), with a map of depth or another view behind the photograph."""
+    first = gradient(40, 40).convert("RGB")
+    first.save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (20, 20), "red")], quality=95)
+    read = images.read_image(tmp_path / "x.jpg")
+    assert read.shape == (40, 40, 3)
+    assert np.abs(read.astype(int) - np.asarray(first)).mean() < 3
+
+
 def test_the_same_picture_twice_is_refused(tmp_path):
     rows = [{"stimulus": n, "file": f"{n}.png", "category": "c", "label": "c"} for n in "abc"]
     for row in rows:

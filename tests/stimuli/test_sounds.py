@@ -101,6 +101,13 @@ def broken(kind, folder):
         raw = bytearray(path.read_bytes())
         raw[21] |= 0x0F
         path.write_bytes(raw)
+    elif kind == "stream":  # these 36 bits are 0
+        path = save(path.with_suffix(".flac"), noise(20_000))
+        raw = bytearray(path.read_bytes())
+        raw[21:26] = bytes([raw[21] & 0xF0, 0, 0, 0, 0])
+        path.write_bytes(raw)
+    elif kind == "raw":
+        path = save(path, noise()).rename(path.with_suffix(".RAW"))
     return path
 
 
@@ -138,6 +145,8 @@ def test_a_file_with_a_sampling_rate_that_cannot_be_is_named(tmp_path, rate):
         ("nan", "NaN or infinite"),
         ("inf", "NaN or infinite"),
         ("endless", "its header states 6[0-9]{10} samples in 1 channels, wanted at most"),
+        ("stream", "a FLAC file whose header does not state its length, .*; decode it, and encode it again"),
+        ("raw", "the ending .raw means samples without a header; save it as WAV or FLAC"),
     ],
 )
 def test_what_is_no_usable_sound_is_refused_by_name(kind, message, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 from metamers.config.archives import RETRIEVED, check_package_files
 from metamers.config.read import resolve_path
 from metamers.config.tables import stimulus_table
+from metamers.config.unreadable import sound_file_problem
 from metamers.names import MAX_PROBLEMS, ConfigurationError, listed
 
 
@@ -119,25 +120,30 @@ def stimuli_of_test_split(name: str, entry: DatasetEntry) -> list[dict[str, str]
 
 
 def check_files_of_dataset(name: str, entry: DatasetEntry) -> None:
-    """Check that the files of a dataset that are not retrieved exist.
+    """Check that the files of a dataset that are not retrieved exist, and that sounds have a header with their length.
 
     Raises
     ------
     ConfigurationError
-        When files are missing; the message has all of them.
+        When files are missing or cannot be read; the message has all of them.
     """
     files = entry.files or {}
     rows = stimulus_table(name, entry.parameters)
     if package := files.get("package"):
         check_package_files(package, [f"{entry.folder}/{row['file']}" for row in rows], f"datasets: {name}.files")
     elif "folder" in files and "archive" not in files:
-        missing = [path for row in rows if not (path := Path(files["folder"]) / row["file"]).is_file()]
+        paths = [Path(files["folder"]) / row["file"] for row in rows]
+        missing = [path for path in paths if not path.is_file()]
         problems = [
             f"datasets: {name}: {entry.table or 'draw'} names {path}, which is not there{_similar_file(path)}"
             for path in missing[:MAX_PROBLEMS]
         ]
         if problems:
             raise ConfigurationError(listed([*problems, *map(str, missing[MAX_PROBLEMS:])]))
+        if entry.sampling_rate_hz is not None:
+            problems = [f"datasets: {name}: {path}: {why}" for path in paths if (why := sound_file_problem(path))]
+            if problems:
+                raise ConfigurationError(listed(problems))
 
 
 def _similar_file(path: Path) -> str:

@@ -17,6 +17,7 @@ from metamers.config.read import resolve_path
 from metamers.config.sources import SOURCES, is_repository, source_name
 from metamers.config.stages import UNRESOLVED, Traced, number_of_automatic_stages
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
+from metamers.config.unreadable import narrow_tensor
 from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 
@@ -399,11 +400,12 @@ def check_stages(models: Mapping[str, ModelEntry]) -> None:
         if NATURAL in stages:
             raise ConfigurationError(f"{key}: {NATURAL!r} means the natural stimulus")
         paths = [stage_path(stage) for stage in stages]
+        folded = [path.casefold() for path in paths]
         for stage, path in zip(stages, paths, strict=True):
-            if not FILE_NAME.fullmatch(path) or paths.count(path) > 1:
+            if not FILE_NAME.fullmatch(path) or folded.count(path.casefold()) > 1:
                 raise ConfigurationError(
                     f"{key}: {stage!r} must name a separate file; {path!r} is not a valid name, or is that of another "
-                    "stage"
+                    "stage, also if they differ in upper case only"
                 )
 
 
@@ -436,6 +438,8 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         raise ConfigurationError(f"{key}.output: not with `weights.train`, which trains the output itself")
     if (path := model.weights.get("path")) and not Path(path).is_file():
         raise ConfigurationError(f"{key}.weights.path: there is no file {path}")
+    if path and (problem := narrow_tensor(path)):
+        raise ConfigurationError(f"{key}.weights.path: {path}: {problem}")
     extra = model.extra_weights
     if "package" in extra:
         check_package_files(extra["package"], [extra["file"]], f"{key}.weights.extra_weights")

@@ -12,7 +12,7 @@ import jsonschema
 import yaml
 
 from metamers.config.sources import source_schema
-from metamers.names import FILE_NAME, ConfigurationError, unknown_name
+from metamers.names import FILE_NAME, FILE_NAME_RULE, SURROGATE, ConfigurationError, unknown_name
 from metamers.repository import ROOT
 
 MAX_VALUES = 1_000_000  # in a configuration file
@@ -39,7 +39,7 @@ class _UniqueKeys(yaml.SafeLoader):
     """Reads plain data. A repeated key of a mapping is an error; PyYAML would keep the last value.
 
     A number of more than ``MAX_NUMBER_LENGTH`` characters is an error too, as is text that does not fit its tag
-    (``!!int ""``).
+    (``!!int ""``) or has a lone surrogate.
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -52,10 +52,16 @@ class _UniqueKeys(yaml.SafeLoader):
                 f"{MAX_NUMBER_LENGTH} at most, or text in quotes"
             )
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError) as error:  # PyYAML does not check the text of a tag
             found = f"{node.value[:50]!r} is not of the type {tag}"
             raise yaml.constructor.ConstructorError(problem=found, problem_mark=node.start_mark) from error
+        if isinstance(value, str) and (half := SURROGATE.search(value)):
+            raise _Refused(
+                f"the text in line {node.start_mark.line + 1} has {half[0]!a}, half of a character (a lone surrogate), "
+                "which no file can have; write the character itself"
+            )
+        return value
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         # Not in construct_mapping, because PyYAML has added the keys of merged mappings (<<) by then.
@@ -348,7 +354,4 @@ def check_registry(entries: Any, schema: str, source: str) -> None:
     validate(entries, schema, source)
     for name in entries:
         if not FILE_NAME.fullmatch(name):
-            raise ConfigurationError(
-                f"{source}: {name!r} names files, so it must be at most 100 letters, digits, '.', '_', '+' or '-', "
-                "beginning with a letter or digit"
-            )
+            raise ConfigurationError(f"{source}: {name!r} names files, so it must be {FILE_NAME_RULE}")

@@ -68,14 +68,21 @@ def merged(kind: str, paths: str | Sequence[str], inline: Mapping[str, Any], sou
     Raises
     ------
     ConfigurationError
-        When an entry does not fit its schema, or two registries have the same name.
+        When an entry does not fit its schema, or two entries have the same name, or names that differ in upper case
+        only.
     """
     found: dict[str, tuple[str, Any]] = {}
+    spelled: dict[str, str] = {}
     for path, entries in _registries(kind, [paths] if isinstance(paths, str) else paths, inline, source):
         for name, entry in entries.items():
             if name in found:
                 raise ConfigurationError(
                     f"{kind}: {name!r} is in {found[name][0]} and in {path}; names are unique, so rename one of them"
+                )
+            if (other := spelled.setdefault(name.casefold(), name)) != name:
+                raise ConfigurationError(
+                    f"{kind}: {name!r} in {path} and {other!r} in {found[other][0]} differ in upper case only, and "
+                    "would be one file on macOS and Windows; rename one of them"
                 )
             found[name] = path, entry
     return found

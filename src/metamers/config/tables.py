@@ -12,7 +12,7 @@ import numpy as np
 
 from metamers.config.speech import speech_table
 from metamers.modalities import MODALITIES
-from metamers.names import FILE_NAME, NULL_CLASS, ConfigurationError, for_each, listed, unknown_name
+from metamers.names import FILE_NAME, FILE_NAME_RULE, NULL_CLASS, ConfigurationError, for_each, listed, unknown_name
 
 MAX_BYTES = 2**27
 MAX_ROWS, MAX_COLUMNS = 2**21, 1000  # the table of ImageNet's training images has 1.3 million rows
@@ -286,8 +286,8 @@ def _stimulus_row(row: Mapping[str, str], named: str, source: str, in_archive: b
     if not FILE_NAME.fullmatch(name):
         advice = "" if row.get("stimulus") else "; give it such a name in a column `stimulus` of the table"
         raise ConfigurationError(
-            f"{source}: {(row.get('stimulus') or row['file'])!r} names a stimulus, so it must be at most 100 "
-            f"letters a to z, digits, '.', '_', '+' or '-', beginning with a letter or digit{advice}"
+            f"{source}: {(row.get('stimulus') or row['file'])!r} names a stimulus, so it must be "
+            f"{FILE_NAME_RULE}{advice}"
         )
     if "*" in row["file"] and not in_archive:
         raise ConfigurationError(f"{source}: {row['file']!r}: '*' stands for a part of a name in an archive only")

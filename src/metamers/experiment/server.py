@@ -34,9 +34,11 @@ from metamers.humans.rows import (
     CONSENT,
     MAX_TEXT_LETTERS,
     STEP,
+    YES,
     Answer,
     Questions,
     RowError,
+    agreed,
     check_row,
     check_values,
     parse_json,
@@ -200,7 +202,9 @@ class Experiment:
     ) -> str | None:
         """Return the exhibit of a trial, chosen now unless it was chosen before; None if the experiment stops here."""
         step, given = f"trial-{number}", self.given.get(participant, {})
-        missing = next((name for name in (CONSENT, *map("trial-{}".format, range(number))) if name not in given), None)
+        if not agreed(given):
+            raise Refused(HTTPStatus.CONFLICT, f"trial: found {number}, but {CONSENT} has no answer {YES!r}")
+        missing = next((name for name in map("trial-{}".format, range(number)) if name not in given), None)
         if missing is not None:
             raise Refused(HTTPStatus.CONFLICT, f"trial: found {number}, but {missing} has no answer yet")
         chosen = store.chosen(self.answers, participant)
@@ -234,7 +238,7 @@ class Experiment:
             raise Refused(HTTPStatus.BAD_REQUEST, "row: participant: wanted the participant's own name")
         if answer.order != (order := store.participant_order(self.answers, participant)):
             raise Refused(HTTPStatus.BAD_REQUEST, f"row: order: found {answer.order}; this participant has {order}")
-        after = None if answer.step == CONSENT else CONSENT
+        after = None if answer.step == CONSENT else (CONSENT, YES)
         kept = store.keep(self.answers, participant, answer.step, row, after)
         if kept:
             with self.choosing:
@@ -473,6 +477,11 @@ class Server(ThreadingHTTPServer):
         Address and port to listen on; port 0 chooses a free one.
     names
         Further host names of the machine, without port, beside ``localhost`` and ``address``.
+
+    Raises
+    ------
+    StoreError
+        When another server stores answers in the same folder.
     """
 
     daemon_threads = True
@@ -484,10 +493,17 @@ class Server(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         self.connections: Counter[str] = Counter()  # address → number of connections
         self.counting = threading.Lock()
+        folders = {experiment.answers.parent for experiment in self.experiments.values()}
+        self.locks = [store.lock(folder) for folder in folders]
         super().__init__((address, port), Handler)
         given = self.server_address[1]
         own = {"localhost", "127.0.0.1", f"[{address}]" if ":" in address else address, *names}
         self.hosts = {f"{name}:{given}" for name in own} | {name for name in own if given == 80}
+
+    def server_close(self) -> None:
+        super().server_close()
+        for file in self.locks:
+            file.close()
 
     def _admitted(self, address: str) -> bool:
         """Count a connection and return True, or False if there are too many; the page then tries again."""

@@ -4,6 +4,7 @@ Each answer is committed to the disk before ``keep`` returns, so that it survive
 ``metamers.experiment.server`` checks requests, and ``metamers.humans.own_participants`` analyses the answers.
 """
 
+import fcntl
 import json
 import secrets
 import sqlite3
@@ -11,12 +12,13 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from metamers.run.files import write
 
 INACTIVE_AFTER_S = 3 * 3600  # an unfinished participant without requests for so long frees their order
 MAX_PARTICIPANTS = 100_000
+LOCK = "server.lock"
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS design (name TEXT NOT NULL);
@@ -55,6 +57,25 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("COMMIT")
     finally:
         connection.close()
+
+
+def lock(folder: Path) -> IO[str]:
+    """Lock a folder of answers for one server, until the returned file is closed or the process ends.
+
+    Raises
+    ------
+    StoreError
+        When another server uses the folder, or the disk has no locks.
+    """
+    file = (folder / LOCK).open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        in_use = isinstance(error, BlockingIOError)
+        why = "another server stores answers there; stop it" if in_use else f"it cannot be locked ({error.strerror})"
+        raise StoreError(f"{folder}: {why}, or name another folder for answers") from error
+    return file
 
 
 def prepare(path: Path, design: str) -> None:
@@ -144,7 +165,7 @@ def participant_order(path: Path, participant: str) -> int:
     return known[0]
 
 
-def keep(path: Path, participant: str, step: str, row: Mapping[str, Any], after: str | None = None) -> bool:
+def keep(path: Path, participant: str, step: str, row: Mapping[str, Any], after: tuple[str, str] | None = None) -> bool:
     """Store an answer, or the announcement of a stimulus.
 
     If a step is stored twice, for example after a lost reply, the first row counts.
@@ -156,7 +177,7 @@ def keep(path: Path, participant: str, step: str, row: Mapping[str, Any], after:
     participant, step, row
         The participant's name, the step and the row of jsPsych's data.
     after
-        A step that must have been stored before.
+        A step that must have been stored before, and its answer.
 
     Returns
     -------
@@ -167,15 +188,17 @@ def keep(path: Path, participant: str, step: str, row: Mapping[str, Any], after:
     Raises
     ------
     StoreError
-        When no such participant has begun, the participant has ended, or the step ``after`` is missing.
+        When no such participant has begun, the participant has ended, or ``after`` is not stored.
     """
     with _opened(path) as connection:
         query = "UPDATE participant SET heard = ? WHERE name = ? AND NOT ended"
         if not connection.execute(query, (time.time(), participant)).rowcount:
             raise StoreError(NO_PARTICIPANT)
         kept = "SELECT content FROM answer WHERE participant = ? AND step = ?"
-        if after is not None and connection.execute(kept, (participant, after)).fetchone() is None:
-            raise StoreError(f"{step}: wanted {after} first")
+        if after is not None:
+            before = connection.execute(kept, (participant, after[0])).fetchone()
+            if before is None or json.loads(before[0]).get("answer") != after[1]:
+                raise StoreError(f"{step}: wanted the answer {after[1]!r} to {after[0]} first")
         content = json.dumps(row)
         connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)", (participant, step, content))
         return connection.execute(kept, (participant, step)).fetchone()[0] == content

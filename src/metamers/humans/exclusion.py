@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from metamers.humans.design import KINDS, QUESTION
-from metamers.humans.rows import Answer
+from metamers.humans.rows import Answer, agreed
 
 NO_CONSENT, UNFINISHED = "no consent", "unfinished"
 EXCLUSIONS = (NO_CONSENT, "headphone check", "practice", UNFINISHED, "catch trials")
@@ -46,7 +46,7 @@ class ExclusionRule:
         steps
             Step → answer.
         """
-        if "consent" not in steps or steps["consent"].answer != "yes":
+        if not agreed(steps):
             return NO_CONSENT
         checked = [steps[step] for step in self._checks if step in steps]
         trials = [steps[step] for step in self._trials if step in steps]

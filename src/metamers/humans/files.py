@@ -21,7 +21,7 @@ MEANINGS: Meanings = {
     "excluded": "number of participants excluded for this reason",
     "answered_after_reload": "number of answers after a reload to stimuli shown before it",
     "rows_set_aside": "number of rows of the files that were not valid answers and do not count",
-    "files_set_aside": "number of files that could not be parsed or were of another experiment, and do not count",
+    "files_set_aside": "number of files that do not count: not parsable, of another experiment, or without consent",
     "exclusion": ("reason for excluding participants", NO_UNIT),
     "value_prior": "prior density of the value",
     "value_posterior": "posterior density of the value",

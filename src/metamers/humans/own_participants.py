@@ -21,7 +21,17 @@ import xarray as xr
 
 from metamers.humans.exclusion import EXCLUSIONS, ExclusionRule
 from metamers.humans.participants import OBSERVERS, stage_union
-from metamers.humans.rows import ROW_COLUMNS, Answer, Questions, RowError, check_row, parse_json
+from metamers.humans.rows import (
+    CONSENT,
+    ROW_COLUMNS,
+    YES,
+    Answer,
+    Questions,
+    RowError,
+    agreed,
+    check_row,
+    parse_json,
+)
 from metamers.names import NATURAL
 
 logger = logging.getLogger("metamers")
@@ -43,9 +53,11 @@ class Answers:
     given
         Participant → step → answer.
     rows_set_aside
-        Number of rows that do not count: they are not answers to the design, or contradict another row.
+        Number of rows that do not count: they are not answers to the design, contradict another row, or are of a
+        participant who has not agreed, in a file with other participants.
     files_set_aside
-        Number of files that do not count: they cannot be parsed, or contain no row of the design.
+        Number of files that do not count: they cannot be parsed, contain no row of the design, or have answers of
+        participants who have not agreed.
     """
 
     given: dict[str, dict[str, Answer]]
@@ -187,6 +199,21 @@ def _one_answer_per_step(answers: Iterable[Answer]) -> dict[str, Answer]:
     return found
 
 
+def _without_consent(
+    given: Mapping[str, Mapping[str, Answer]], read: Mapping[str, Mapping[Answer, Sequence[Place]]]
+) -> tuple[dict[str, list[Place]], set[str]]:
+    """Return the participants with answers but without a yes to the consent form, with the places of their answers.
+
+    Also returns the files that have such participants only. A participant who answered no, and nothing else, is not
+    among them.
+    """
+    refused = {name for name, steps in given.items() if not agreed(steps) and steps.keys() != {CONSENT}}
+    places = {name: [place for at in read[name].values() for place in at] for name in read}
+    files = {path for name in refused for path, _ in places[name]}
+    files -= {path for name in places.keys() - refused for path, _ in places[name]}
+    return {name: [place for place in places[name] if place[0] not in files] for name in sorted(refused)}, files
+
+
 def _log_rows_set_aside(set_aside: Iterable[tuple[Place, str]]) -> None:
     """Log the rows that are set aside, at most ``MAX_WARNINGS`` of each file."""
     of_file: dict[str, list[str]] = defaultdict(list)
@@ -203,9 +230,10 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
     """Read the answers in some files; an answer that is in several files counts once.
 
     A row that is not an answer to the design is set aside: it counts as not given. So are rows that contradict each
-    other: different answers of a participant to one step, or all answers under a name that has two orders. A file that
-    cannot be parsed, or that contains no row of the design, is set aside as a whole. Everything set aside is logged
-    with its file, row and reason.
+    other: different answers of a participant to one step, or all answers under a name that has two orders; and the
+    answers of a participant without a yes to the consent form. A file that cannot be parsed, or that contains no row of
+    the design or answers of such participants only, is set aside as a whole. Everything set aside is logged with its
+    file, row and reason.
 
     Parameters
     ----------
@@ -251,9 +279,15 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
     given: dict[str, dict[str, Answer]] = {}
     for participant, answers in found.items():
         contradicted = _contradicted(participant, list(answers), questions.main)
-        set_aside += [(place, why) for answer, why in contradicted.items() for place in answers[answer]]
-        if kept := _one_answer_per_step(answer for answer in answers if answer not in contradicted):
+        set_aside += [(place, why) for answer, why in contradicted.items() for place in answers.pop(answer)]
+        if kept := _one_answer_per_step(answers):
             given[participant] = kept
+    refused, files = _without_consent(given, found)
+    for participant, places in refused.items():
+        del given[participant]
+        why = f"participant {participant!r} has not answered {YES!r} to the consent form"
+        set_aside += [(place, why) for place in places]
+    files_set_aside += [f"{path}: nobody in it has answered {YES!r} to the consent form" for path in sorted(files)]
     _log_rows_set_aside(set_aside)
     for why in files_set_aside:
         logger.warning("%s. The file is set aside.", why)

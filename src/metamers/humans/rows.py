@@ -15,21 +15,22 @@ from typing import Any
 import xarray as xr
 
 from metamers.humans.design import CHOSEN
-from metamers.names import FILE_NAME
+from metamers.names import FILE_NAME, SURROGATE
 
 MAX_ROW_LETTERS = 16_384  # in a row as JSON; a row has about 500
 MAX_TEXT_LETTERS = 200  # in a field that is used
 MAX_DEPTH = 8  # nesting of lists and objects in a field
 MAX_INTEGER = 1 << 53  # larger integers are not exact in JavaScript
-SURROGATE = re.compile("[\ud800-\udfff]")  # lone surrogates cannot be written as UTF-8
 STEP = re.compile(r"(trial|shown|headphones)-(0|[1-9][0-9]{0,5})")
 CONSENT = "consent"
-CONSENT_ANSWERS = ("yes", "no")
+YES = "yes"
+CONSENT_ANSWERS = (YES, "no")
 HEADPHONE_ANSWERS = ("1", "2", "3")
 REQUIRED_TEXTS = ("participant", "design", "step", "answer")
 OPTIONAL_TEXTS = ("exhibit", "target", "kind")
 # Times in ms; the browser's window in CSS pixels; device pixels per CSS pixel; zoom of the page and of fingers.
-NUMBERS = ("rt", "shown_ms", "window_width", "window_height", "pixel_ratio", "zoom", "pinch_zoom")
+RESPONSE_TIME = "rt"
+NUMBERS = (RESPONSE_TIME, "shown_ms", "window_width", "window_height", "pixel_ratio", "zoom", "pinch_zoom")
 ROW_COLUMNS = ("order", *REQUIRED_TEXTS)  # columns that every answer has
 
 
@@ -121,6 +122,11 @@ class Answer:
     numbers: tuple[float | None, ...] = field(default=(None,) * len(NUMBERS), compare=False)
 
 
+def agreed(steps: Mapping[str, Answer]) -> bool:
+    """Whether a participant, given as step → answer, has answered yes to the consent form."""
+    return CONSENT in steps and steps[CONSENT].answer == YES
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else RepeatedKeys(found)
@@ -204,16 +210,21 @@ def _text(row: Mapping[str, Any], name: str, required: bool) -> str:
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
-    """Return a field that is a finite number, or the text of one (in CSV); None if it is empty."""
+    """Return a field that is a finite number, or the text of one (in CSV); None if it is empty.
+
+    A response time must not be negative; other times may be -1 (``shown_ms``).
+    """
     value = row.get(name)
     if value in (None, "", "null"):
         return None
     try:
         if isinstance(value, bool) or not math.isfinite(number := float(value)):
             raise ValueError
-        return number
     except (ValueError, TypeError) as error:
         raise RowError(f"{name}: found {_short(value)}; wanted a finite number") from error
+    if name == RESPONSE_TIME and number < 0:
+        raise RowError(f"{name}: found {_short(value)}; wanted a response time of at least 0 ms")
+    return number
 
 
 def _order(row: Mapping[str, Any], orders: int) -> int:

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import subprocess
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +46,7 @@ from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_pa
 from metamers.leaderboard.ranking import entries_of
 from metamers.leaderboard.texts import is_address, is_email, misleading_form, printable, unwanted_character
 from metamers.modalities import MODALITIES
-from metamers.names import INPUT_STAGE, NATURAL
+from metamers.names import FILE_NAME, FILE_NAME_RULE, INPUT_STAGE, NATURAL, stage_path
 from metamers.repository import ROOT
 from metamers.run import files
 from metamers.run.conventions import CREATOR_KEYS
@@ -63,7 +62,7 @@ NEEDED_KINDS += ("version",)
 INTERVALS = (RECOGNIZABILITY, tuple(AREA.values()), ("other_models", "other_models_low", "other_models_high"))
 INTERVALS += (("natural_difference", "natural_difference_low", "natural_difference_high"),)
 SHA256 = re.compile(r"[0-9a-f]{64}")
-FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]+{re.escape(SUFFIX)}")
+ENTRY_FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]+{re.escape(SUFFIX)}")
 MAX_DEPTH = 20  # of the registry's entry
 # In the words of the creator's machine.
 ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry", "asked_families")
@@ -264,16 +263,18 @@ def _meaning_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator
 
 
 def _name_faults(text: Mapping[str, str], known: Iterable[str]) -> Iterator[Fault]:
-    """Yield a fault of a model's name that could be taken for that of a published model.
+    """Yield a fault of a model's name that no registry has, or that could be taken for that of a published model.
 
     Names that differ only in upper case, as ``resnet50`` and ``ResNet50`` do, are allowed for a version of this model.
     """
-    name = unicodedata.normalize("NFKC", text["generation_model"])
+    name = text["generation_model"]
+    if not FILE_NAME.fullmatch(name):
+        yield Fault("generation_model", _quoted(name), FILE_NAME_RULE)
     for published in known:
         same, other = name == published, text["published_as"] != published
         if same or (other and name.casefold() == published.casefold()):
             wanted = f"another name than that of the published model {published}"
-            yield Fault("generation_model", _quoted(text["generation_model"]), wanted)
+            yield Fault("generation_model", _quoted(name), wanted)
 
 
 def _creator_faults(text: Mapping[str, str]) -> Iterator[Fault]:
@@ -327,6 +328,9 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
     needed = (*NEEDED_KINDS, *(["own_participants"] if has_own_participants(entry) else []))
     if absent := [kind for kind in needed if kind not in {kind for kind, _ in items}]:
         yield Fault("item_kind", f"no item of kind {', '.join(absent)}", f"items of the kinds {', '.join(needed)}")
+    if bad := next((item for item in items if not _is_item_name(*item)), None):
+        wanted = f"names of the registry, in paths of the run's files, too: {FILE_NAME_RULE}"
+        yield Fault("item_name", f"{_quoted(bad[1])} of {_quoted(bad[0])}", wanted)
     for (kind, name), value in items.items():
         if kind in (*FILE_KINDS, "model", "dataset") and not SHA256.fullmatch(value):
             yield Fault(
@@ -341,6 +345,14 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
             f"SHA-256 {own}, but the fingerprint of model {_quoted(model)} is {_quoted(items.get(('model', model)))}"
         )
         yield Fault("registry_entry", found, "the entry with this fingerprint")
+
+
+def _is_item_name(kind: str, name: str) -> bool:
+    """Return whether a run could give an item this name; names of files outside the run may have other letters."""
+    if kind in FILE_KINDS:
+        parts = name.split("/")
+        return ".." not in parts and (parts[0] != "results" or all(map(FILE_NAME.fullmatch, parts)))
+    return bool(FILE_NAME.fullmatch(kind) and (kind not in ("model", "dataset") or FILE_NAME.fullmatch(name)))
 
 
 def _registry_faults(registry: str) -> Iterator[Fault]:
@@ -376,6 +388,8 @@ def _values_of(one: dict[str, Any] | list[Any]) -> Iterable[Any]:
 def _stage_faults(entry: xr.Dataset) -> Iterator[Fault]:
     """Yield faults of stages, their depths, and which of them have values."""
     stages, depth = entry["stage"].values.tolist(), entry["stage_depth"].values
+    if bad := next((stage for stage in stages if not FILE_NAME.fullmatch(stage_path(stage))), None):
+        yield Fault("stage", _quoted(bad), f"{FILE_NAME_RULE}; also '/' and spaces after it")
     if len(set(stages)) < len(stages) or {NATURAL, INPUT_STAGE} & set(stages):
         yield Fault("stage", _quoted(", ".join(stages)), f"stages after the input, each once, without {NATURAL}")
     if (falling := np.append(False, np.diff(depth) < 0)).any():
@@ -721,7 +735,7 @@ def added_entry(base: str, folder: str | Path) -> Path:
     place = folder.relative_to(top)
     if len(changes) == 1 and changes[0][0] == "A":
         added = Path(changes[0][1])
-        if added.parent == place and FILE_NAME.fullmatch(added.name):
+        if added.parent == place and ENTRY_FILE_NAME.fullmatch(added.name):
             return top / added
     shown = ", ".join(f"{status} {_quoted(path)}" for status, path in changes[:10]) or "no changes"
     raise ValueError(

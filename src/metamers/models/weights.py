@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from metamers.config.unreadable import narrow_tensor
 from metamers.foreign.checkpoints import Placeholder, StoredTensor, read_checkpoint
 from metamers.models.build import source_module
 from metamers.run.hashes import sha256_of
@@ -42,6 +43,8 @@ def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, pre
         When the file is not a checkpoint, has no ``entry``, or has weights that are not tensors of finite real values.
     """
     path = Path(path)
+    if path.is_file() and _is_safetensors(path) and (problem := narrow_tensor(path)):
+        raise ValueError(f"{path}: {problem}")
     try:
         weights = safetensors.torch.load_file(path) if _is_safetensors(path) else read_checkpoint(path)
     except FileNotFoundError as error:

@@ -113,9 +113,16 @@ def check_places(run: str | Path) -> None:
     Raises
     ------
     OSError
-        When a file has the path of a needed folder, or a folder that of a needed file.
+        When a file has the path of a needed folder, or a folder that of a needed file, or another run has a name that
+        differs in upper case only.
     """
     run = Path(run)
+    others = os.listdir(run.parent) if run.parent.is_dir() else []
+    if other := next((name for name in others if name != run.name and name.casefold() == run.name.casefold()), None):
+        raise OSError(
+            f"{run.parent / other} is another run, whose name differs in upper case only: both would be one folder on "
+            "macOS and Windows. Give the run another name (run)."
+        )
     for path in (*reversed(run.parents), run):
         if os.path.lexists(path) and not path.is_dir():
             found = "a file" if path.exists() else "a broken link"

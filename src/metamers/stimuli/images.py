@@ -33,7 +33,8 @@ DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 def read_image(path: str | Path) -> np.ndarray:
     """Read one 8-bit image file as RGB, upright.
 
-    Greyscale, palette, CMYK and transparent images are converted, with a note in the log.
+    Greyscale, palette, CMYK and transparent images are converted, with a note in the log. Of a photograph with further
+    pictures (MPO, as phones write it), the first is read.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def _problem(image: Image.Image) -> str | None:
     if (pixels := math.prod(image.size)) > MOST_PIXELS:
         size = f"{image.width} × {image.height} pixels"
         return f"too large to be a stimulus: {size} are {pixels}, wanted at most {MOST_PIXELS}"
-    if (frames := getattr(image, "n_frames", 1)) > 1:
+    if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
         return f"an animation of {frames} frames; wanted one still image"
     # Pillow reads 16-bit colour as 8-bit RGB; the tiles state the depth in the file.
     if image.mode in DEEP_MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):

@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 import xarray as xr
 
+from metamers.config.unreadable import sound_file_problem
 from metamers.modalities import MODALITIES
 from metamers.stimuli.labels import labelled_stimuli, read_stimuli
 
@@ -122,6 +123,8 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
         raise ValueError(f"{path}: there is no such file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: not a sound that can be read: the file is empty; fetch or save it again")
+    if (problem := sound_file_problem(path)) is not None:
+        raise ValueError(f"{path}: {problem}")
     channels, rate, subtype = _channels(path)
     if not np.isfinite(channels).all():
         raise ValueError(f"{path}: NaN or infinite values; save it again as 16-bit or finite floating-point sound")
@@ -142,6 +145,8 @@ def rate_and_length(path: str | Path) -> tuple[int, int]:
     """
     if not Path(path).is_file():
         raise ValueError(f"{path}: there is no such file")
+    if (problem := sound_file_problem(path)) is not None:
+        raise ValueError(f"{path}: {problem}")
     try:
         info = soundfile.info(path)
     except soundfile.LibsndfileError as error:
