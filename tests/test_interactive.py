@@ -24,8 +24,8 @@ from metamers.synthesize.metamers import starts, synthesize
 from tests.conventions import complaints
 from tests.networks import odd
 from tests.networks.entries import SOUND_INPUT
+from tests.networks.from_hub import SETTINGS
 from tests.networks.tiny import Convolutional, Hearing
-from tests.networks.transformers import SETTINGS
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
 
 RNG = np.random.default_rng(0)

@@ -17,7 +17,7 @@ from metamers.models.preprocessing import build_preprocessing
 from metamers.names import ConfigurationError
 from metamers.run.hashes import sha256_of
 from tests.documentation import blocks
-from tests.networks.transformers import CLASSIFIER, NAMES, SETTINGS, committed, extractor_of, saved
+from tests.networks.from_hub import CLASSIFIER, NAMES, SETTINGS, committed, extractor_of, saved
 from tests.publishing import Handler, look_up_in_this_process, publisher, use_as_hub
 
 transformers = pytest.importorskip("transformers", reason="the optional library transformers is not installed")

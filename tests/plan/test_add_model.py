@@ -18,7 +18,7 @@ from metamers.names import ConfigurationError
 from metamers.plan import add_model
 from metamers.plan.plan import make_plan
 from metamers.plan.steps import merge_defaults
-from tests.networks.transformers import SETTINGS, committed, saved
+from tests.networks.from_hub import SETTINGS, committed, saved
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
 
 FOUND = {"input": None, "layer1": "layer1", "logits": "fc"}

@@ -15,12 +15,17 @@ SCRIPTS = {"workflow": "scripts", "studies": "studies/scripts"}
 
 
 def steps(root, part="workflow"):
-    """Rule → the file of rules that has it, and the text of its directives; the rules of a loop are one."""
+    """Rule → the file of rules that has it, and the text of its directives; the rules of a loop are one.
+
+    Targets, which only have an input, are left out.
+    """
     found = {}
     for path in sorted((root / RULES[part]).glob("*.smk")):
         for name, body in re.findall(
             r"^ *rule(?: (\w+))?:\n((?:(?! *rule\b) .*\n|\n)*)", path.read_text(encoding="utf-8"), re.MULTILINE
         ):
+            if re.findall(r"^    (\w+):", body, re.MULTILINE) == ["input"]:
+                continue
             of_loop = re.search(r'name:\n *f"(\w+)_\{\w+\}"', body)
             found[name or of_loop[1]] = path.stem, body
     return found

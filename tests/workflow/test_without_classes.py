@@ -17,7 +17,7 @@ from metamers.models.model import fit_stimuli
 from metamers.models.readout import pooled_activations
 from metamers.run import files
 from metamers.train.readout import fit_readout
-from tests.networks.transformers import SETTINGS
+from tests.networks.from_hub import SETTINGS
 from tests.workflow.runs import (
     BRIEF_POWER,
     CREATOR,
