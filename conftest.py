@@ -91,7 +91,7 @@ def fill_mirror(folder: Path, source: plan_experiments.PublishedSource) -> None:
     for row in missing:
         target = folder / retrieve.mirror_path(f"{url}/{row['path']}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        retrieve.download(f"{url}/{row['path']}", row["sha256"], store).replace(target)
+        retrieve.download(f"{url}/{row['path']}", store, {"sha256": row["sha256"]}).replace(target)
 
 
 @pytest.fixture(scope="session")

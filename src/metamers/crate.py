@@ -8,6 +8,7 @@ participants are left out, because only their consent decides whether they may b
 import datetime
 import mimetypes
 import platform
+import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ from rocrate_validator import models, services
 
 from metamers.names import without_folders
 from metamers.repository import PACKAGE, ROOT
+from metamers.retrieve.transfer import opened
 from metamers.run import manifest
 from metamers.run.hashes import sha256_of
 
@@ -328,7 +330,8 @@ def validate_crate(crate: Path) -> list[str]:
         Without network.
     """
     try:
-        requests.get(CONTEXT, headers={"Accept": "application/ld+json"}, timeout=60).raise_for_status()
+        with opened(CONTEXT, {"Accept": "application/ld+json"}, time.monotonic() + 60, lambda: 0) as response:
+            response.raise_for_status()
     except requests.RequestException as error:
         raise NoContextError(f"{CONTEXT}: {error}") from error
     settings = services.ValidationSettings(

@@ -14,13 +14,12 @@ import torch
 import yaml
 from PIL import Image
 
-from metamers import retrieve
 from metamers.config.registry import read_registries
 from metamers.foreign import archives
 from metamers.models.build import build_network
 from metamers.models.describe import describe
 from metamers.plan.steps import merge_defaults
-from metamers.retrieve import mirror_path
+from metamers.retrieve import mirror_path, transfer
 from studies import first_contact
 from studies.first_contact import DONE, FAILED, SKIPPED, published_accuracy
 from tests.fake_card import NAME, fake_card
@@ -228,7 +227,7 @@ def test_each_failure_has_a_row_with_its_reason(rehearsal, monkeypatch, hub, fau
     elif fault == "checkpoint":
         rehearsal.archives["visual_checkpoints"].write_bytes(b"<html>404</html>" * 100)
     elif fault == "network":
-        monkeypatch.setattr(retrieve.time, "sleep", lambda _seconds: None)
+        monkeypatch.setattr(transfer.time, "sleep", lambda _seconds: None)
         refuse = {name: entry | {"url": f"http://127.0.0.1:9/{name}.tar"} for name, entry in ARCHIVES.items()}
         (rehearsal.folder / "archives.yaml").write_text(yaml.safe_dump(refuse))
         monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")

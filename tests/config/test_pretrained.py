@@ -131,6 +131,15 @@ def test_without_network_and_lock_the_error_says_what_to_do(plan_of, monkeypatch
     assert not lock.exists()
 
 
+def test_a_publisher_that_does_not_end_its_answer_is_given_up(plan_of, monkeypatch):
+    def run(*_, timeout, **__):
+        raise subprocess.TimeoutExpired("describe", timeout)
+
+    monkeypatch.setattr(pretrained.subprocess, "run", run)
+    with pytest.raises(ConfigurationError, match="models: mine: their publishers did not answer within 300 s"):
+        plan_of(TORCHVISION)
+
+
 def test_a_mirror_needs_no_network(plan_of, monkeypatch, tmp_path):
     use_as_hub("http://127.0.0.1:9", monkeypatch)
     place = tmp_path / "mirror/huggingface.co/timm/test_vit.r160_in1k/resolve" / ("1" * 40)

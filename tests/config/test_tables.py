@@ -301,3 +301,28 @@ def test_sounds_that_no_reader_can_take_are_named_before_the_first_job(tmp_path)
 def test_errors_of_any_kind_of_value_error_are_put_together(items):
     with pytest.raises(ValueError, match="'utf-8' codec can't decode byte 0xff"):
         for_each(bytes.decode, items)
+
+
+def test_a_table_is_read_once_until_its_file_changes(entry, tmp_path, monkeypatch):
+    read, reads = tables.read_table, []
+    monkeypatch.setattr(
+        tables, "read_table", lambda path, columns: reads.append(Path(path).name) or read(path, columns)
+    )
+    table = tmp_path / "table.csv"
+    table.write_text("file,category\na.png,dog\nb.png,cat\n")
+    listed = {key: entry[key] for key in ("modality", "categories", "size")} | {"table": str(table)}
+    first = tables.stimulus_table("mine", listed)
+    assert tables.stimulus_table("mine", dict(listed)) == first
+    assert tables.category_noun(listed) == "category"
+    assert reads == ["table.csv", "categories.tsv"]
+    table.write_text("file,category\na.png,dog\nother.png,cat\n")
+    assert [row["file"] for row in tables.stimulus_table("mine", listed)] == ["a.png", "other.png"]
+    first.clear()
+    assert len(tables.stimulus_table("mine", listed)) == 2, "what a caller does with its list stays there"
+
+
+def test_an_image_that_is_added_to_a_folder_is_drawn(entry, imagenet):
+    entry["draw"]["per_category"] = IMAGES_OF_A_CLASS
+    before = drawn(entry)
+    (imagenet / "n03" / "new.JPEG").touch()
+    assert drawn(entry) != before

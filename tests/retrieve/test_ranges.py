@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from metamers import retrieve
 from metamers.foreign.archives import extract_file
+from metamers.retrieve import transfer
 from metamers.retrieve.ranges import FIRST_BYTES, RemoteArchive
 
 LARGE = 3 * FIRST_BYTES  # bytes of each of the other files
@@ -59,7 +59,7 @@ def packed(files, compression=""):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(retrieve.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(transfer.time, "sleep", lambda _seconds: None)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     files = {f"checkpoints/{n}.pt": bytes([n]) * LARGE for n in range(30)}
     server.content = packed(files | {"checkpoints/small.pt": bytes(range(256)) * 1000})

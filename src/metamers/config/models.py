@@ -622,7 +622,8 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
             f"{readout.dataset!r} does not know; use another dataset of the run (`stimuli`)"
         )
     asked = stimulus_categories(shown, datasets[shown].parameters)
-    if missing := [category for category in asked if category not in categories]:
+    known = set(categories)
+    if missing := [category for category in asked if category not in known]:
         raise ConfigurationError(
             f"{key}.dataset: {readout.dataset!r} lacks the categories {', '.join(missing)} of {shown!r}, among "
             "which the model has to choose; name a dataset that has them"

@@ -20,6 +20,7 @@ from metamers.repository import PACKAGE, environment_with
 
 logger = logging.getLogger("metamers")
 
+LOOK_UP_S = 300  # time in which a publisher must answer the questions about a model
 RECEIVED = "received_sha256"  # of the retrieved file; only in the lock file, because it is unknown before retrieval
 
 
@@ -151,14 +152,20 @@ def resolve_pretrained(sources: Mapping[str, tuple[Mapping[str, Any], Path]], mi
     )
     request = {"mirror": mirror, "sources": {name: dict(source) for name, (source, _) in sources.items()}}
     # A separate process, because the libraries import PyTorch, which would slow down each reading of the configuration.
-    asked = subprocess.run(
-        [sys.executable, "-m", "metamers.models.describe"],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment_with(PACKAGE.parent),
-    )
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-m", "metamers.models.describe"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment_with(PACKAGE.parent),
+            timeout=LOOK_UP_S * len(sources),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigurationError(
+            f"models: {', '.join(sources)}: their publishers did not answer within {error.timeout} s; try again later"
+        ) from error
     try:
         answers = json.loads(asked.stdout.splitlines()[-1])
     except (IndexError, ValueError) as error:

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -70,7 +71,7 @@ def _check_words(words: Sequence[str], splits: Iterable[str], key: str) -> None:
     """Check that there are words, each once, and that they can be names of stimuli."""
     if not words:
         raise ConfigurationError(f"{key}: no words; wanted one at least in the dataset's categories")
-    if double := sorted({word for word in words if list(words).count(word) > 1}):
+    if double := sorted(word for word, number in Counter(words).items() if number > 1):
         raise ConfigurationError(f"{key}: {', '.join(double)} more than once; wanted every word once")
     for word in words:
         if not all(FILE_NAME.fullmatch(f"{split}_{word}_0000") for split in splits):

@@ -1,12 +1,17 @@
 """Tables of datasets: the stimuli, and the classes of a model that belong to each category."""
 
 import csv
+import json
+import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from functools import lru_cache, wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 
@@ -20,6 +25,13 @@ MAX_CELLS = 2**24
 
 CATEGORY = "category"
 SPLITS = ("train", "validation", "test")
+MAX_KEPT = 32  # datasets whose tables are kept in memory
+
+Content = TypeVar("Content")
+
+
+def _reader(stream: TextIO, path: Path) -> "csv.DictReader[str]":
+    return csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
 
 
 def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -37,7 +49,7 @@ def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]
         if (size := path.stat().st_size) > MAX_BYTES:
             raise ConfigurationError(f"{path}: a table of {size} bytes, wanted at most {MAX_BYTES}")
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
+            reader = _reader(stream, path)
             header = reader.fieldnames or []
             if len(header) > MAX_COLUMNS:
                 raise ConfigurationError(f"{path}: a table of {len(header)} columns, wanted at most {MAX_COLUMNS}")
@@ -72,6 +84,39 @@ def _check_filled(path: Path, rows: Iterable[Mapping[str, str]], columns: Iterab
         raise ConfigurationError(listed(empty))
 
 
+def _file_versions(entry: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
+    """The files and folders from which the stimuli and categories of a dataset are read, as they are now."""
+    paths = [entry.get("table"), entry.get("categories")]
+    if "draw" in entry:
+        paths += [entry["draw"].get("exclude"), *Path(entry["files"]["folder"]).glob("*")]
+    versions: list[tuple[Any, ...]] = []
+    for path in filter(None, paths):
+        try:
+            state = os.stat(path)
+        except OSError:
+            versions.append((str(path),))
+        else:
+            versions.append((str(path), state.st_mtime_ns, state.st_size, state.st_dev, state.st_ino))
+    return tuple(versions)
+
+
+def _read_once(function: Callable[[str, Mapping[str, Any]], Content]) -> Callable[[str, Mapping[str, Any]], Content]:
+    """Keep what a function reads of a dataset (its name and entry) until the entry or one of its files changes.
+
+    Results share their rows, which must not be changed.
+    """
+
+    @lru_cache(MAX_KEPT)
+    def read(dataset: str, entry: str, _versions: tuple[tuple[Any, ...], ...]) -> Content:
+        return function(dataset, json.loads(entry))
+
+    @wraps(function)
+    def kept(dataset: str, entry: Mapping[str, Any]) -> Content:
+        return copy(read(dataset, json.dumps(entry, default=str), _file_versions(entry)))
+
+    return kept
+
+
 def category_noun(entry: Mapping[str, Any]) -> str:
     """What a category of a dataset is called: its key ``category_noun``, or else ``word`` for words, else ``category``.
 
@@ -80,8 +125,11 @@ def category_noun(entry: Mapping[str, Any]) -> str:
     if "category_noun" in entry:
         return str(entry["category_noun"])
     noun = MODALITIES[entry["modality"]].category_noun
-    header = read_table(entry["table"], ["file"])[0] if "table" in entry else {noun: ""}
-    return noun if noun in header else CATEGORY
+    if "table" not in entry:
+        return noun
+    path = Path(entry["table"])
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return noun if noun in (_reader(stream, path).fieldnames or []) else CATEGORY
 
 
 def _category_column(entry: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
@@ -202,8 +250,8 @@ def pixel_table(categories: Sequence[str], pixels: Mapping[str, Any], key: str) 
     """
     if Path(pixels["file"]).is_absolute() or ".." in Path(pixels["file"]).parts:
         raise ConfigurationError(f"{key}.pixels.file: {pixels['file']!r} must lie in the dataset's folder")
-    names = [stimulus_name(category) for category in categories]
-    if unusable := [name for name in names if not FILE_NAME.fullmatch(name) or names.count(name) > 1]:
+    numbers = Counter(map(stimulus_name, categories))
+    if unusable := [name for name, number in numbers.items() if not FILE_NAME.fullmatch(name) or number > 1]:
         raise ConfigurationError(
             f"{key}.categories: stimuli are named by their category, but {unusable[0]!r} is the name of several "
             "categories or none; wanted different names of letters a to z and digits"
@@ -232,6 +280,7 @@ def _computed_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, st
     return None
 
 
+@_read_once
 def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
     """The stimuli of a dataset in its table's order.
 
@@ -256,8 +305,8 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
     given = read_table(entry["table"], ["file"]) if "table" in entry else drawn_images(dataset, entry)
     named = _category_column(entry, given) if "table" in entry else CATEGORY
     rows = for_each(lambda row: _stimulus_row(row, named, source, "archive" in entry.get("files", {})), given)
-    names = [row["stimulus"] for row in rows]
-    if double := sorted({name for name in names if names.count(name) > 1}):
+    numbers = Counter(row["stimulus"] for row in rows)
+    if double := sorted(name for name, number in numbers.items() if number > 1):
         files = [row["file"] for row in rows if row["stimulus"] == double[0]]
         raise ConfigurationError(
             f"{source}: several files would be stimulus {', '.join(double)} (such as {' and '.join(files[:2])}); give "
@@ -265,15 +314,14 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
         )
     if "vocabulary" in entry and not Path(entry["categories"]).is_file():
         return rows  # the step that reads the stimuli checks the categories, after they have been retrieved
-    known = stimulus_categories(dataset, entry)
+    known = dict.fromkeys(stimulus_categories(dataset, entry))
     unknown = [
-        f"{key}: {named} {row['category']!r} of {row['file']} has no classes in {entry['categories']}; "
-        f"it has {', '.join(known)}"
+        f"{key}: {named} {row['category']!r} of {row['file']} has no classes in {entry['categories']}"
         for row in rows
         if row["category"] not in known
     ]
     if unknown:
-        raise ConfigurationError(listed(unknown))
+        raise ConfigurationError(f"{listed(unknown)}; it has {', '.join(known)}")
     return rows
 
 
@@ -306,6 +354,7 @@ def _stimulus_row(row: Mapping[str, str], named: str, source: str, in_archive: b
     }
 
 
+@_read_once
 def category_classes(dataset: str, entry: Mapping[str, Any]) -> dict[str, list[int]]:
     """The class indices of a model that belong to each category of a dataset; categories in the table's order.
 

@@ -12,6 +12,7 @@ import math
 import shutil
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -238,7 +239,7 @@ def extract_folder(path: Path, folder: str, target: Path) -> None:
         if len(folders := {str(PurePosixPath(_plain(member.name)).parent) for member in inside}) > 1:
             raise OSError(f"{path}: {folder!r} matches {', '.join(sorted(folders))}; give more of its path")
         names = [PurePosixPath(member.name).name for member in inside]
-        if double := sorted({name for name in names if names.count(name) > 1}):
+        if double := sorted(name for name, number in Counter(names).items() if number > 1):
             raise OSError(f"{path}: {folder} contains {', '.join(double)} twice")
         if damage := _damage_after_last(tar):
             raise OSError(f"{path}: files of {folder} may be missing{damage}; fetch it again")

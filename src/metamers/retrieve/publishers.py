@@ -12,7 +12,8 @@ from typing import Any
 
 from metamers.modalities import INTERPOLATIONS
 from metamers.names import ConfigurationError
-from metamers.retrieve import hub_url, mirror_path
+from metamers.retrieve import hub_url
+from metamers.retrieve.transfer import download, mirror_path
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # Digits of a SHA-256 in an address: a folder of 64 digits, or 8 or more digits at the end of the file's name. A date is
@@ -96,13 +97,12 @@ def file_on_hub(
 
 def read_json(repository: str, commit: str, file: str, mirror: Path | None, folder: str, key: str) -> dict[str, Any]:
     """The content of a file of a repository, downloaded to a temporary folder or read from the mirror."""
+    url = hub_url(repository, commit, file)
     if mirror is not None:
-        path = mirror / mirror_path(hub_url(repository, commit, file))
+        path = mirror / mirror_path(url)
     else:
-        import huggingface_hub
-
         with _hub_errors(repository, key):
-            path = Path(huggingface_hub.hf_hub_download(repository, file, revision=commit, cache_dir=f"{folder}/hub"))
+            path = download(url, Path(folder), {}, MAX_CONFIG_BYTES)
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ValueError(f"it has more than {MAX_CONFIG_BYTES} bytes")

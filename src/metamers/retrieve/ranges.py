@@ -5,12 +5,24 @@ archive is then unknown. The caller checks the hash of the file itself, or state
 """
 
 import io
+import time
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import BinaryIO
 
 import requests
 
-from metamers.retrieve import TIMEOUT_S, attempts, is_refusal, not_retrieved
+from metamers.retrieve.transfer import (
+    DEADLINE_S,
+    UNPACKED,
+    attempts,
+    content_range,
+    is_refusal,
+    not_retrieved,
+    opened,
+    read_body,
+    strong_etag,
+)
 
 FIRST_BYTES = 1 << 16  # of the first request at a place: the header of a member of an archive
 MAX_BYTES = 1 << 25  # of a request; each is twice as large as the one before it
@@ -67,14 +79,10 @@ class RemoteArchive:
 
     def __init__(self, url: str):
         self.url = url
-        self._session = requests.Session()
-        answer = self._request(0, 1)
-        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-        if answer.status_code != requests.codes.partial_content or not total.isdigit():
-            raise OSError(
-                f"{url}: its server sends the whole file only, not ranges of bytes; retrieve the whole archive instead"
-            )
-        self.size = int(total)
+        self.size: int | None = None
+        self._etag: str | None = None
+        self._deadline = time.monotonic() + DEADLINE_S
+        self._part(0, 1)
 
     def __str__(self) -> str:
         return self.url
@@ -93,26 +101,20 @@ class RemoteArchive:
         Raises
         ------
         OSError
-            When the server cannot be reached, or sends something else.
+            When the server cannot be reached, sends something else, or the file has changed.
         """
-        end = min(begin + size, self.size)
-        answer = self._request(begin, end - begin)
-        if answer.status_code != requests.codes.partial_content or len(answer.content) != end - begin:
-            raise OSError(
-                f"{self.url}: its server did not send bytes {begin} to {end - 1} (status {answer.status_code})"
-            )
-        return answer.content
+        return self._part(begin, min(begin + size, self.size))
 
-    def _request(self, begin: int, size: int) -> requests.Response:
-        headers = {"Range": f"bytes={begin}-{begin + size - 1}", "Accept-Encoding": "identity"}
+    def _part(self, begin: int, end: int) -> bytes:
+        headers = {"Range": f"bytes={begin}-{end - 1}", **UNPACKED}
+        headers |= {"If-Range": self._etag} if self._etag else {}
         problem: Exception | None = None
-        for _ in attempts(self.url):
+        for _ in attempts(self.url, self._deadline):
             try:
-                with self._session.get(self.url, headers=headers, timeout=TIMEOUT_S, stream=True) as answer:
-                    answer.raise_for_status()
-                    if answer.status_code == requests.codes.partial_content:
-                        answer.content  # noqa: B018 (reads it, while the connection is open)
-                    return answer
+                body = self._request(headers, begin, end)
+                if len(body) == end - begin:
+                    return body
+                problem = OSError(f"{len(body)} bytes arrived, expected {end - begin}")
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 problem = error
             except requests.HTTPError as error:
@@ -123,3 +125,30 @@ class RemoteArchive:
                 problem = error
                 break
         raise not_retrieved(self.url, problem) from problem
+
+    def _request(self, headers: Mapping[str, str], begin: int, end: int) -> bytes:
+        body = bytearray()
+        with opened(self.url, headers, self._deadline, lambda: len(body)) as answer:
+            answer.raise_for_status()
+            self._check(answer, begin, end)
+            for chunk in read_body(answer):
+                body += chunk
+                if len(body) > end - begin:
+                    break
+        return bytes(body)
+
+    def _check(self, answer: requests.Response, begin: int, end: int) -> None:
+        """Check that a response is the part that was requested, of the same file as the first part."""
+        part = content_range(answer)
+        if self.size is None and part:
+            self.size, self._etag = part[2], strong_etag(answer)
+        if self.size is None:
+            raise OSError(
+                f"{self.url}: its server sends the whole file only, not ranges of bytes; retrieve the whole archive "
+                "instead"
+            )
+        if part != (begin, end - 1, self.size) or strong_etag(answer) != self._etag:
+            raise OSError(
+                f"{self.url}: its server did not send bytes {begin} to {end - 1} (status {answer.status_code}), or the "
+                "file has changed; run again"
+            )

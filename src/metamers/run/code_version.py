@@ -43,6 +43,7 @@ SERVICES = {
     "metamers.models.networks": "a table of builders by their own names; the module of a builder counts",
     "metamers.repository": "finds the folders of the repository",
     "metamers.retrieve": "obtains files and checks their hashes; what was retrieved stays",
+    "metamers.retrieve.transfer": "downloads files; what was retrieved stays",
     "metamers.retrieve.publishers": "asks publishers; their answers reach a job as parameters",
     "metamers.run.conventions": "names, units and attributes of files",
     "metamers.run.cpu_time": "measures time",
