@@ -6,6 +6,7 @@ them; ``tests/foreign/test_openers.py`` lists every function that opens a file w
 """
 
 import ctypes
+import fcntl
 import os
 import pickle
 import resource
@@ -23,6 +24,7 @@ SLOWEST_BYTES_S = 10**7  # lowest assumed rate of reading a file, for a slow dis
 EXTRA_BYTES = 2**30  # address space of the process beyond that of the calling process
 FILE_BYTES = 2**31  # the same for a file that is decoded: an image of 2**26 pixels with its copies
 
+PIPE_BYTES = 2**20  # the most that Linux permits to any user; 16 times the default, with which arrays take longer
 PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that a process gets when the process that started it ends
 
 _isolated = False  # whether this process is one that was started here
@@ -193,6 +195,8 @@ def _results(
     """Yield results and exceptions of a process, up to the first argument at which it ends."""
     context = get_context("fork")
     answers, answer = context.Pipe(duplex=False)
+    with suppress(OSError):  # a user may have few large pipes
+        fcntl.fcntl(answer.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     process = context.Process(target=_answer, args=(answers, answer, function, arguments, extra_bytes))
     process.start()
     answer.close()

@@ -73,10 +73,13 @@ def read_stimuli(
         When memory or time ran out for a file; the message names it.
     """
     paths = [Path(folder) / row["file"] for row in rows]
+    missing = {path for path in paths if not path.is_file()}
+    contents = read_isolated_each(read, [path for path in paths if path not in missing])
     values = np.empty((len(rows), *shape), dtype=np.float32)
     reasons, seen = {}, {}
-    for value, row, path, content in zip(values, rows, paths, read_isolated_each(read, paths), strict=True):
+    for value, row, path in zip(values, rows, paths, strict=True):
         try:
+            content = ValueError(f"{path}: there is no such file") if path in missing else next(contents)
             if isinstance(content, Exception):
                 raise content
             value[:] = make(path, content)
