@@ -787,6 +787,7 @@ def test_a_hostile_netcdf_file_with_a_manifest_that_fits_is_named_with_the_other
 def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
     read = files.content_sha256
     monkeypatch.setattr(verification, "TIMEOUT_S", 5)
+    monkeypatch.setattr(verification, "reading_s", lambda _: 0)
     monkeypatch.setattr(
         files, "content_sha256", lambda data: time.sleep(60) if "second" in data.encoding["source"] else read(data)
     )

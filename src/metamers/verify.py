@@ -32,7 +32,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
 
-from metamers.foreign.isolated import TIMEOUT_S, ReaderKilledError, call_isolated_each
+from metamers.foreign.isolated import TIMEOUT_S, ReaderKilledError, call_isolated_each, reading_s
 from metamers.run import files, manifest
 from metamers.run.conventions import PRODUCT_VERSION
 from metamers.run.hashes import combined_sha256, sha256_of
@@ -42,7 +42,6 @@ logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
 FILES_AT_ONCE = 16  # which a process examines; another one reads the NetCDF files among them
-SLOWEST_BYTES_S = 10**7  # lowest assumed rate of reading and hashing, for a slow disk
 OTHER_VERSION = "other_version"
 REPAIRED = ("damaged", "stale", "foreign")  # kinds that `repair` deletes
 FAILING = (*REPAIRED, "unread")  # kinds that make verification fail
@@ -262,7 +261,9 @@ def examine(places: Sequence[Place]) -> list[Examined]:
     """
     examined = [_examine_bytes(place) for place in places]
     opened = [n for n, place in enumerate(places) if place.path.endswith(".nc") and not examined[n].problem]
-    records = call_isolated_each(read_own_record, [places[n].path for n in opened], _reading_s)
+    paths = [places[n].path for n in opened]
+    # The structure is checked and all values are hashed, so that a file may take longer.
+    records = call_isolated_each(read_own_record, paths, lambda path: TIMEOUT_S + reading_s(path))
     for n, record in zip(opened, records, strict=True):
         examined[n] = replace(_judged_record(places[n], record), sha256=examined[n].sha256, as_recorded=True)
     return examined
@@ -281,11 +282,6 @@ def _examine_bytes(place: Place) -> Examined:
     if place.recorded not in (sha256, None):
         return Examined(sha256, problem=f"its SHA-256 is {sha256}, but {place.recorded} was written")
     return Examined(sha256, as_recorded=True)
-
-
-def _reading_s(path: str) -> float:
-    """Return the seconds after which the reader of a NetCDF file is ended."""
-    return 2 * TIMEOUT_S + (os.path.getsize(path) / SLOWEST_BYTES_S if os.path.exists(path) else 0)
 
 
 def _judged_record(place: Place, record: tuple[dict[str, str], dict[str, str]] | Exception) -> Examined:

@@ -1,8 +1,10 @@
 """Fuzz a reader with atheris, which searches for bytes that reach new code.
 
 `python tests/foreign/fuzz.py READER FOLDER [OPTION OF LIBFUZZER…]`, with a reader of readers.py, ends with an error
-when the reader raises an error that its callers do not expect, hangs, or takes too much memory; the bytes are then in
-FOLDER.
+when the reader raises an error that its callers do not expect, crashes, hangs, or takes too much memory; the bytes are
+then in FOLDER. The search begins with a valid file and with those that ended an earlier reader (seeds.py).
+
+The reader runs in this process, because the code that it reaches in another one is not seen.
 
 Memory is measured here, because libFuzzer's measure includes the peak of the process that started this one.
 """
@@ -14,10 +16,12 @@ from pathlib import Path
 
 import atheris
 
+from metamers.foreign import isolated
 from tests.foreign.memory import MOST_BYTES, peak_bytes
 
 with atheris.instrument_imports(include=["metamers", "yaml", "PIL", "tarfile", "zipfile"]):
     from tests.foreign.readers import READERS
+    from tests.foreign.seeds import seeds_of
 
 for load in set(pickle._Unpickler.dispatch.values()):
     atheris.instrument_func(load)
@@ -29,6 +33,9 @@ def main(name: str, folder: Path, *options: str) -> None:
     corpus = folder / "corpus"
     corpus.mkdir()
     (corpus / "right").write_bytes(path.read_bytes())
+    for number, content in enumerate(seeds_of(name, folder)):
+        (corpus / f"seed_{number}").write_bytes(content)
+    isolated._isolated = True
 
     def attempt(content: bytes) -> None:
         path.write_bytes(content)

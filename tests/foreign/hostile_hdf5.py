@@ -95,6 +95,17 @@ def numbers_that_become_floating_point(file, _):
     packed.attrs["scale_factor"] = 0.5
 
 
+def scale_offset(file, _):
+    file.create_dataset("response", data=np.arange(100), chunks=(10,), scaleoffset=0)
+
+
+def n_bit(file, _):
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk((10,))
+    properties.set_filter(h5py.h5z.FILTER_NBIT)
+    h5py.h5d.create(file.id, b"response", h5py.h5t.STD_I32LE, h5py.h5s.create_simple((100,)), properties)
+
+
 def references(file, _):
     variable(file, "one")
     file.create_dataset("response", data=file["one"].ref, dtype=h5py.ref_dtype)
@@ -208,6 +219,8 @@ HOSTILE = {
     one_long_text_many_times: r"declare \d+ bytes, wanted at most",
     short_texts: r"declare \d+ bytes, wanted at most",
     numbers_that_become_floating_point: "declare 1600000000 bytes, wanted at most",
+    scale_offset: "is compressed by HDF5 filter 6",
+    n_bit: "is compressed by HDF5 filter 5",
     references: "has neither numbers",
     records: "has neither numbers",
     own_type: "is a group or a type",

@@ -7,6 +7,7 @@
 import importlib
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -27,12 +28,13 @@ class Outcome:
 
 
 def peak_bytes() -> int:
-    """Return the peak resident memory of this process in bytes.
+    """Return the peak resident memory of this process, or of one that it has started and that has ended, in bytes.
 
-    The number comes from ``/proc``, because ``getrusage`` also counts the process that started this one.
+    That of this process comes from ``/proc``, because ``getrusage`` also counts the process that started this one.
     """
     status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return 1024 * max(started, int(status.partition("VmHWM:")[2].split()[0]))
 
 
 def call_in_process(function: str, *arguments: Any, timeout_s: float = 120) -> Outcome:

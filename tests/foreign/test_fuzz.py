@@ -1,8 +1,8 @@
 """For any bytes in a file, its reader returns the content or raises an error that its callers expect.
 
-Valid files are changed at random places, cut off, or replaced, and then read. `METAMERS_FUZZ` sets the number of
-examples for each reader (default 150), and `METAMERS_FUZZ_S` the seconds for which atheris searches for bytes that
-reach new code (default 15).
+Valid files, and files that ended an earlier reader, are changed at random places, cut off, or replaced, and then read.
+`METAMERS_FUZZ` sets the number of examples for each reader (default 150), and `METAMERS_FUZZ_S` the seconds for which
+atheris searches for bytes that reach new code (default 15).
 """
 
 import os
@@ -26,10 +26,8 @@ from metamers.plan.steps import default_configuration
 from metamers.run import manifest
 from metamers.run.progress import Progress
 from tests.foreign.packed import member, pack
-from tests.foreign.readers import (
-    READERS,
-    ROOT,
-)
+from tests.foreign.readers import READERS, ROOT
+from tests.foreign.seeds import seeds_of
 from tests.humans.published_files import JUDGED, judgement, write_pickle
 
 pytestmark = pytest.mark.slow
@@ -71,7 +69,7 @@ def test_any_bytes_are_read_or_refused(name, tmp_path):
     read(path)
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(changed(path.read_bytes()))
+    @given(st.sampled_from([path.read_bytes(), *seeds_of(name, tmp_path)]).flatmap(changed))
     def attempt(content):
         path.write_bytes(content)
         with suppress(error):

@@ -19,6 +19,7 @@ from tests.foreign.hostile_hdf5 import (
     made,
 )
 from tests.foreign.memory import MOST_BYTES, call_in_process
+from tests.foreign.seeds import endless_texts
 
 
 @pytest.mark.slow
@@ -46,11 +47,7 @@ def test_what_is_not_netcdf_4_is_refused(tmp_path, content):
 
 def test_a_heap_of_texts_in_which_hdf5_would_search_without_end_is_refused(tmp_path):
     """Found by fuzzing: an object of size 0, after which HDF5 never finds the next one."""
-    xr.Dataset(coords={"stimulus": ["a", "b"]}).to_netcdf(tmp_path / "x.nc", engine="netcdf4")
-    content = bytearray((tmp_path / "x.nc").read_bytes())
-    first = content.index(b"GCOL")
-    content[first + 16 : first + 32] = bytes(16)
-    (tmp_path / "x.nc").write_bytes(content)
+    first = endless_texts(tmp_path / "x.nc").read_bytes().index(b"GCOL")
     with pytest.raises(ReaderEndedError, match="did not end"):
         call_isolated(xr.load_dataset, tmp_path / "x.nc", timeout_s=1)
     with pytest.raises(OSError, match=rf"x\.nc cannot be read as NetCDF .*the texts at byte {first}"):

@@ -8,9 +8,20 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from metamers.foreign.isolated import ReaderEndedError, ReaderKilledError, call_isolated, call_isolated_each
+from metamers.foreign.isolated import (
+    FILE_BYTES,
+    TIMEOUT_S,
+    ReaderEndedError,
+    ReaderKilledError,
+    call_isolated,
+    call_isolated_each,
+    read_isolated,
+    read_isolated_each,
+    reading_s,
+)
 
 
 def test_a_call_gives_what_the_function_gives_and_raises_what_it_raises():
@@ -38,6 +49,55 @@ def test_a_call_that_takes_more_memory_than_it_may_is_an_error():
 
 def test_a_large_answer_arrives():
     assert len(call_isolated(bytes, 10**7)) == 10**7
+
+
+def test_arrays_of_an_answer_arrive_as_they_are():
+    sent = {"numbers": np.arange(10**6), "turned": np.ones((3, 2), order="F"), "none": np.empty(0), "texts": ["a"]}
+    arrived = call_isolated(lambda: sent)
+    assert arrived.keys() == sent.keys()
+    assert all(np.array_equal(arrived[name], values) for name, values in sent.items())
+    arrived["numbers"][0] = 1
+
+
+def test_arrays_that_are_small_only_because_they_share_memory_do_not_arrive():
+    zeros = np.zeros(10**7, "u1")
+    with pytest.raises(MemoryError):
+        call_isolated(lambda: [zeros[n:] for n in range(200)])
+
+
+def test_a_file_whose_reader_ends_is_named(tmp_path):
+    def read(path):
+        match path.name:
+            case "crash":
+                os._exit(3)
+            case "memory":
+                bytes(2**32)
+            case "loop":
+                time.sleep(60)
+        return path.name
+
+    paths = [tmp_path / name for name in ("a", "crash", "memory", "loop", "b")]
+    limits = {path: 0.5 if path.name == "loop" else 60 for path in paths}
+    a, crash, memory, loop, b = read_isolated_each(read, paths, limits.get)
+    assert (a, b) == ("a", "b")
+    assert (type(crash), str(crash)) == (
+        ValueError,
+        f"{tmp_path}/crash: damaged: its reader ended its process (status 3); fetch or save it again",
+    )
+    assert (type(memory), str(memory)) == (
+        ValueError,
+        f"{tmp_path}/memory: damaged or too large: its reader takes more than {FILE_BYTES} bytes of memory",
+    )
+    assert type(loop) is OSError
+    assert f"{tmp_path}/loop could not be read: its reader did not end within 0.5 s" in str(loop)
+    with pytest.raises(ValueError, match=r"crash: damaged"):
+        read_isolated(read, tmp_path / "crash")
+
+
+def test_the_time_for_a_file_grows_with_its_size(tmp_path):
+    with (tmp_path / "x").open("wb") as stream:
+        stream.truncate(10**10)
+    assert reading_s(tmp_path / "x") == TIMEOUT_S + 1000
 
 
 def test_many_calls_share_a_process_until_one_fails():
@@ -115,15 +175,16 @@ def test_an_error_that_cannot_be_read_is_that_of_its_call_alone():
 
 def test_the_process_ends_when_its_caller_has_been_killed(tmp_path):
     script = textwrap.dedent("""
-        import os, signal
+        import os, signal, time
         from pathlib import Path
         from metamers.foreign.isolated import call_isolated_each
 
         def call(number):
             Path("child").write_text(str(os.getpid()))
-            return bytes(10**6)
+            time.sleep(60 * number)
 
-        next(call_isolated_each(call, range(10)))
+        results = call_isolated_each(call, range(2))
+        next(results)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)

@@ -1,7 +1,6 @@
 """The reader of MATLAB files gives the same values as SciPy's, with which the study's files were checked."""
 
 import io
-import struct
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from metamers.foreign.matlab import MAX_MATLAB_BYTES, read_matlab
+from tests.foreign.seeds import no_texts
 
 KINDS = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
 NUMBERS = st.sampled_from(KINDS).flatmap(lambda kind: arrays(kind, array_shapes(min_dims=2, max_dims=4, max_side=4)))
@@ -45,13 +45,6 @@ def test_every_public_file_is_what_scipy_reads(mirror):
         for name, values in found.items():
             assert values.dtype.kind == wanted[name].dtype.kind
             np.testing.assert_array_equal(values, wanted[name])
-
-
-def no_texts(rows: int) -> bytes:
-    """A file with a text that has the given number of rows and no characters."""
-    parts = [(6, struct.pack("<II", 4, 0)), (5, struct.pack("<ii", rows, 0)), (1, b"x"), (16, b"")]
-    data = b"".join(struct.pack("<II", kind, len(part)) + part + bytes(-len(part) % 8) for kind, part in parts)
-    return bytes(124) + struct.pack("<H", 0x0100) + b"IM" + struct.pack("<II", 14, len(data)) + data
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Images of every kind come out right or are refused with their name; exported pixels are what was judged."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from metamers.stimuli import images
+from metamers.stimuli.labels import UnusableStimuliError
 
 
 def gradient(rows=20, columns=30):
@@ -119,6 +121,20 @@ def test_every_file_of_a_dataset_that_cannot_be_used_is_named_at_once(tmp_path):
     lines = str(error.value).splitlines()[1:]
     assert len(lines) == 6
     assert all(file in line and reason in line for line, file, reason in zip(lines, files[1:], reasons, strict=True))
+
+
+def test_an_image_that_ends_its_reader_is_named_with_the_others(tmp_path, monkeypatch):
+    rows = [{"stimulus": name, "category": "c", "label": "c", "file": f"{name}.png"} for name in "abcd"]
+    for number, name in enumerate("abd"):
+        gradient(20 + number).save(tmp_path / f"{name}.png")
+    decode = images._rgb
+    monkeypatch.setattr(images, "_rgb", lambda image: os._exit(3) if image.height == 21 else decode(image))
+    with pytest.raises(UnusableStimuliError) as error:
+        images.image_dataset(rows, tmp_path, 8)
+    assert error.value.reasons == {
+        "b": f"{tmp_path}/b.png: damaged: its reader ended its process (status 3); fetch or save it again",
+        "c": f"{tmp_path}/c.png: there is no such file",
+    }
 
 
 def test_of_many_files_that_cannot_be_used_twenty_are_named(tmp_path):

@@ -21,6 +21,7 @@ import xarray as xr
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from metamers.experiment.icons import ICON_FILES, missing_icons
+from metamers.foreign.isolated import read_isolated
 from metamers.humans.design import CHOSEN, QUESTION
 from metamers.modalities import MODALITIES
 from metamers.repository import ROOT
@@ -110,6 +111,12 @@ def noise_mask(size: int, rng: np.random.Generator) -> np.ndarray:
     return np.broadcast_to(np.clip(0.5 + 0.2 * noise, 0, 1), (3, size, size))
 
 
+def _rgba(png: Path | io.BytesIO) -> np.ndarray:
+    """Return the pixels of a PNG image, (row, column, 4)."""
+    with Image.open(png, formats=("PNG",)) as drawn:
+        return np.asarray(drawn.convert("RGBA"))
+
+
 def plain_picture(word: str, icon: Path | None, size: int) -> Image.Image:
     """Draw the picture of a visual catch trial: the icon of a category, or its name in large letters, on grey.
 
@@ -126,9 +133,11 @@ def plain_picture(word: str, icon: Path | None, size: int) -> Image.Image:
     if icon is not None:
         import vl_convert
 
-        png = vl_convert.svg_to_png(icon.read_text(encoding="utf-8"), scale=8) if icon.suffix == ".svg" else None
-        with Image.open(icon if png is None else io.BytesIO(png), formats=("PNG",)) as drawn:
-            fitted = ImageOps.contain(drawn.convert("RGBA"), (size * 3 // 4,) * 2)
+        if icon.suffix == ".svg":
+            pixels = _rgba(io.BytesIO(vl_convert.svg_to_png(icon.read_text(encoding="utf-8"), scale=8)))
+        else:
+            pixels = read_isolated(_rgba, icon)
+        fitted = ImageOps.contain(Image.fromarray(pixels), (size * 3 // 4,) * 2)
         picture.paste(fitted, tuple((size - side) // 2 for side in fitted.size), fitted)
         return picture
     draw = ImageDraw.Draw(picture)

@@ -1,8 +1,8 @@
 """Extract named files from untrusted tar archives.
 
 Only regular files that the caller names are extracted, to paths that the caller names. Links, devices and the archive's
-own paths are never followed, and no file may be larger than the archive can hold. ``metamers.retrieve`` obtains the
-archive and checks its hash.
+own paths are never followed, and no file may be larger than the archive can hold. Local archives are read in a separate
+process. ``metamers.retrieve`` obtains the archive and checks its hash.
 """
 
 import bz2
@@ -20,10 +20,13 @@ from typing import Any, BinaryIO, Protocol
 
 from tqdm import tqdm
 
+from metamers.foreign.isolated import read_isolated, reading_s
+
 MAX_RATIO = 100  # unpacked size of a compressed archive, relative to its size
 MAX_HEADER_BYTES = 2**20  # read to find the next member: its name, PAX and GNU headers
 MAX_LISTING_BYTES = 2**29  # memory of the list of members
 MEMBER_BYTES = 1000  # memory of one member without its name and PAX headers
+EXTRACTING = 10  # maximum time of extracting files, relative to that of reading a file
 CHUNK = 1 << 20
 BLOCK = 512  # block size of the tar format
 
@@ -204,6 +207,21 @@ def extract_file(path: Path | Remote, file: str, target: Path) -> None:
     OSError
         When the archive is damaged, no member or several members match, or the member is not a regular file.
     """
+    _isolated(lambda path: _extract_file(path, file, target), path)
+
+
+def _isolated(extract: Callable[[Any], None], path: Path | Remote) -> None:
+    """Extract from a local archive in a separate process. A remote one is never decompressed."""
+    if not isinstance(path, Path):
+        extract(path)
+        return
+    try:
+        read_isolated(extract, path, timeout_s=lambda path: EXTRACTING * reading_s(path))
+    except ValueError as error:
+        raise OSError(str(error)) from error
+
+
+def _extract_file(path: Path | Remote, file: str, target: Path) -> None:
     with _opened(path) as (tar, members):
         member = _find(path, tar, members, file)
         with tqdm(total=member.size, unit="B", unit_scale=True, desc=target.name, mininterval=1) as bar:
@@ -228,6 +246,10 @@ def extract_folder(path: Path, folder: str, target: Path) -> None:
         When the archive is damaged, no folder or several folders match, or the folder contains a name twice or
         anything but regular files and folders.
     """
+    _isolated(lambda path: _extract_folder(path, folder, target), path)
+
+
+def _extract_folder(path: Path, folder: str, target: Path) -> None:
     with _opened(path) as (tar, members):
         inside = [
             m for m in members if not m.isdir() and _matches(PurePosixPath(_plain(m.name)).parent.as_posix(), folder)

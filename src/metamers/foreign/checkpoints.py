@@ -5,13 +5,15 @@ checkpoints have many such objects beside the weights: command-line arguments, s
 Even if these are declared safe, that reader lets a tensor enlarge its storage and hashes any key. PyTorch's other
 reader runs code. Therefore this module uses neither. It reads both containers, the zip archive and the older format,
 and TorchScript archives as state dicts. Objects that are not tensors become placeholders that know only their name.
-Values are read from the file on request, so that a refused checkpoint usually takes little memory.
+Values are raw numbers of a type in ``STORAGES``. They are read from the file on request, so that a refused checkpoint
+usually takes little memory, and another process can find the tensors.
 """
 
 import math
 import pickle
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +38,22 @@ TAR, TAR_AT = b"ustar", 257  # bytes and their position in the first header of a
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # first numbers of the format before the zip archive
 LENGTH = struct.Struct("<q")  # number of values of a storage, in that format
 LITTLE = b"little"  # byte order
+# Types of numbers that a network can have. PyTorch crashes where it reads the numbers of a quantized type.
+STORAGES = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "UntypedStorage": torch.uint8,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
+}
 MAX_PARTS, MAX_NAME_LENGTH = 1_000_000, 1000  # modules of a TorchScript archive
 
 
@@ -67,20 +85,36 @@ class Placeholder(StandIn):
         """Do nothing."""
 
 
+@dataclass
+class _Bytes:
+    """A part of the file: its path, first byte, and CRC-32 if the file has one."""
+
+    path: Path
+    begin: int = -1
+    crc: int | None = None
+
+
 @dataclass(frozen=True)
 class _Storage:
-    """A storage in the file: the number and type of its values, and a function that reads its bytes."""
+    """A storage in the file: the number and type of its values, and their place."""
 
     length: int
     dtype: torch.dtype
-    content: Callable[[], bytearray]
+    place: _Bytes
 
     @cached_property
     def values(self) -> torch.Tensor:
         """The values, read once."""
         if not self.length:
             return torch.empty(0, dtype=self.dtype)
-        return torch.frombuffer(self.content(), dtype=self.dtype)
+        content = bytearray(self.length * self.dtype.itemsize)
+        with self.place.path.open("rb") as stream:
+            stream.seek(self.place.begin)
+            if stream.readinto(content) < len(content):
+                raise ValueError("its values are cut off")
+        if self.place.crc is not None and zlib.crc32(content) != self.place.crc:
+            raise ValueError("its values do not have the checksum in the file")
+        return torch.frombuffer(content, dtype=self.dtype)
 
 
 @dataclass(frozen=True)
@@ -164,13 +198,12 @@ class _Bounded:
 class _Unpickler(Unpickler):
     """An unpickler that builds tensors and plain data, and nothing else.
 
-    ``contents(key, size)`` returns a function that reads the bytes of a storage, or raises when the file does not have
-    ``size`` bytes for it.
+    ``place_of(key, size)`` returns the place of a storage, or raises when the file does not have ``size`` bytes for it.
     """
 
-    def __init__(self, stream: BinaryIO, contents: Callable[[str, int], Callable[[], bytearray]] | None = None):
+    def __init__(self, stream: BinaryIO, place_of: Callable[[str, int], _Bytes] | None = None):
         super().__init__(stream, encoding="utf-8")
-        self.contents = contents
+        self.place_of = place_of
         self.storages: dict[str, _Storage] = {}
         self.declared = 0
 
@@ -178,13 +211,8 @@ class _Unpickler(Unpickler):
         """Return a builder, a tensor's type, or a placeholder; no module is imported."""
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return self._tensor
-        if name == "UntypedStorage":
-            return torch.uint8
-        if module.partition(".")[0] == "torch" and name.endswith("Storage"):
-            try:
-                return torch.storage._get_dtype_from_pickle_storage_type(name)
-            except KeyError:
-                pass
+        if module.partition(".")[0] == "torch" and name in STORAGES:
+            return STORAGES[name]
         return BUILDERS.get((module, name)) or self.stand_in(module, name, Placeholder)
 
     def persistent_load(self, place: Any) -> Any:
@@ -195,12 +223,16 @@ class _Unpickler(Unpickler):
             raise pickle.UnpicklingError("it refers to something that is not a storage of a tensor")
         _, dtype, key, _, length, *view = place
         key = _key(key)
+        if isinstance(dtype, type) and issubclass(dtype, Placeholder):
+            raise pickle.UnpicklingError(
+                f"its storage {key} is a {dtype.__name__}; wanted numbers that are not quantized, such as FloatStorage"
+            )
         if not isinstance(dtype, torch.dtype) or not _are_sizes((length,)):
             raise pickle.UnpicklingError(f"its storage {key} is damaged")
         if key not in self.storages:
             size = length * dtype.itemsize
             self._count(size)
-            self.storages[key] = _Storage(length, dtype, self.contents(key, size))
+            self.storages[key] = _Storage(length, dtype, self.place_of(key, size))
         whole = self.storages[key]
         if (whole.length, whole.dtype) != (length, dtype):
             raise pickle.UnpicklingError(f"its storage {key} has two types or lengths")
@@ -274,33 +306,27 @@ def read_checkpoint(path: str | Path) -> Any:
 
 def _read_zip(path: Path) -> Any:
     """Read the zip archive of ``torch.save`` or ``torch.jit.save``; code in the latter is ignored."""
-    archive = zipfile.ZipFile(path)  # stays open, because tensors are read from it later
-    records = _records(path, archive)
-    pickled = next((name for name in records if name.partition("/")[2] == "data.pkl"), None)
-    if pickled is None:
-        raise ValueError("it is a zip archive without data.pkl, which PyTorch's archives have")
-    root = pickled.removesuffix("data.pkl")
+    with zipfile.ZipFile(path) as archive:
+        records = _records(path, archive)
+        pickled = next((name for name in records if name.partition("/")[2] == "data.pkl"), None)
+        if pickled is None:
+            raise ValueError("it is a zip archive without data.pkl, which PyTorch's archives have")
+        root = pickled.removesuffix("data.pkl")
 
-    def read(name: str) -> bytearray:
-        content = bytearray(records[name].file_size)
-        with archive.open(records[name]) as stream:
-            if stream.readinto(content) < len(content) or stream.read(1):
-                raise ValueError(f"{path}: {name} is cut off")
-        return content
+        def place_of(key: str, size: int) -> _Bytes:
+            name = f"{root}data/{key}"
+            if name not in records or records[name].file_size != size:
+                there = f"{records[name].file_size} bytes" if name in records else "none"
+                raise pickle.UnpicklingError(f"its storage {key} has {there}, but {size} bytes are declared")
+            with archive.open(records[name]) as stream:
+                return _Bytes(path, stream._orig_compress_start, records[name].CRC)
 
-    def contents(key: str, size: int) -> Callable[[], bytearray]:
-        name = f"{root}data/{key}"
-        if name not in records or records[name].file_size != size:
-            found = f"{records[name].file_size} bytes" if name in records else "none"
-            raise pickle.UnpicklingError(f"its storage {key} has {found}, but {size} bytes are declared")
-        return lambda: read(name)
-
-    order = f"{root}byteorder"
-    if order in records and (records[order].file_size != len(LITTLE) or read(order) != LITTLE):
-        raise ValueError("its numbers are not in little-endian byte order; save it on a little-endian machine")
-    with archive.open(records[pickled]) as stream:
-        found = _Unpickler(_Bounded(stream), contents).load()
-    return _state_dict(found) if f"{root}constants.pkl" in records else found
+        order = f"{root}byteorder"
+        if order in records and (records[order].file_size != len(LITTLE) or archive.read(records[order]) != LITTLE):
+            raise ValueError("its numbers are not in little-endian byte order; save it on a little-endian machine")
+        with archive.open(records[pickled]) as stream:
+            content = _Unpickler(_Bounded(stream), place_of).load()
+    return _state_dict(content) if f"{root}constants.pkl" in records else content
 
 
 def _records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -315,9 +341,8 @@ def _records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     records = {one.filename: one for one in listed}
     if len(records) < len(listed):
         raise ValueError("it has several records with the same name")
-    plain = [
-        one for one in listed if "/code/" not in one.filename
-    ]  # TorchScript compresses its code, which is not read
+    # TorchScript compresses its code, which is not read.
+    plain = [one for one in listed if not one.filename.partition("/")[2].startswith("code/")]
     if packed := [one.filename for one in plain if one.compress_type != zipfile.ZIP_STORED]:
         raise ValueError(f"{packed[0]} is compressed, but PyTorch never compresses tensors")
     if sum(one.file_size for one in plain) > path.stat().st_size:
@@ -339,44 +364,33 @@ def _records_of_pytorch(path: str) -> set[str]:
 def _read_legacy(path: Path) -> Any:
     """Read the format of ``torch.save`` before zip archives: five pickles, then the bytes of each storage."""
     available = path.stat().st_size
-    places: dict[str, tuple[int, int]] = {}  # storage → position of its first byte, number of bytes
 
-    def read(key: str) -> bytearray:
-        place, size = places[key]
-        content = bytearray(size)
-        with path.open("rb") as stream:
-            stream.seek(place)
-            if stream.readinto(content) < size:
-                raise ValueError(f"{path}: storage {key} is cut off")
-        return content
-
-    def contents(key: str, size: int) -> Callable[[], bytearray]:
+    def place_of(key: str, size: int) -> _Bytes:
         nonlocal available
         available -= size
         if available < 0:
             raise pickle.UnpicklingError(f"its storage {key} declares {size} bytes, more than the file has left")
-        return lambda: read(key)
+        return _Bytes(path)
 
     with path.open("rb") as stream:
         pickles = _Bounded(stream)
         if _Unpickler(pickles).load() != MAGIC or _Unpickler(pickles).load() != PROTOCOL:
             raise ValueError("it is not a PyTorch file")
         _Unpickler(pickles).load()  # sizes of integers on the machine that wrote the file
-        unpickler = _Unpickler(pickles, contents)
-        found = unpickler.load()
+        unpickler = _Unpickler(pickles, place_of)
+        content = unpickler.load()
         keys = _Unpickler(pickles).load()
         for key in map(_key, keys):
             storage = unpickler.storages[key]
             (length,) = LENGTH.unpack(stream.read(LENGTH.size))
-            size = length * storage.dtype.itemsize
-            if length != storage.length or key in places:
+            if length != storage.length or storage.place.begin >= 0:
                 raise ValueError(f"its storage {key} has {length} values, but {storage.length} are declared")
-            places[key] = stream.tell(), size
-            if stream.seek(size, 1) > path.stat().st_size:
+            storage.place.begin = stream.tell()
+            if stream.seek(length * storage.dtype.itemsize, 1) > path.stat().st_size:
                 raise ValueError(f"its storage {key} is cut off")
-    if missing := unpickler.storages.keys() - places.keys():
+    if missing := [key for key, storage in unpickler.storages.items() if storage.place.begin < 0]:
         raise ValueError(f"its storage {min(missing)} is missing")
-    return found
+    return content
 
 
 def _state_dict(module: Placeholder) -> dict[str, StoredTensor]:

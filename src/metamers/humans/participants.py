@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from metamers.foreign.isolated import read_all_isolated, read_isolated
 from metamers.foreign.matlab import MAX_MATLAB_BYTES, read_matlab
 from metamers.foreign.pickles import abbreviated, read_pickle
 from metamers.names import NATURAL
@@ -72,11 +73,7 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
         When the file cannot be read.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            content = read_matlab(stream.read(MAX_MATLAB_BYTES + 1))
-    except ValueError as error:
-        raise ValueError(f"{path}: not a MATLAB 5 file that can be read: {error}") from error
+    content = read_isolated(_variables, path)
     check_equal(path, "variables", sorted(content), sorted(MAT_VARIABLES))
     check_equal(path, "axis_order", _texts(content["axis_order"]), MAT_AXES)
     check_equal(path, "conditions", _texts(content["conditions"]), MAT_CONDITIONS)
@@ -96,8 +93,16 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     return values, names
 
 
+def _variables(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as stream:
+            return read_matlab(stream.read(MAX_MATLAB_BYTES + 1))
+    except ValueError as error:
+        raise ValueError(f"{path}: not a MATLAB 5 file that can be read: {error}") from error
+
+
 def read_pickled(path: Path, keys: Sequence[str]) -> dict[str, Any]:
-    """Read the dictionary in a public pickle.
+    """Read the dictionary in a public pickle, in a separate process.
 
     Raises
     ------
@@ -106,6 +111,10 @@ def read_pickled(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     OSError
         When the file cannot be read.
     """
+    return read_isolated(lambda path: _dictionary(path, keys), path)
+
+
+def _dictionary(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     with path.open("rb") as stream:
         try:
             content = read_pickle(stream)
@@ -141,7 +150,10 @@ def read_judgement(path: str | Path, layers: Iterable[str], answers: str, averag
     OSError
         When the file cannot be read.
     """
-    path = Path(path)
+    return read_isolated(lambda path: _judgement(path, layers, answers, average), path)
+
+
+def _judgement(path: Path, layers: Iterable[str], answers: str, average: str) -> dict[str, float]:
     content = read_pickled(path, [answers, average])
     wanted = {*layers, JUDGED_INPUT}
     proportions = {}
@@ -255,11 +267,17 @@ def judgements(entry: Mapping[str, Any], folder: str | Path) -> pd.DataFrame:
         When a file fails its checks.
     """
     models = entry["models"]
+    stages = {
+        name: {layer: stage for layer, stage in model["layers"].items() if stage != NATURAL}
+        for name, model in models.items()
+    }
+    pairs = {Path(folder) / file: (name, by) for name, model in models.items() for by, file in model["files"].items()}
+
+    def read(path: Path) -> dict[str, float]:
+        return _judgement(path, stages[pairs[path][0]], entry["answers"], entry["average"])
+
     rows = []
-    for model in models.values():
-        stages = {layer: stage for layer, stage in model["layers"].items() if stage != NATURAL}
-        for recognition_model, file in model["files"].items():
-            correct = read_judgement(Path(folder) / file, stages, entry["answers"], entry["average"])
-            recognized_by = models[recognition_model]["name"]
-            rows += [(model["name"], stages[layer], recognized_by, correct[layer]) for layer in stages]
+    for (name, by), correct in zip(pairs.values(), read_all_isolated(read, list(pairs)), strict=True):
+        stage_of = stages[name]
+        rows += [(models[name]["name"], stage_of[layer], models[by]["name"], correct[layer]) for layer in stage_of]
     return pd.DataFrame(rows, columns=["generation_model", "stage", "recognition_model", "proportion_correct"])

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from metamers.config.unreadable import narrow_tensor
-from metamers.foreign.checkpoints import Placeholder, StoredTensor, read_checkpoint
+from metamers.foreign.checkpoints import STORAGES, Placeholder, StoredTensor, read_checkpoint
+from metamers.foreign.isolated import FILE_BYTES, read_isolated
 from metamers.models.build import source_module
 from metamers.run.hashes import sha256_of
 
@@ -21,6 +22,8 @@ Weights = dict[str, torch.Tensor]
 
 def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, prefix: str = "") -> Weights:
     """Read the tensors of a checkpoint; no code in the file is run.
+
+    A separate process finds the tensors. Their values are then read as raw numbers of a type in ``STORAGES``.
 
     Parameters
     ----------
@@ -43,10 +46,21 @@ def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, pre
         When the file is not a checkpoint, has no ``entry``, or has weights that are not tensors of finite real values.
     """
     path = Path(path)
-    if path.is_file() and _is_safetensors(path) and (problem := narrow_tensor(path)):
+    safe = path.is_file() and _is_safetensors(path)
+    if safe and (problem := narrow_tensor(path)):
         raise ValueError(f"{path}: {problem}")
+    mapped = 2 * path.stat().st_size if safe else 0  # bytes of the file, which its two readers map
+    stored = read_isolated(lambda path: _stored(path, safe, entry, prefix), path, extra_bytes=FILE_BYTES + mapped)
+    values = _pick(safetensors.torch.load_file(path), path, entry, prefix) if safe else stored
+    return {key: _finite(value, f"{path}: {key}") for key, value in values.items()}
+
+
+def _stored(
+    path: Path, safe: bool, entry: str | Sequence[str] | None, prefix: str
+) -> dict[str, StoredTensor | torch.Tensor] | None:
+    """Return the places of the tensors in a checkpoint of PyTorch; only check a file of safetensors."""
     try:
-        weights = safetensors.torch.load_file(path) if _is_safetensors(path) else read_checkpoint(path)
+        weights = safetensors.torch.load_file(path) if safe else read_checkpoint(path)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such weights file") from error
     except Exception as error:
@@ -56,6 +70,14 @@ def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, pre
             f"{path}: not a weights file that can be read without running code ({first}). Wanted: safetensors, or "
             "torch.save of a state dict of tensors."
         ) from error
+    picked = _pick(weights, path, entry, prefix)
+    return None if safe else picked
+
+
+def _pick(
+    weights: Any, path: Path, entry: str | Sequence[str] | None, prefix: str
+) -> dict[str, StoredTensor | torch.Tensor]:
+    """Return the tensors under ``entry`` whose names begin with ``prefix``; raise ValueError if there are none."""
     if entry is not None:
         entries = [entry] if isinstance(entry, str) else entry
         there = [key for key in entries if isinstance(weights, dict) and key in weights]
@@ -78,8 +100,7 @@ def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, pre
         raise ValueError(
             f"{path}: not a state dict of dense tensors; if the weights lie under a key, name it in `entry`"
         )
-    weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-    return {key: _finite(value, f"{path}: {key}") for key, value in weights.items()}
+    return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -95,10 +116,12 @@ def _finite(value: torch.Tensor | StoredTensor, name: str) -> torch.Tensor:
             value = value.read()
         except Exception as error:  # a damaged file with an intact directory
             raise ValueError(f"{name} cannot be read: {error}; fetch the file again") from error
+    if value.dtype not in STORAGES.values():
+        raise ValueError(f"{name} has numbers of the type {value.dtype}; wanted numbers such as torch.float32")
     if value.is_complex():
         raise ValueError(f"{name} has complex values; wanted real ones")
     if value.is_floating_point() and value.numel():
-        limits = (value if value.itemsize > 1 else value.float()).aminmax()
+        limits = value.aminmax()
         if not (limits.min.float().isfinite() and limits.max.float().isfinite()):  # networks compute in float32
             raise ValueError(f"{name} has NaN or infinite values; fetch the file again or take another")
     return value

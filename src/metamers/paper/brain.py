@@ -16,6 +16,7 @@ import xarray as xr
 from metamers.brain.group_level import best_stage_left_out
 from metamers.compare.humans_vs_models import CORRELATIONS, bootstrap_intervals, correlations
 from metamers.config.tables import read_table
+from metamers.foreign.isolated import read_all_isolated, read_isolated
 from metamers.foreign.pickles import abbreviated
 from metamers.humans.participants import OBSERVERS, read_pickled, stage_union
 from metamers.humans.summary import DECIMALS, pooled_mean
@@ -221,7 +222,10 @@ def read_voxels(
     OSError
         When there is no such file.
     """
-    path = Path(path)
+    return read_isolated(lambda path: _voxels(path, regions, participants), path)
+
+
+def _voxels(path: Path, regions: Sequence[str], participants: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     content = read_pickled(path, sorted(VOXEL_KEYS))
     layer = content["layer_name"]
     if not isinstance(layer, bytes) or repr(bytes(layer)) not in path.name:
@@ -297,16 +301,16 @@ def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset
     regions = [ALL_VOXELS, *entry["regions"]]
     values = np.full((len(models), len(union), len(regions), entry["participants"]), np.nan)
     first, people = None, None
-    for number, model in enumerate(models):
-        for stage, file in model["files"].items():
-            path = Path(folder) / file
-            variance, participant, masks = read_voxels(path, entry["regions"], entry["participants"])
-            first = (participant, masks) if first is None else first
-            if not all(map(np.array_equal, first, (participant, masks))):
-                raise ValueError(f"{path}: its voxels differ from those of the other files")
-            masks = np.column_stack([np.ones(len(masks), bool), masks])
-            medians, people = participant_medians(variance, participant, masks)
-            values[number, union.index(stage)] = medians.T
+    files = [(number, stage, file) for number, model in enumerate(models) for stage, file in model["files"].items()]
+    paths = [Path(folder) / file for _, _, file in files]
+    contents = read_all_isolated(lambda path: _voxels(path, entry["regions"], entry["participants"]), paths)
+    for (number, stage, _), path, (variance, participant, masks) in zip(files, paths, contents, strict=True):
+        first = (participant, masks) if first is None else first
+        if not all(map(np.array_equal, first, (participant, masks))):
+            raise ValueError(f"{path}: its voxels differ from those of the other files")
+        masks = np.column_stack([np.ones(len(masks), bool), masks])  # noqa: PLW2901 (with all voxels)
+        medians, people = participant_medians(variance, participant, masks)
+        values[number, union.index(stage)] = medians.T
     dims = ("generation_model", "stage", "region", "participant")
     return xr.Dataset(
         {"stage_variance_explained": (dims, values), "stage_number": stage_number},

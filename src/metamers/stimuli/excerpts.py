@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import xarray as xr
 
+from metamers.foreign.isolated import read_isolated
 from metamers.foreign.pickles import MAX_PICKLE_BYTES, NumpyUnpickler, StandIn, abbreviated, read_pickle
 from metamers.stimuli.sounds import fit_length, labelled_sounds, resampled, with_rms
 
@@ -114,7 +115,11 @@ def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
     ValueError
         When the file has another content, or an index is invalid or appears twice.
     """
-    found = _read(Path(path), (ENCODINGS,))[ENCODINGS]
+    return read_isolated(lambda path: _vocabulary(path, classes), path)
+
+
+def _vocabulary(path: Path, classes: int) -> dict[str, int]:
+    found = _read(path, (ENCODINGS,))[ENCODINGS]
     plain = isinstance(found, dict) and all(
         isinstance(word, str) and word.strip() and isinstance(index, int | np.integer) and not isinstance(index, bool)
         for word, index in found.items()
@@ -173,16 +178,30 @@ def excerpt_dataset(
     ValueError
         When the file has another content; the message names the excerpt, what was found and what was expected.
     """
-    path = Path(path)
+    excerpts = read_isolated(lambda path: _excerpts(path, number, classes), path)
+    samples = round(sampling_rate_hz * duration_s)
+    values = np.empty((number, samples), dtype=np.float32)
+    for value, (word, (clip, rate)) in zip(values, excerpts.items(), strict=True):
+        key = f"{path}: {word}"
+        sound = resampled(clip.astype(np.float64).ravel(), rate, sampling_rate_hz, key)
+        sound = fit_length(sound, samples, key)
+        value[:] = with_rms(sound - sound.mean(), name=key)
+    rows = [
+        {"stimulus": f"{n:03d}", "category": word, "label": word, "split": "test"} for n, word in enumerate(excerpts)
+    ]
+    return labelled_sounds(values, rows, sampling_rate_hz)
+
+
+def _excerpts(path: Path, number: int, classes: Mapping[str, list[int]]) -> dict[str, tuple[np.ndarray, int]]:
+    """Return word → first clip and sampling rate of each excerpt in the file, in its order."""
     content = _read(path, (ORDER,))
     order = content[ORDER]
     if not isinstance(order, list) or not all(isinstance(word, str) for word in order):
         raise ValueError(f"{path}: {ORDER}: wanted a list of words")
     if len(order) != number or len(set(order)) != number or any(word not in content for word in order):
         raise ValueError(f"{path}: {ORDER}: {len(set(order))} words, wanted {number}, each once and with its excerpt")
-    samples = round(sampling_rate_hz * duration_s)
-    values = np.empty((number, samples), dtype=np.float32)
-    for place, word in enumerate(order):
+    excerpts = {}
+    for word in order:
         key = f"{path}: {word}"
         excerpt = content[word]
         clip = _first_clip(excerpt.get(CLIPS)) if isinstance(excerpt, dict) and METADATA in excerpt else None
@@ -196,11 +215,8 @@ def excerpt_dataset(
         label, rate = (_whole(facts[fact], f"{key}: {fact}") for fact in ("word_int", "sr"))
         if classes.get(word) != [label]:
             raise ValueError(f"{key}: class {label}, but {classes.get(word)} in the vocabulary")
-        sound = resampled(clip.astype(np.float64).ravel(), rate, sampling_rate_hz, key)
-        sound = fit_length(sound, samples, key)
-        values[place] = with_rms(sound - sound.mean(), name=key)
-    rows = [{"stimulus": f"{n:03d}", "category": word, "label": word, "split": "test"} for n, word in enumerate(order)]
-    return labelled_sounds(values, rows, sampling_rate_hz)
+        excerpts[word] = clip, rate
+    return excerpts
 
 
 def category_table(path: str | Path, classes: int) -> str:

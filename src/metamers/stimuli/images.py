@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from metamers.foreign.isolated import read_isolated
 from metamers.stimuli.labels import labelled_stimuli, read_stimuli
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read one 8-bit image file as RGB, upright.
+    """Read one 8-bit image file from outside as RGB, upright, in a separate process.
 
     Greyscale, palette, CMYK and transparent images are converted, with a note in the log. Of a photograph with further
     pictures (MPO, as phones write it), the first is read.
@@ -44,16 +45,23 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        When the file is missing, not an image, truncated, animated, too large, or has more than 8 bits.
+        When the file is missing, not an image, truncated, animated, too large, or has more than 8 bits, or crashes its
+        reader.
+    OSError
+        When memory or time ran out for it.
     """
-    path = Path(path)
+    return _noted(path, *read_isolated(_decoded, path))
+
+
+def _decoded(path: Path) -> tuple[np.ndarray, str]:
+    """Return the pixels of an image file, and its mode in the file."""
     if path.is_file() and (size := path.stat().st_size) > MAX_FILE_BYTES:
         raise ValueError(f"{path}: too large to be a stimulus: {size} bytes, wanted at most {MAX_FILE_BYTES}")
     try:
         with Image.open(path, formats=FORMATS) as image:
             problem = _problem(image)
             if problem is None:
-                return _rgb(image, path)
+                return _rgb(image)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
     except UnidentifiedImageError as error:
@@ -93,18 +101,24 @@ def rgb_of(image: Image.Image, name: str) -> np.ndarray:
     """
     if (problem := _problem(image)) is not None:
         raise ValueError(f"{name}: {problem}")
-    return _rgb(image, name)
+    return _noted(name, *_rgb(image))
 
 
-def _rgb(image: Image.Image, path: str | Path) -> np.ndarray:
-    """An opened image, upright, as (row, column, 3), uint8; transparent pixels are white."""
+def _noted(name: str | Path, pixels: np.ndarray, mode: str) -> np.ndarray:
+    """Log the mode of an image that was converted; returns its pixels."""
+    if mode != "RGB":
+        logger.warning("%s: mode %s, converted to RGB", name, mode)
+    return pixels
+
+
+def _rgb(image: Image.Image) -> tuple[np.ndarray, str]:
+    """An opened image, upright, as (row, column, 3), uint8, and its mode; transparent pixels are white."""
     upright = ImageOps.exif_transpose(image)
-    if upright.mode != "RGB":
-        logger.warning("%s: mode %s, converted to RGB", path, upright.mode)
+    mode = upright.mode
     if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
         upright = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-    return np.asarray(upright.convert("RGB"))
+    return np.asarray(upright.convert("RGB")), mode
 
 
 def square(image: np.ndarray, size: int) -> np.ndarray:
@@ -133,8 +147,7 @@ def square(image: np.ndarray, size: int) -> np.ndarray:
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def _stimulus(path: Path, size: int) -> np.ndarray:
-    image = read_image(path)
+def _stimulus(path: Path, image: np.ndarray, size: int) -> np.ndarray:
     if (image == image[0, 0]).all():
         raise ValueError(f"{path}: all {image.shape[0]} × {image.shape[1]} pixels have one colour; leave it out")
     if min(image.shape[:2]) < size:
@@ -166,7 +179,9 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
         When files cannot be used or have a single colour, or two files show the same image; the message has all.
     """
     shape = (len(CHANNELS), size, size)
-    values = read_stimuli(rows, folder, shape, lambda path: _stimulus(path, size), "image")
+    values = read_stimuli(
+        rows, folder, shape, _decoded, lambda path, decoded: _stimulus(path, _noted(path, *decoded), size), "image"
+    )
     return labelled_stimuli("vision", values, rows).assign_coords(channel=list(CHANNELS))
 
 
@@ -201,7 +216,7 @@ def pixel_dataset(
     """
     wanted = f"wanted {size}×{size} whole numbers from 0 to 255 and a class index in each line, separated by commas"
     try:
-        table = np.loadtxt(file, delimiter=",", ndmin=2)
+        table = read_isolated(_table, file)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"{file}: it cannot be read ({error}); {wanted}") from error
     if table.shape[1] != size**2 + 1:
@@ -220,6 +235,10 @@ def pixel_dataset(
         grey = pixels[of_category[place]].reshape(size, size).astype(np.float32) / 255
         values.append(np.broadcast_to(grey, (len(CHANNELS), size, size)))
     return labelled_stimuli("vision", np.stack(values), rows).assign_coords(channel=list(CHANNELS))
+
+
+def _table(file: Path) -> np.ndarray:
+    return np.loadtxt(file, delimiter=",", ndmin=2)
 
 
 def to_channels(images: "torch.Tensor", channels: int) -> "torch.Tensor":
@@ -260,5 +279,6 @@ def write_image(values: np.ndarray, path: str | Path) -> None:
 
 
 def read_exported_image(path: str | Path) -> np.ndarray:
-    """Read an exported image: (channel, row, column), float32, values 0 to 1."""
-    return np.ascontiguousarray(read_image(path).transpose(2, 0, 1), dtype=np.float32) / 255
+    """Read an image that a run has exported: (channel, row, column), float32, values 0 to 1."""
+    pixels = _noted(path, *_decoded(Path(path)))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / 255

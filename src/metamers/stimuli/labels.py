@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from metamers.foreign.isolated import read_isolated_each
 from metamers.modalities import MODALITIES
 from metamers.names import listed
 from metamers.run.logs import log_subject
@@ -37,7 +39,8 @@ def read_stimuli(
     rows: Sequence[Mapping[str, str]],
     folder: str | Path,
     shape: tuple[int, ...],
-    read: Callable[[Path], np.ndarray],
+    read: Callable[[Path], Any],
+    make: Callable[[Path, Any], np.ndarray],
     noun: str,
 ) -> np.ndarray:
     """Read the stimuli in the files of a dataset.
@@ -51,7 +54,9 @@ def read_stimuli(
     shape
         Of a stimulus.
     read
-        Path of a file → stimulus, or a ``ValueError`` whose message names the file.
+        Path of a file → its content. It is called in a separate process (``metamers.foreign.isolated``).
+    make
+        Path and content of a file → stimulus. Both functions raise a ``ValueError`` that names the file.
     noun
         What a stimulus is called: ``image`` or ``sound``.
 
@@ -64,12 +69,20 @@ def read_stimuli(
     ------
     UnusableStimuliError
         When files cannot be used, or two files hold the same stimulus.
+    OSError
+        When memory or time ran out for a file; the message names it.
     """
+    paths = [Path(folder) / row["file"] for row in rows]
+    missing = {path for path in paths if not path.is_file()}
+    contents = read_isolated_each(read, [path for path in paths if path not in missing])
     values = np.empty((len(rows), *shape), dtype=np.float32)
     reasons, seen = {}, {}
-    for value, row in zip(values, rows, strict=True):
+    for value, row, path in zip(values, rows, paths, strict=True):
         try:
-            value[:] = read(Path(folder) / row["file"])
+            content = ValueError(f"{path}: there is no such file") if path in missing else next(contents)
+            if isinstance(content, Exception):
+                raise content
+            value[:] = make(path, content)
         except ValueError as error:
             reasons[row["stimulus"]] = str(error)
             continue

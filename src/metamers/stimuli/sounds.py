@@ -17,6 +17,7 @@ import soundfile
 import xarray as xr
 
 from metamers.config.unreadable import sound_file_problem
+from metamers.foreign.isolated import read_isolated
 from metamers.modalities import MODALITIES
 from metamers.stimuli.labels import labelled_stimuli, read_stimuli
 
@@ -103,7 +104,7 @@ def resampled(sound: np.ndarray, from_hz: int, to_hz: int, name: str) -> np.ndar
 
 
 def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
-    """Read one sound file, mono, at the wanted sampling rate.
+    """Read one sound file from outside, mono, at the wanted sampling rate, in a separate process.
 
     Several channels are averaged, other rates resampled, and 8-bit files accepted, each with a note in the log.
 
@@ -116,16 +117,15 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
     ------
     ValueError
         When the file is missing, not a sound, damaged, cut off, empty, too long, too short for a sample at the wanted
-        rate, of an implausible rate, or holds NaN or infinite values.
+        rate, of an implausible rate, holds NaN or infinite values, or crashes its reader.
+    OSError
+        When memory or time ran out for it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path}: not a sound that can be read: the file is empty; fetch or save it again")
-    if (problem := sound_file_problem(path)) is not None:
-        raise ValueError(f"{path}: {problem}")
-    channels, rate, subtype = _channels(path)
+    return _mono(path, sampling_rate_hz, *read_isolated(_decoded, path))
+
+
+def _mono(path: str | Path, sampling_rate_hz: int, channels: np.ndarray, rate: int, subtype: str) -> np.ndarray:
+    """Average the channels of a sound file and resample them, with notes in the log."""
     if not np.isfinite(channels).all():
         raise ValueError(f"{path}: NaN or infinite values; save it again as 16-bit or finite floating-point sound")
     if subtype in ("PCM_U8", "PCM_S8"):
@@ -143,7 +143,11 @@ def rate_and_length(path: str | Path) -> tuple[int, int]:
     ValueError
         When the file is missing or not a sound.
     """
-    if not Path(path).is_file():
+    return read_isolated(_rate_and_length, path)
+
+
+def _rate_and_length(path: Path) -> tuple[int, int]:
+    if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     if (problem := sound_file_problem(path)) is not None:
         raise ValueError(f"{path}: {problem}")
@@ -156,8 +160,14 @@ def rate_and_length(path: str | Path) -> tuple[int, int]:
     return info.samplerate, info.frames
 
 
-def _channels(path: Path) -> tuple[np.ndarray, int, str]:
+def _decoded(path: Path) -> tuple[np.ndarray, int, str]:
     """Read a complete sound file: values (sample, channel), sampling rate and type of samples."""
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: not a sound that can be read: the file is empty; fetch or save it again")
+    if (problem := sound_file_problem(path)) is not None:
+        raise ValueError(f"{path}: {problem}")
     try:
         with soundfile.SoundFile(path) as file:
             frames = file.frames
@@ -259,7 +269,7 @@ def write_sound(values: np.ndarray, path: str | Path, sampling_rate_hz: int) -> 
 
 
 def read_exported_sound(path: str | Path) -> np.ndarray:
-    """Read an exported sound: (sample,), float32, exactly its 16-bit levels divided by 32768.
+    """Read a sound that a run has exported: (sample,), float32, exactly its 16-bit levels divided by 32768.
 
     Raises
     ------
@@ -275,7 +285,7 @@ def read_exported_sound(path: str | Path) -> np.ndarray:
         raise ValueError(f"{path}: damaged or cut off ({error.error_string}); export it again") from error
     if info.channels != 1 or info.subtype != "PCM_16":
         raise ValueError(f"{path}: {info.channels} channels of {info.subtype}; an exported sound is one of PCM_16")
-    return read_sound(path, info.samplerate)
+    return _mono(path, info.samplerate, *_decoded(path))
 
 
 def labelled_sounds(values: np.ndarray, rows: Sequence[Mapping[str, str]], sampling_rate_hz: int) -> xr.Dataset:
@@ -324,9 +334,9 @@ def sound_dataset(
     """
     samples = round(sampling_rate_hz * duration_s)
 
-    def stimulus(path: Path) -> np.ndarray:
-        sound = fit_length(read_sound(path, sampling_rate_hz), samples, str(path))
+    def stimulus(path: Path, decoded: tuple[np.ndarray, int, str]) -> np.ndarray:
+        sound = fit_length(_mono(path, sampling_rate_hz, *decoded), samples, str(path))
         return with_rms(sound, name=str(path))
 
-    values = read_stimuli(rows, folder, (samples,), stimulus, "sound")
+    values = read_stimuli(rows, folder, (samples,), _decoded, stimulus, "sound")
     return labelled_sounds(values, rows, sampling_rate_hz)
