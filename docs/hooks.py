@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from generate import convergence, equations, keys, library, notebook, rules, simulated, sources
+from generate import convergence, equations, hostile, keys, library, notebook, rules, simulated, sources
 from generate import files as variables
 from metamers.config.read import read_schema
 from metamers.plan.steps import configuration_schema, declared_files, default_configuration
@@ -30,6 +30,7 @@ def made_pages() -> dict[str, str]:
         f"{NOTEBOOK}.md": notebook.page(shown, NOTEBOOK),
         "reference/configuration.md": sources.relinked(configuration, "config/README.md", "reference/configuration.md"),
         "studies.md": sources.relinked(studies, "studies/README.md", "studies.md"),
+        "reference/hostile.md": hostile.page(hostile.rows(ROOT / "tests")),
         "reference/keys.md": keys.page(schemas, default_configuration()),
         "reference/rules.md": rules.page(workflow),
         **library.pages(library.modules(ROOT)),

@@ -330,6 +330,11 @@ def test_a_process_that_is_no_job_records_nothing(run, tmp_path):
 # Links
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a folder or file of the run that was moved elsewhere and linked",
+    "followed; the link is reported as `linked`, and a damaged file behind it as damaged",
+)
 def test_a_folder_that_was_moved_to_another_disk_and_linked_is_verified(run, tmp_path):
     disk = tmp_path / "disk"
     (run / "exported").rename(disk)
@@ -344,6 +349,7 @@ def test_a_folder_that_was_moved_to_another_disk_and_linked_is_verified(run, tmp
     assert sorted(path.name for path in disk.iterdir()) == ["0.png", "mine.txt"]
 
 
+@pytest.mark.hostile("a folder or file of the run that …")
 def test_a_file_that_was_moved_and_linked_is_verified(run, tmp_path):
     (run / "first.nc").rename(tmp_path / "elsewhere.nc")
     (run / "first.nc").symlink_to(tmp_path / "elsewhere.nc")
@@ -363,6 +369,11 @@ def test_a_run_that_is_itself_a_link_has_no_problem(run, tmp_path):
     assert repair(verify(run), run, []) == ["results/r/mine.txt"]
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a link whose target is absent, as on a disk that is not mounted",
+    "damaged; `repair` keeps the link and its manifest entries while files are recorded below it",
+)
 def test_a_link_to_a_disk_that_is_not_mounted_is_damage_and_is_kept(run, tmp_path):
     disk = tmp_path / "disk"
     (run / "exported").rename(disk)
@@ -376,6 +387,7 @@ def test_a_link_to_a_disk_that_is_not_mounted_is_damage_and_is_kept(run, tmp_pat
     assert found(run) == {"exported": "linked"}
 
 
+@pytest.mark.hostile("links in a circle, to `/` …")
 def test_a_folder_that_is_linked_within_the_run_is_not_deleted_at_its_other_path(run):
     (run / "exported").rename(run / "big")
     (run / "exported").symlink_to("big")
@@ -383,6 +395,11 @@ def test_a_folder_that_is_linked_within_the_run_is_not_deleted_at_its_other_path
     assert repair(verify(run), run, []) == []
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "links in a circle, to `/`, or to another folder of the run",
+    "not followed without end; `repair` deletes a link itself at most, never a file through a second path of the run",
+)
 def test_links_in_a_circle_and_to_everything_end(run):
     (run / "exported" / "up").symlink_to("..")
     (run / "itself").symlink_to("itself")
@@ -398,6 +415,7 @@ def test_links_in_a_circle_and_to_everything_end(run):
     assert set(run.rglob("*.nc")) == before
 
 
+@pytest.mark.hostile("links in a circle, to `/` …")
 @pytest.mark.slow
 def test_a_circle_that_the_manifest_leads_through_ends(run):
     (run / "exported" / "up").symlink_to("..")
@@ -409,6 +427,7 @@ def test_a_circle_that_the_manifest_leads_through_ends(run):
     assert (run / "first.nc").exists()
 
 
+@pytest.mark.hostile("Results, and a bad disk", "a pipe or device in a file's place", "named, not opened")
 def test_a_pipe_in_the_place_of_a_file_is_named(run):
     (run / "exported" / "0.png").unlink()
     os.mkfifo(run / "exported" / "0.png")
@@ -416,6 +435,11 @@ def test_a_pipe_in_the_place_of_a_file_is_named(run):
     assert found(run) == {"exported/0.png": "damaged", "mine": "foreign"}
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a folder in a file's place",
+    "damaged; `repair` deletes it once nothing is left in it that is kept",
+)
 @pytest.mark.parametrize("content", [None, "mine.txt", "sub/mine.txt"])
 def test_a_folder_in_the_place_of_a_file_is_damaged(run, content):
     (run / "second.nc").unlink()
@@ -430,6 +454,7 @@ def test_a_folder_in_the_place_of_a_file_is_damaged(run, content):
     assert not (run / "second.nc").exists()
 
 
+@pytest.mark.hostile("a folder in a file's place")
 def test_a_folder_in_the_place_of_a_file_stays_while_anything_in_it_is_kept(run):
     (run / "second.nc").unlink()
     (run / "second.nc").mkdir()
@@ -441,6 +466,7 @@ def test_a_folder_in_the_place_of_a_file_stays_while_anything_in_it_is_kept(run)
     assert found(run) == kinds
 
 
+@pytest.mark.hostile("a folder in a file's place")
 def test_a_file_that_became_a_folder_of_recorded_files_is_missing(run):
     """For example when a new version of a rule makes a folder."""
     manifest.replace(run, manifest.read(run).recorded | {"r/exported": "0" * 64})
@@ -449,6 +475,11 @@ def test_a_file_that_became_a_folder_of_recorded_files_is_missing(run):
     assert found(run) == {}
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a manifest whose paths lead out of the run",
+    "those lines are damaged; no file outside is read or deleted",
+)
 def test_a_manifest_leads_to_no_file_outside_the_run(run):
     Path("results/mine.txt").write_text("mine")
     with manifest.manifest_path(run).open("a") as stream:
@@ -461,6 +492,11 @@ def test_a_manifest_leads_to_no_file_outside_the_run(run):
 # A manifest that is itself damaged
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a manifest that was emptied or cut, or has a flipped bit",
+    "said; nothing is deleted until it is rebuilt from the hashes in files and logs; later jobs do not hide it, however little is left",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 1, 50, 99, 0.3, 0.5, "line", 0.9, -1])
 def test_a_manifest_that_was_cut_is_said_and_nothing_is_deleted(run, kept):
@@ -479,6 +515,7 @@ def test_a_manifest_that_was_cut_is_said_and_nothing_is_deleted(run, kept):
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
 
 
+@pytest.mark.hostile("a manifest that was emptied …")
 @pytest.mark.slow
 def test_a_manifest_with_any_flipped_bit_is_said_and_nothing_is_deleted(run):
     path = manifest.manifest_path(run)
@@ -493,6 +530,7 @@ def test_a_manifest_with_any_flipped_bit_is_said_and_nothing_is_deleted(run):
             repair([], run, [])
 
 
+@pytest.mark.hostile("a manifest that was emptied …")
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 1, 50, manifest.SEAL_BYTES - 1, manifest.SEAL_BYTES, 300])
 def test_a_manifest_that_was_cut_is_not_sealed_again_by_later_jobs(run, kept):
@@ -514,6 +552,11 @@ def record_on_a_full_disk(run: Path) -> None:
     manifest.record(run / "first.nc")
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a disk that is full when the first job records",
+    "an error; no part of a manifest is left",
+)
 def test_a_disk_that_is_full_at_the_first_record_leaves_no_part_of_a_manifest(run):
     path = manifest.manifest_path(run)
     path.unlink()
@@ -609,6 +652,11 @@ def test_a_manifest_that_is_rebuilt_lacks_what_nothing_vouches_for(run):
     assert found(run) == {"mine.txt": "unrecorded"}
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "files that were damaged before the manifest was rebuilt",
+    "damaged where they contradict the log of their job, their `content_sha256` or their `path`; what was computed from a file without an entry is not blamed",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("logs", [True, False])
 def test_what_was_damaged_before_the_manifest_was_rebuilt_is_damaged_after_it(run, logs):
@@ -631,6 +679,7 @@ def test_what_was_damaged_before_the_manifest_was_rebuilt_is_damaged_after_it(ru
     assert (run / "page.html").exists() != logs
 
 
+@pytest.mark.hostile("files that were damaged before …")
 @pytest.mark.parametrize("changed", ["first.nc", "exported/1.png"])
 def test_what_came_from_a_file_without_an_entry_is_not_blamed(run, changed):
     manifest.manifest_path(run).unlink()
@@ -643,6 +692,11 @@ def test_what_came_from_a_file_without_an_entry_is_not_blamed(run, changed):
     assert (run / changed).exists() == (changed != "first.nc")
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a manifest restored from an older copy, or with fewer entries and a checksum that fits",
+    "files that logs name with their hash are `unrecorded` and kept",
+)
 def test_files_that_a_manifest_lacks_and_logs_vouch_for_are_kept(run):
     path = manifest.manifest_path(run)
     older = path.read_bytes()
@@ -686,6 +740,11 @@ def exchange(one: Path, other: Path) -> None:
     between.rename(other)
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "two files exchanged, with a manifest that fits",
+    "both are damaged, by their own `path`; what was computed from them is not blamed",
+)
 @pytest.mark.parametrize("logs", [True, False])
 def test_of_two_files_that_were_exchanged_both_are_damaged_and_no_innocent_is(run, logs):
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=["table.csv"])
@@ -704,6 +763,7 @@ def test_of_two_files_that_were_exchanged_both_are_damaged_and_no_innocent_is(ru
     assert (run / "fourth.nc").exists()
 
 
+@pytest.mark.hostile("two files exchanged, with …")
 def test_a_file_of_another_step_is_damaged(run):
     assert verify(run, steps={r".*/first\.nc": "test", r".*": "test"}) == []
     (problem,) = verify(run, steps={r".*/first\.nc": "synthesize"})
@@ -719,6 +779,11 @@ def test_a_file_that_an_earlier_version_made_by_another_step_stays(run):
     assert problem.path == "results/r/third.nc"
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a script in a page, or another picture, sound or file of weights, with a manifest that fits",
+    "damaged: the log of the job that wrote it has another hash; a file that no log names is `unconfirmed`",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["report/index.html", "exported/0.png", "x.wav", "training/x.safetensors"])
 def test_a_file_that_was_changed_with_the_manifest_is_damaged_by_its_job_s_log(run, name):
@@ -734,6 +799,7 @@ def test_a_file_that_was_changed_with_the_manifest_is_damaged_by_its_job_s_log(r
     assert repair(verify(run), run, []) == [f"results/r/{name}"]
 
 
+@pytest.mark.hostile("a script in a page, or another …")
 def test_a_file_that_no_log_names_is_unconfirmed(run):
     manifest.close(run)
     (run / "logs" / "writer.log").unlink()
@@ -755,6 +821,7 @@ def test_a_run_that_is_moved_or_copied_has_no_problem(run, tmp_path, monkeypatch
     assert found(Path("results/r")) == {}
 
 
+@pytest.mark.hostile("a NetCDF file of any kind …")
 @pytest.mark.parametrize(("end", "kind"), [(signal.SIGSEGV, "damaged"), (signal.SIGKILL, "unread")])
 def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, monkeypatch, end, kind):
     """A crash says that the file is damaged; SIGKILL says that the system ran out of memory."""
@@ -770,6 +837,11 @@ def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, mon
     assert found(run) == {"exported/0.png": "damaged", "second.nc": kind}
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a NetCDF file of any kind of the section “NetCDF”, one that crashes its reader, or that names no inputs, with a manifest that fits",
+    "named with the others",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("make", hostile_hdf5.HOSTILE, ids=lambda make: make.__name__)
 def test_a_hostile_netcdf_file_with_a_manifest_that_fits_is_named_with_the_others(run, make):
@@ -783,6 +855,7 @@ def test_a_hostile_netcdf_file_with_a_manifest_that_fits_is_named_with_the_other
     assert problems[str(run / "exported" / "0.png")].kind == "damaged"
 
 
+@pytest.mark.hostile("a folder that cannot be listed …")
 @pytest.mark.slow
 def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
     read = files.content_sha256
@@ -812,6 +885,7 @@ def fail_with(error: Exception):
     return fail
 
 
+@pytest.mark.hostile("a folder that cannot be listed …")
 @pytest.mark.slow
 @pytest.mark.parametrize("shortage", SHORTAGES)
 def test_a_file_that_memory_or_time_did_not_suffice_for_is_unread_and_kept(run, monkeypatch, shortage):
@@ -825,6 +899,11 @@ def test_a_file_that_memory_or_time_did_not_suffice_for_is_unread_and_kept(run, 
     assert manifest.read(run).recorded == before
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a folder that cannot be listed; a file for whose check memory or time did not suffice",
+    "`unread`: `repair` keeps it, and `snakemake verify` fails",
+)
 def test_a_folder_that_cannot_be_listed_is_unread_and_its_entries_are_kept(run, monkeypatch):
     listed, there = os.scandir, os.path.lexists
     refuse = fail_with(PermissionError(errno.EACCES, "Permission denied"))
@@ -838,6 +917,7 @@ def test_a_folder_that_cannot_be_listed_is_unread_and_its_entries_are_kept(run, 
     assert found(run) == {}
 
 
+@pytest.mark.hostile("a folder that cannot be listed …")
 @pytest.mark.parametrize("repaired", [False, True])
 @pytest.mark.parametrize("unread", [False, True])
 def test_the_step_fails_where_a_file_is_unread(run, repaired, unread):
@@ -861,6 +941,7 @@ runpy.run_path({str(ROOT / "scripts" / "verify.py")!r}, dict(snakemake=step))
     assert (run / "first.nc").exists()
 
 
+@pytest.mark.hostile("a NetCDF file of any kind …")
 @pytest.mark.parametrize("inputs", ["[]", "3", '{"table.csv": 3}', "{", '{"/dev/zero": "0"}'])
 def test_inputs_that_are_none_are_survived(run, inputs):
     with netCDF4.Dataset(run / "first.nc", "a") as file:

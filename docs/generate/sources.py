@@ -11,6 +11,7 @@ ELSEWHERE = {
     "docs/notebook.ipynb": "notebook.md",
     "studies/README.md": "studies.md",
     "src/metamers": "reference/library/index.md",
+    "tests": "reference/hostile.md",
     "workflow/rules": "reference/rules.md",
     "config/config.schema.json": "reference/keys.md",
     "workflow/schemas/models.schema.yaml": "reference/keys.md#models",

@@ -412,6 +412,7 @@ def test_experiments_without_a_comparison_have_the_other_tests():
     }
 
 
+@pytest.mark.hostile("participants of a run without …")
 def test_a_dataset_without_tests_can_be_saved(tmp_path):
     none = anova.published_tests({}, {"mine": {}}, {"mine": {}}, permutations=100, seed=0)
     assert none.sizes == {"test": 0, "effect": len(anova.EFFECTS)}

@@ -21,6 +21,9 @@ def mappings(data, path=()):
         yield from mappings(value, (*path, key))
 
 
+@pytest.mark.hostile(
+    "Configuration", "a key that does not exist, anywhere", "refused with the nearest one that does and the list"
+)
 def test_an_unknown_key_anywhere_in_a_configuration_is_answered_with_the_nearest_and_the_list(settings):
     places = [path for path, mapping in mappings(settings) if mapping]
     assert len(places) > 40
@@ -42,6 +45,7 @@ def test_an_unknown_key_anywhere_in_a_configuration_is_answered_with_the_nearest
         assert said.count("\n") == 0
 
 
+@pytest.mark.hostile("a key that does not exist …")
 @pytest.mark.parametrize(
     ("which", "path", "near", "valid"),
     [
@@ -75,6 +79,11 @@ def test_an_unknown_key_of_a_registry_is_answered_with_the_nearest_and_the_list(
         config.make_plan(with_registry(settings, tmp_path, which, add))
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    r'half of a character (`"\ud800"`) in any text, such as `creator.name`',
+    "refused with the file and line",
+)
 @pytest.mark.parametrize("text", ['run: mine\ncreator:\n  name: "A \\ud800"\n', 'a: b\n\n"\\udfff": 1\n'])
 def test_half_a_character_is_named_with_its_line(tmp_path, text):
     path = tmp_path / "x.yaml"
@@ -96,6 +105,11 @@ def test_a_key_that_is_no_text_is_named(settings):
         config.make_plan(settings)
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    "a repeated key in a mapping, in any file of the configuration, a registry, or a file that `--configfile` or a profile names",
+    "refused with the file and both lines",
+)
 @pytest.mark.parametrize(
     ("text", "key", "first", "second"),
     [
@@ -126,6 +140,7 @@ def test_a_key_may_be_another_than_in_what_is_merged(tmp_path):
     assert found["y"]["z"]["b"] == 3
 
 
+@pytest.mark.hostile("a repeated key in a mapping …")
 @pytest.mark.parametrize("which", ["models", "datasets", "archives", "experiments"])
 def test_a_repeated_key_in_a_registry_is_named(settings, tmp_path, which):
     text = Path(settings["registry"][which]).read_text()
@@ -149,12 +164,16 @@ def test_the_workflow_s_own_files_have_no_key_twice(root):
         config_read.read_yaml(path)
 
 
+@pytest.mark.hostile("a number of more than 32 characters …")
 def test_a_large_integer_of_any_other_origin_is_refused(settings):
     settings["seed"] = 16**5000
     with pytest.raises(ConfigurationError, match=r": seed: found an integer of more than 1000 digits; wanted"):
         config.make_plan(settings)
 
 
+@pytest.mark.hostile(
+    "Configuration", 'text that is not of the type that its tag names (`!!int ""`)', "refused with the file and line"
+)
 @pytest.mark.parametrize(
     "value",
     ['!!int ""', "!!int x", '!!int "-"', '!!float ""', "!!bool x", "!!timestamp x", "2020-99-99", "!!int [1]"],
@@ -178,6 +197,11 @@ def integers(schema, path=""):
             yield from integers(value, f"{path}.{number}")
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    "steps, seeds, pairs, sizes of batches and every other whole number that is too large to be meant",
+    "refused: each has an upper bound, which its description names",
+)
 def test_every_whole_number_has_bounds_that_its_description_names(root):
     found = 0
     registries = {path.name: config_read.read_yaml(path) for path in (root / "workflow/schemas").glob("*.schema.yaml")}

@@ -34,6 +34,11 @@ def planned(files=(), **settings):
     return config.make_plan(merge_defaults(settings), files)
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    "names of models, stages, datasets or runs that differ in upper case only, and would be one file on macOS and Windows",
+    "refused before the first job",
+)
 @pytest.mark.parametrize("names", [["Mine", "mine"], ["EfficientNet_Lite0"]])
 def test_names_that_differ_in_upper_case_only_are_refused(write, names):
     paths = ["config/models.yaml", write("mine.yaml", dict.fromkeys(names, MODEL))]

@@ -282,6 +282,7 @@ def test_every_wrong_row_of_a_table_of_stimuli_is_named(tmp_path, rows, messages
     assert all(message in line for message, line in zip(messages, lines[-len(messages) :], strict=True))
 
 
+@pytest.mark.hostile("a sound called `.raw`; a FLAC …")
 def test_sounds_that_no_reader_can_take_are_named_before_the_first_job(tmp_path):
     stream = b"fLaC\0\0\0\x22" + bytes(10) + b"\x03\xe8\0\xf0" + bytes(4)
     files = {"a.raw": b"RIFF", "b.flac": stream, "c.flac": stream[:-1] + b"\1", "d.wav": b""}
@@ -303,6 +304,7 @@ def test_errors_of_any_kind_of_value_error_are_put_together(items):
         for_each(bytes.decode, items)
 
 
+@pytest.mark.hostile("the largest table or archive …")
 def test_a_table_is_read_once_until_its_file_changes(entry, tmp_path, monkeypatch):
     read, reads = tables.read_table, []
     monkeypatch.setattr(

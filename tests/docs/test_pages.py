@@ -4,10 +4,11 @@ import re
 
 import pytest
 
+from generate import hostile
 from tests.documentation import ROOT, pages
 
 
-@pytest.mark.parametrize("page", ["hostile.md", "promises.md", "reference/claims.md"])
+@pytest.mark.parametrize("page", ["promises.md", "reference/claims.md"])
 def test_every_test_that_a_page_names_is_there(page):
     """Also if a name is abbreviated, or ``…`` stands for the file named before."""
     named, file = 0, None
@@ -20,6 +21,47 @@ def test_every_test_that_a_page_names_is_there(page):
             assert re.search(rf"def {found[2]}\w*\(", file.read_text()), found[0]
             named += 1
     assert named > 10
+
+
+def test_the_table_of_hostile_input_has_every_section_and_every_marked_test():
+    """Each mark has three texts, or one that refers to a mark with three; otherwise ``rows`` raises an error."""
+    rows = hostile.rows(ROOT / "tests")
+    assert {section for section, _, _ in rows} == set(hostile.SECTIONS)
+    assert all(text.strip() for row in rows for text in row)
+    page = pages()["docs/reference/hostile.md"]
+    assert re.findall(r"^## (.+)$", page, flags=re.MULTILINE) == list(hostile.SECTIONS)
+    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    marked = re.findall(r"^ *@pytest\.mark\.hostile\(", written, flags=re.MULTILINE)
+    assert len(re.findall(r"`[\w/]+\.py(?:::\w+)+`", page)) == sum(map(len, rows.values())) == len(marked) > 200
+
+
+def test_further_tests_of_an_input_and_classes_are_in_its_row(tmp_path):
+    mark = '@pytest.mark.hostile("Archives", "a bomb | a link", "refused")'
+    (tmp_path / "test_b.py").write_text(f"{mark}\n@pytest.mark.slow\ndef test_c(): ...\n")
+    (tmp_path / "test_a.py").write_text('class TestA:\n    @pytest.mark.hostile("a bomb …")\n    def test_b(): ...\n')
+    rows = hostile.rows(tmp_path)
+    assert rows == {("Archives", "a bomb | a link", "refused"): ["test_b.py::test_c", "test_a.py::TestA::test_b"]}
+    row = r"| a bomb \| a link | refused | `test_b.py::test_c`, `test_a.py::TestA::test_b` |"
+    assert row in hostile.page(rows).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        (['"Archives", "a bomb"'], r"test_a\.py::test_0: .*a mark has section, input and what happens as texts"),
+        (['"Archives", "a bomb", ""'], "a mark has section, input and what happens"),
+        (['"Archives", "a bomb", NAME'], "a mark has section, input and what happens"),
+        (['"Archive", "a bomb", "refused"'], "test_0: no section 'Archive'; there are .*Archives, "),
+        (['"Archives", "a bomb", "refused"', '"a link"'], "test_1: 'a link' is the beginning of 0 inputs"),
+        (['"Archives", "a bomb", "x"', '"Archives", "a b", "x"', '"a …"'], "test_2: 'a' is the beginning of 2 inputs"),
+        (['"Archives", "a bomb", "x"', '"NetCDF", "a bomb", "y"'], r"test_1: \['test_a\.py::test_0'\] describes"),
+    ],
+)
+def test_a_wrong_mark_is_named(tmp_path, marks, message):
+    tests = [f"@pytest.mark.hostile({mark})\ndef test_{number}(): ...\n" for number, mark in enumerate(marks)]
+    (tmp_path / "test_a.py").write_text("".join(tests))
+    with pytest.raises(ValueError, match=message):
+        hostile.rows(tmp_path)
 
 
 def places(text: str) -> set[str]:

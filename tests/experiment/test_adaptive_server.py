@@ -115,6 +115,7 @@ def test_the_page_does_not_know_main_and_catch_trials(made):
     assert "catch" not in json.loads(text)
 
 
+@pytest.mark.hostile("answers, or requests for stimuli …")
 def test_each_trial_is_told_only_after_the_answers_before_it(served, made):
     person = Person(served, made[1])
     assert person.asked(1) == (409, "trial: found 1, but consent has no answer 'yes'\n")

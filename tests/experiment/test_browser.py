@@ -175,6 +175,11 @@ def answers_of(design, name, order, knows):
     return [row | own for row in rows]
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "participants of a run without a contrast that applies to them, as in the example of `docs/experiment.md`",
+    "tested against the models, and by stage; a table of no tests is written and read",
+)
 @pytest.mark.slow
 def test_the_documented_participants_are_tested_in_a_run_without_a_contrast_that_applies(root, run):
     """The example of docs/experiment.md, with the modality changed for sounds; its answers are not from a browser."""

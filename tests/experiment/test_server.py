@@ -106,6 +106,9 @@ def test_the_page_and_its_files_are_given_out(served, made):
         assert (status, headers["Location"]) == (302, to)
 
 
+@pytest.mark.hostile(
+    "The experiment's server", "paths with `..`, in any writing; links in the folder; the files beside it", "not found"
+)
 @pytest.mark.parametrize(
     "path",
     [
@@ -132,6 +135,7 @@ def test_no_path_but_the_folder_s_own(served, path):
     assert b"not for participants" not in body
 
 
+@pytest.mark.hostile("paths with `..`, in any writing …")
 def test_links_are_not_followed_wherever_they_lead(made, tmp_path):
     folder = tmp_path / "experiment"
     shutil.copytree(made[0], folder)
@@ -142,6 +146,14 @@ def test_links_are_not_followed_wherever_they_lead(made, tmp_path):
     assert not any(name.startswith(("secret", "outside")) for name in experiment.files)
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "pages of other sites that ask for files or send answers; a name that was made to point here",
+    "refused",
+)
+@pytest.mark.hostile(
+    "The experiment's server", "too much, no length, no JSON, steps and names that it did not give", "refused"
+)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -158,6 +170,8 @@ def test_files_are_for_this_site_s_pages(served, headers, status):
     assert ask(served, "GET", "/vision/design.json", **headers)[0] == status
 
 
+@pytest.mark.hostile("pages of other sites that …")
+@pytest.mark.hostile("too much, no length, no JSON …")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -178,6 +192,7 @@ def test_answers_are_taken_from_this_server_s_pages_only(served, made, headers, 
         assert answers.execute("SELECT COUNT(*) FROM participant").fetchone() == (0,)
 
 
+@pytest.mark.hostile("too much, no length, no JSON …")
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"participant": NaN}', b"[" * 9000, b"\xff\xfe", b'"x"'])
 def test_what_is_no_json_object_is_refused(served, body):
     own = {"Origin": f"http://localhost:{served.server_address[1]}", "Content_Type": "application/json"}
@@ -186,6 +201,7 @@ def test_what_is_no_json_object_is_refused(served, body):
     assert ask(served, "POST", "/vision/api/other", body, **own)[0] == 404
 
 
+@pytest.mark.hostile("too much, no length, no JSON …")
 @pytest.mark.parametrize(
     "name", [1, True, [], {}, "", "x" * 24, "A" * 24, "0" * 25, "\ud800" * 24, "'; DROP TABLE answer"]
 )
@@ -196,6 +212,7 @@ def test_names_that_the_server_did_not_give_are_refused(served, made, name):
         assert post(served, action, asked)[0] == 400
 
 
+@pytest.mark.hostile("too much, no length, no JSON …")
 def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
     known = made[1]
     _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
@@ -241,6 +258,16 @@ def asked(made, tmp_path_factory):
     server.server_close()
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "a row that the analysis would not accept",
+    "refused at once, with the field and what was wanted",
+)
+@pytest.mark.hostile(
+    "Answers of participants",
+    "a row with any value in any field: NaN, 1e400, a negative response time, `0.0` as order, integers above 2^53, booleans, nested lists, long text, lone surrogates, a repeated key",
+    "refused by the server at once; in a file set aside and counted, and the analysis continues",
+)
 @pytest.mark.parametrize(("field", "text"), CASES, ids=NAMES)
 def test_a_row_that_the_analysis_would_set_aside_is_refused_at_once(asked, made, field, text):
     server, begun = asked
@@ -260,6 +287,7 @@ VALUES = st.recursive(
 KEYS = ["participant", "order", "design", "step", "answer", "exhibit", "target", "kind", "rt", "already", "other"]
 
 
+@pytest.mark.hostile("a row with any value in any field …")
 @given(st.integers(0, 5), st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3))
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_analysis_reads_every_row_that_the_server_has_acknowledged(made, tmp_path_factory, trial, changed):
@@ -279,6 +307,7 @@ def test_the_analysis_reads_every_row_that_the_server_has_acknowledged(made, tmp
     assert len(answers.given[begun["participant"]]) == kept or row["step"].startswith("shown-")
 
 
+@pytest.mark.hostile("a row with any value in any field …")
 def test_rows_from_an_older_server_are_exported_and_set_aside(made, tmp_path):
     """A database with rows that the current server would refuse."""
     folder, known, design = made
@@ -324,6 +353,7 @@ def test_participants_who_come_at_once_have_different_orders_all_equally_often(s
     assert len({one["participant"] for one in begun}) == 2 * orders
 
 
+@pytest.mark.hostile("answers, or requests for stimuli …")
 def test_nothing_is_shown_or_answered_before_consent(served, made):
     known = made[1]
     begun = post(served, "begin", {"participant": None, "design": known["design"]})[1]
@@ -340,6 +370,9 @@ def test_nothing_is_shown_or_answered_before_consent(served, made):
     assert post(served, "keep", other) == (200, {"kept": False})
 
 
+@pytest.mark.hostile(
+    "The experiment's server", 'answers, or requests for stimuli, after "no" to consent or without consent', "refused"
+)
 def test_after_a_no_to_consent_nothing_is_stored(served, made):
     known = made[1]
     begun = post(served, "begin", {"participant": None, "design": known["design"]})[1]
@@ -356,6 +389,11 @@ def test_after_a_no_to_consent_nothing_is_stored(served, made):
     assert rows == [refusal]
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "a second server that stores answers in the same folder",
+    "it does not start, and names the folder",
+)
 def test_a_second_server_of_the_same_answers_says_which_folder_is_in_use(served, made, root):
     answers = next(iter(served.experiments.values())).answers.parent
     command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(made[0]), str(answers), "--port", "0"]
@@ -407,6 +445,7 @@ def page_from(server, address, seconds=10):
         connection.close()
 
 
+@pytest.mark.hostile("512 connections from one address …")
 def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made, tmp_path, monkeypatch):
     monkeypatch.setattr("metamers.experiment.server.MAX_CONNECTIONS", 3)
     with running(made, tmp_path / "answers") as server:
@@ -418,6 +457,11 @@ def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made
         assert page_from(server, "127.0.0.2") == 200
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "512 connections from one address that say nothing",
+    "128 of them are held, others are served",
+)
 def test_512_idle_connections_from_one_address_do_not_lock_others_out(made, tmp_path):
     with running(made, tmp_path / "answers") as server, idle(server, 512):
         for _ in range(20):
@@ -427,6 +471,11 @@ def test_512_idle_connections_from_one_address_do_not_lock_others_out(made, tmp_
         assert server.connections["127.0.0.1"] == MAX_CONNECTIONS_PER_ADDRESS
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "a request that comes byte by byte, or without end; a client that does not read",
+    "cut after 30 s, or 128 KiB",
+)
 @pytest.mark.parametrize(
     "sent",
     [
@@ -470,6 +519,7 @@ def test_the_deadline_holds_although_bytes_are_waiting():
             reader.read(1)
 
 
+@pytest.mark.hostile("a request that comes byte …")
 def test_a_client_that_does_not_read_is_cut_at_the_deadline(made, tmp_path, monkeypatch):
     monkeypatch.setattr("metamers.experiment.server.REQUEST_S", 0.5)
     with running(made, tmp_path / "answers") as server:
@@ -481,6 +531,7 @@ def test_a_client_that_does_not_read_is_cut_at_the_deadline(made, tmp_path, monk
             wait_for(lambda: not server.connections, 10)
 
 
+@pytest.mark.hostile("a request that comes byte …")
 def test_endless_headers_are_cut_off(made, tmp_path):
     with running(made, tmp_path / "answers") as server:
         with socket.create_connection(server.server_address, 10) as connection:
@@ -515,6 +566,9 @@ def replies(server, request):
     return reply, [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", reply)]
 
 
+@pytest.mark.hostile(
+    "The experiment's server", "a doubled `Host`, `Origin`, `Content-Length` or another header that decides", "refused"
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("name", SINGLE_HEADERS)
 def test_a_header_that_is_there_twice_is_refused(served, made, method, name):
@@ -528,6 +582,11 @@ def test_a_header_that_is_there_twice_is_refused(served, made, method, name):
     assert f"{name} appears twice; wanted once".encode() in reply
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "a line among the headers that is not a header, such as `Host : name`, which Python's parser takes for the start of the body",
+    "refused",
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     "line",
@@ -555,6 +614,11 @@ def test_a_line_that_is_not_a_header_is_refused(served, made, method, line, firs
     assert b"found a line that is not a header" in reply
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "a `GET` with a body, which would be read as the next request",
+    "refused, and the connection is closed",
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_body_of_a_get_is_not_read_as_another_request(served, made, method, chunked):
@@ -611,6 +675,11 @@ def by_a_link_of_the_page(folder, outside):
     return outside / "answers"
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "answers in the folder that is given out, also by links; answers that an older server left there",
+    "the server does not start, and makes no file",
+)
 @pytest.mark.parametrize(
     "place",
     [
@@ -638,6 +707,7 @@ def test_answers_in_the_folder_that_is_given_out_are_refused_at_the_start(root, 
     assert not [path for path in tmp_path.rglob("*.sqlite*") if path.exists()]
 
 
+@pytest.mark.hostile("answers in the folder that …")
 @pytest.mark.parametrize("name", ["vision.sqlite", "stimuli/vision.sqlite-wal", "0123456789abcdef01234567.json"])
 def test_answers_that_an_older_server_left_in_the_folder_are_refused(made, tmp_path, name):
     folder = tmp_path / "experiment"
@@ -742,6 +812,11 @@ def test_the_documented_command_serves_under_another_name(root, made, tmp_path):
     assert (tmp_path / "answers/demo").is_dir()
 
 
+@pytest.mark.hostile(
+    "The experiment's server",
+    "a killed server, a full disk",
+    "acknowledged answers are on the disk; other questions are asked again",
+)
 def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root, made, tmp_path):
     """The server is killed while several participants answer as fast as they can, restarted, and killed again."""
     known = made[1]
@@ -787,6 +862,7 @@ def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root,
         assert len(exported) <= len(rows) + 1
 
 
+@pytest.mark.hostile("a killed server, a full disk")
 def test_a_disk_that_is_full_is_said_and_the_page_may_ask_again(served, made, monkeypatch):
     known = made[1]
     _, begun = post(served, "begin", {"participant": None, "design": known["design"]})

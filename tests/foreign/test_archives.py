@@ -44,6 +44,8 @@ HOSTILE = {
 }
 
 
+@pytest.mark.hostile("Archives", "absolute paths, `..`", "refused")
+@pytest.mark.hostile("Archives", "links, devices, pipes, folders in a file's place", "refused")
 @pytest.mark.parametrize(("members", "message"), HOSTILE.values(), ids=HOSTILE)
 def test_whatever_is_no_plain_file_of_one_name_is_refused(tmp_path, members, message):
     (tmp_path / "in" / "side").mkdir(parents=True)
@@ -60,6 +62,7 @@ def test_what_is_not_asked_for_stays_inside(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tar", "out.pt"]
 
 
+@pytest.mark.hostile("a bomb, a sparse file, a size …")
 def test_a_size_that_the_archive_cannot_hold_is_refused(tmp_path):
     path = tmp_path / "a.tar"
     info, _ = member("a.pt", size=10**12)
@@ -68,6 +71,7 @@ def test_a_size_that_the_archive_cannot_hold_is_refused(tmp_path):
         archives.extract_file(path, "a.pt", tmp_path / "out.pt")
 
 
+@pytest.mark.hostile("Archives", "a bomb, a sparse file, a size that cannot be true", "refused before it is unpacked")
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2"])
 def test_a_compressed_bomb_is_not_unpacked(tmp_path, mode):
     path = pack(tmp_path / "a.tar.gz", member("a.pt", bytes(20_000_000)), mode=mode)
@@ -76,6 +80,7 @@ def test_a_compressed_bomb_is_not_unpacked(tmp_path, mode):
     assert not (tmp_path / "out.pt").exists()
 
 
+@pytest.mark.hostile("a bomb, a sparse file, a size …")
 def test_a_sparse_file_is_refused(tmp_path):
     facts = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,4", "GNU.sparse.size": "9"}
     with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
@@ -85,6 +90,7 @@ def test_a_sparse_file_is_refused(tmp_path):
         archives.extract_file(tmp_path / "a.tar", "a.pt", tmp_path / "out.pt")
 
 
+@pytest.mark.hostile("Archives", "an archive that is cut off or damaged", "reported; no file is left")
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_an_archive_that_is_cut_off_says_so(tmp_path, mode, share):
@@ -96,6 +102,7 @@ def test_an_archive_that_is_cut_off_says_so(tmp_path, mode, share):
         archives.extract_file(path, "3.pt", tmp_path / "out.pt")
 
 
+@pytest.mark.hostile("an archive that is cut off or damaged")
 def test_an_archive_that_is_damaged_in_the_middle_says_so(tmp_path):
     path = pack(tmp_path / "a.tar", member("1.pt"), member("2.pt"))
     content = bytearray(path.read_bytes())

@@ -60,6 +60,11 @@ READERS = {
 }
 
 
+@pytest.mark.hostile(
+    "Stimuli",
+    "the largest table or archive that is admitted (1.3 million rows, 50,000 members), also with repeated or unknown names",
+    "processor time in proportion to its size; a plan reads each table once",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize(("largest", "prepare", "message"), READERS.values(), ids=READERS)
 def test_four_times_the_input_takes_about_four_times_as_long(tmp_path, largest, prepare, message):

@@ -22,6 +22,22 @@ from tests.foreign.memory import MOST_BYTES, call_in_process
 from tests.foreign.seeds import endless_texts
 
 
+@pytest.mark.hostile(
+    "NetCDF",
+    "external storage, virtual variables, external and soft links, groups and cycles of groups, one variable under two names, types of its own",
+    "refused by h5py's account of the structure, before any reader of NetCDF opens the file; in `analyses.brain.responses` before the first job",
+)
+@pytest.mark.hostile(
+    "NetCDF",
+    "8 kB that ask for 60 GB; a gigabyte of packed zeros; one text that is there ten thousand times; long attributes",
+    "refused before any reader of NetCDF opens the file: at most 268 MB, or a hundred times the size of the file; 1 GB of responses",
+)
+@pytest.mark.hostile(
+    "NetCDF",
+    "dimensions that do not fit their variables, attributes of NetCDF-4 of another type or length, names of more than 256 bytes, numbers of 2 or 16 bytes: the NetCDF library takes them over without a check, and they corrupt memory",
+    "refused before any reader of NetCDF opens the file; responses of brains are also read once by another process",
+)
+@pytest.mark.hostile("NetCDF", "HDF5 filters that no run uses, such as N-Bit and ScaleOffset", "refused")
 @pytest.mark.slow
 @pytest.mark.parametrize(("make", "message"), HOSTILE.items(), ids=[make.__name__ for make in HOSTILE])
 def test_what_a_run_never_writes_is_refused_before_a_reader_of_netcdf_opens_it(tmp_path, make, message):
@@ -36,6 +52,7 @@ def test_what_a_run_never_writes_is_refused_before_a_reader_of_netcdf_opens_it(t
         pass
 
 
+@pytest.mark.hostile("NetCDF", "NetCDF 3, or no NetCDF at all", "refused in one sentence")
 @pytest.mark.parametrize(
     "content", [b"", b"CDF\x01" + bytes(100), b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + bytes(5000)]
 )
@@ -45,6 +62,11 @@ def test_what_is_not_netcdf_4_is_refused(tmp_path, content):
         files.load(tmp_path / "x.nc")
 
 
+@pytest.mark.hostile(
+    "NetCDF",
+    "a file on which HDF5 crashes, searches without end, or takes any amount of memory",
+    "named: its structure is read in a separate process, which may take two minutes for it (in `verify` four) and 1 GB; several files share a process until one of them fails",
+)
 def test_a_heap_of_texts_in_which_hdf5_would_search_without_end_is_refused(tmp_path):
     """Found by fuzzing: an object of size 0, after which HDF5 never finds the next one."""
     first = endless_texts(tmp_path / "x.nc").read_bytes().index(b"GCOL")
@@ -90,6 +112,7 @@ def test_a_file_of_more_than_a_gigabyte_is_read(tmp_path):
         assert dataset["stimulus_value"][-1] == 1
 
 
+@pytest.mark.hostile("NetCDF", "a file of a run that would be refused when it is read again", "not written")
 def test_what_could_not_be_read_again_is_not_written(tmp_path):
     zeros = xr.Dataset({"stimulus_value": (("stimulus", "sample"), np.zeros((20, 2 * 10**7), "i1"))})
     provenance = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3, "inputs": []}
@@ -98,6 +121,7 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.hostile("dimensions that do not fit their …")
 def test_a_file_from_outside_that_crashes_its_reader_is_named(tmp_path, monkeypatch):
     xr.Dataset({"response": ("stimulus", [1.0])}).to_netcdf(tmp_path / "x.nc")
     monkeypatch.setattr(files, "_load", lambda _: os.abort())
@@ -105,6 +129,7 @@ def test_a_file_from_outside_that_crashes_its_reader_is_named(tmp_path, monkeypa
         files.load_foreign(tmp_path / "x.nc")
 
 
+@pytest.mark.hostile("NetCDF 3, or no NetCDF at all")
 def test_a_file_of_classic_netcdf_is_refused_in_one_sentence(tmp_path):
     with netCDF4.Dataset(tmp_path / "x.nc", "w", format="NETCDF3_CLASSIC") as file:
         file.createDimension("a", 3)
@@ -112,6 +137,9 @@ def test_a_file_of_classic_netcdf_is_refused_in_one_sentence(tmp_path):
         files.load(tmp_path / "x.nc")
 
 
+@pytest.mark.hostile("external storage, virtual …")
+@pytest.mark.hostile("8 kB that ask for 60 GB; a gigabyte …")
+@pytest.mark.hostile("dimensions that do not fit their …")
 def test_hostile_responses_of_brains_are_named_before_the_first_job(tmp_path):
     path = made(external_storage, tmp_path)
     brain = {"models": "generation", "dataset": "imagenet_photographs", "responses": str(path)}

@@ -1,4 +1,4 @@
-"""Hostile and broken input that other tests do not cover; docs/hostile.md names the test of each kind."""
+"""Hostile and broken input that other tests do not cover; the marks `hostile` make the reference page of all of it."""
 
 import contextlib
 import hashlib
@@ -88,6 +88,11 @@ def fetch(url, folder, **facts):
     return retrieve.obtain({"url": url, "sha256": SHA256} | facts, folder, None)
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "bytes that do not match the hash; an HTML page; too many or too few bytes",
+    "refused, not kept",
+)
 @pytest.mark.parametrize("kind", ["page", "more", "few"])
 def test_other_bytes_than_the_hash_s_are_refused_and_not_kept(server, tmp_path, kind):
     with pytest.raises(OSError, match=f"{kind}: the received file has SHA-256 .*, expected {SHA256}. It was deleted"):
@@ -103,6 +108,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(server, tmp_path, m
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.hostile("an implausible size, or a transfer …")
 def test_a_server_that_never_ends_does_not_fill_the_disk(server, tmp_path, monkeypatch):
     """Neither the registry nor the reply gives a size, and the disk has 100 MB of free space."""
     room = 2**28 + 10**8
@@ -115,6 +121,7 @@ def test_a_server_that_never_ends_does_not_fill_the_disk(server, tmp_path, monke
     assert taken() < 2.5e8
 
 
+@pytest.mark.hostile("Servers and mirrors", "a redirect to a file", "not followed")
 def test_a_redirect_to_a_file_is_not_followed(server, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(CONTENT)
@@ -122,6 +129,11 @@ def test_a_redirect_to_a_file_is_not_followed(server, tmp_path):
         fetch(f"{server}/to:file://{secret}", tmp_path / "store")
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "a redirect to another host",
+    "followed without the user's login at the hub; the hash is checked",
+)
 def test_a_redirect_to_another_host_is_followed_and_its_bytes_are_judged_by_their_hash(server, tmp_path):
     elsewhere = server.replace("127.0.0.1", "localhost")
     assert fetch(f"{server}/to:{elsewhere}/right", tmp_path / "one").read_bytes() == CONTENT
@@ -134,6 +146,12 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    "YAML whose aliases explode or contain themselves, or nested without end",
+    "refused in less than ten seconds",
+)
+@pytest.mark.hostile("Configuration", "YAML that names Python objects; no text at all", "refused")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -155,6 +173,7 @@ def test_a_registry_that_would_explode_run_or_be_misread_is_refused(tmp_path, te
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.hostile("YAML that names Python objects …")
 def test_a_registry_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "registry.yaml"
     path.write_bytes(b"\xff\xfe\xfa")
@@ -162,6 +181,7 @@ def test_a_registry_that_is_no_text_is_refused(tmp_path):
         config_read.read_registry(path, "models")
 
 
+@pytest.mark.hostile("YAML whose aliases explode …")
 def test_a_configuration_that_would_explode_is_refused():
     import yaml
 
@@ -170,6 +190,11 @@ def test_a_configuration_that_would_explode_is_refused():
         merge_defaults(given)
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    "names with `..`, `/`, spaces, quotes, other letters, more than 100 signs, line breaks",
+    "refused: they name files",
+)
 @pytest.mark.parametrize("name", ["..", "a/b", "a b", 'a"b', "a'b", "ümlaut", "x" * 101, ".hidden", "-rf", "", "a\nb"])
 def test_names_that_would_be_bad_files_are_refused(tmp_path, name):
     import yaml
@@ -181,12 +206,18 @@ def test_names_that_would_be_bad_files_are_refused(tmp_path, name):
         config_read.read_registry(path, "datasets")
 
 
+@pytest.mark.hostile("names with `..`, `/`, spaces …")
 @pytest.mark.parametrize("name", ["..", "a/b", "a b", "x" * 101, ""])
 def test_a_run_s_name_that_would_be_a_bad_folder_is_refused(name):
     with pytest.raises(ConfigurationError, match=r"run: .* names a folder"):
         config.make_plan(merge_defaults({"run": name}))
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a pickle of a few bytes that makes its reader take gigabytes or years (memo, bytearray, tuples that are twice the one before)",
+    "refused, or read without",
+)
 @pytest.mark.parametrize(
     "content",
     [
@@ -206,6 +237,11 @@ def test_a_pickle_that_asks_for_gigabytes_gets_none(content):
         tracemalloc.stop()
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a pickle that gives NumPy a wrong state, or changes one under its hands",
+    "refused: arrays are made after loading, of checked states",
+)
 @pytest.mark.parametrize(("said", "message"), WRONG_STATES)
 def test_a_pickle_that_gives_numpy_a_wrong_state_is_refused(said, message):
     """Some of these crash a process that unpickles them with NumPy alone."""
@@ -213,6 +249,8 @@ def test_a_pickle_that_gives_numpy_a_wrong_state_is_refused(said, message):
         pickles.read_pickle(io.BytesIO(pickle.dumps(said, protocol=4)))
 
 
+@pytest.mark.hostile("a pickle of a few bytes that …")
+@pytest.mark.hostile("a pickle that gives NumPy …")
 @pytest.mark.parametrize(("content", "message"), PROGRAMS)
 def test_a_pickle_that_would_break_its_reader_is_refused(content, message):
     """Most of these crash a process that reads them with Python's unpickler, or keep it busy for years."""
@@ -220,6 +258,7 @@ def test_a_pickle_that_would_break_its_reader_is_refused(content, message):
         pickles.read_pickle(io.BytesIO(b"\x80\x04" + content))
 
 
+@pytest.mark.hostile("a pickle of a few bytes that …")
 def test_a_pickle_of_many_arrays_of_one_list_is_refused():
     objects = ARRAY + b"(K\x01M\x10\x27\x85" + TYPE % b"|O" + b"\x89]\x94(" + b"N" * 10_000 + b"etb"
     again = ARRAY + b"(K\x01M\x10\x27\x85" + TYPE % b"|O" + b"\x89h\0tb"
@@ -227,12 +266,18 @@ def test_a_pickle_of_many_arrays_of_one_list_is_refused():
         pickles.read_pickle(io.BytesIO(b"\x80\x04](" + objects + again * 500 + b"e."))
 
 
+@pytest.mark.hostile("a pickle that changes the functions …")
 def test_what_is_nested_deeply_is_refused():
     for nested in (b"]" + b"]a" * 0 + b"\x85" * 10**5 + b".", ARRAY * 0 + b"]" * 10**5 + b"a" * (10**5 - 1) + b"."):
         with pytest.raises(ValueError, match="recursion"):
             pickles.read_pickle(io.BytesIO(b"\x80\x04" + nested))
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a pickle that changes the functions or classes that read it; nesting without end",
+    "refused",
+)
 @pytest.mark.parametrize(
     ("name", "unpickler"),
     [
@@ -260,6 +305,11 @@ class _Tensor:
         return torch._utils._rebuild_tensor_v2, (storage, 0, self.size, self.stride, False, OrderedDict())
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a tensor that is larger than its storage; modules that are parts of each other",
+    "refused",
+)
 @pytest.mark.parametrize(("size", "stride"), [((10**9,), (1,)), ((10**9,), (0,)), ((2,), (10**9,)), ((-1,), (1,))])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_tensor_that_is_larger_than_its_storage_is_refused(tmp_path, size, stride, zipped):
@@ -269,6 +319,9 @@ def test_a_tensor_that_is_larger_than_its_storage_is_refused(tmp_path, size, str
         read_weights(path, None, "")
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints", "a negated or conjugated view, whose stored values are others", "refused"
+)
 def test_a_negated_view_is_refused(tmp_path):
     """A negated view: its values are stored with the opposite sign."""
     torch.save({"a": torch.conj(torch.tensor([1 + 2j, 3 + 4j])).imag}, tmp_path / "x.pt")
@@ -285,6 +338,7 @@ def test_a_checkpoint_without_checksums_is_read(tmp_path):
     assert read_weights(tmp_path / "x.pt")["a"].tolist() == [0, 1, 2]
 
 
+@pytest.mark.hostile("a tensor that is larger than …")
 def test_modules_that_are_parts_of_each_other_without_end_are_refused():
     parts = [checkpoints.Placeholder() for _ in range(40)]
     for part, inner in zip(parts, [*parts[1:], parts[0]], strict=True):
@@ -307,6 +361,7 @@ def test_a_pickle_of_what_numpy_has_is_read_as_it_is(protocol):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.hostile("Pickles and checkpoints", "a checkpoint whose archive is compressed", "refused")
 def test_a_checkpoint_whose_archive_is_compressed_a_thousandfold_is_refused(tmp_path):
     path = tmp_path / "x.pt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -318,6 +373,11 @@ def test_a_checkpoint_whose_archive_is_compressed_a_thousandfold_is_refused(tmp_
         read_weights(path, None, "")
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a TorchScript archive that Python's zip reader does not see as one (zeros or another archive before or after it)",
+    "refused; its code is never compiled",
+)
 @pytest.mark.parametrize("change", ["zeros after it", "another archive after it", "another archive before it"])
 def test_a_torchscript_archive_in_disguise_is_never_compiled(tmp_path, monkeypatch, change):
     """PyTorch recognizes an archive by its first bytes, Python by its last ones."""
@@ -342,6 +402,11 @@ def test_a_torchscript_archive_in_disguise_is_never_compiled(tmp_path, monkeypat
         read_weights(tmp_path / "x.pt")
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "PyTorch's format before 2017, a tar archive with links or pipes",
+    "refused, not unpacked",
+)
 def test_pytorch_s_oldest_format_is_refused_before_it_is_unpacked(tmp_path):
     """A hard link in such a tar archive changed the mode of a file outside, and a pipe blocked the reader forever."""
     outside = tmp_path / "outside"
@@ -358,6 +423,11 @@ def test_pytorch_s_oldest_format_is_refused_before_it_is_unpacked(tmp_path):
     assert outside.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.hostile(
+    "Stimuli",
+    "EPS or another format with a program behind it, called `.png`",
+    "refused; only PNG, JPEG, TIFF, WebP, BMP and GIF are opened",
+)
 def test_an_image_file_starts_no_other_program(tmp_path, monkeypatch):
     """Pillow passes EPS files to Ghostscript, whatever their name."""
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
@@ -370,6 +440,7 @@ def test_an_image_file_starts_no_other_program(tmp_path, monkeypatch):
         plain_picture("boat", tmp_path / "x.png", 64)
 
 
+@pytest.mark.hostile("weights with NaN or infinity …")
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("kind", ["bias", "running_var"])
 def test_nan_and_infinity_anywhere_in_weights_are_named(tmp_path, value, kind):
@@ -382,6 +453,7 @@ def test_nan_and_infinity_anywhere_in_weights_are_named(tmp_path, value, kind):
         read_weights(tmp_path / "x.pt", None, "")
 
 
+@pytest.mark.hostile("Stimuli", "an image of 1 pixel, or of one colour", "refused: it shows nothing")
 def test_an_image_of_one_pixel_is_refused_and_a_small_one_is_noted(tmp_path, caplog):
     row = {"stimulus": "x", "category": "c", "label": "c", "speaker": "", "split": "test", "file": "x.png"}
     Image.new("RGB", (1, 1), "red").save(tmp_path / "x.png")
@@ -392,6 +464,7 @@ def test_an_image_of_one_pixel_is_refused_and_a_small_one_is_noted(tmp_path, cap
     assert "2 × 2 pixels, enlarged to 8 × 8" in caplog.text
 
 
+@pytest.mark.hostile("Stimuli", "an image of more than 67 million pixels", "refused before it is unpacked")
 def test_an_image_of_thirty_thousand_pixels_a_side_is_refused_before_it_is_unpacked(tmp_path):
     Image.new("1", (30_000, 30_000)).save(tmp_path / "x.png")
     tracemalloc.start()

@@ -30,6 +30,7 @@ def test_a_call_gives_what_the_function_gives_and_raises_what_it_raises():
         call_isolated(divmod, 1, 0)
 
 
+@pytest.mark.hostile("a file on which HDF5 crashes …")
 def test_a_call_that_crashes_or_ends_its_process_is_named():
     with pytest.raises(ReaderEndedError, match=r"its reader ended its process \(SIGSEGV\)"):
         call_isolated(ctypes.string_at, 0)
@@ -37,11 +38,13 @@ def test_a_call_that_crashes_or_ends_its_process_is_named():
         call_isolated(os._exit, 3)
 
 
+@pytest.mark.hostile("a file on which HDF5 crashes …")
 def test_a_call_that_does_not_end_is_ended():
     with pytest.raises(ReaderEndedError, match=r"did not end within 0\.2 s"):
         call_isolated(time.sleep, 60, timeout_s=0.2)
 
 
+@pytest.mark.hostile("a file on which HDF5 crashes …")
 def test_a_call_that_takes_more_memory_than_it_may_is_an_error():
     with pytest.raises(MemoryError):
         call_isolated(bytes, 2**31)
@@ -59,12 +62,22 @@ def test_arrays_of_an_answer_arrive_as_they_are():
     arrived["numbers"][0] = 1
 
 
+@pytest.mark.hostile(
+    "Any file that a compiled library reads",
+    "arrays that share memory, and would take gigabytes once each has its own",
+    "refused",
+)
 def test_arrays_that_are_small_only_because_they_share_memory_do_not_arrive():
     zeros = np.zeros(10**7, "u1")
     with pytest.raises(MemoryError):
         call_isolated(lambda: [zeros[n:] for n in range(200)])
 
 
+@pytest.mark.hostile(
+    "Any file that a compiled library reads",
+    "a file whose reader does not end, or takes too much memory",
+    "refused by name",
+)
 def test_a_file_whose_reader_ends_is_named(tmp_path):
     def read(path):
         match path.name:

@@ -47,6 +47,11 @@ def test_every_public_file_is_what_scipy_reads(mirror):
             np.testing.assert_array_equal(values, wanted[name])
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a `.mat` file of gigabytes, or that unpacks to gigabytes, or says it has billions of texts",
+    "refused",
+)
 @pytest.mark.parametrize(
     ("content", "message"),
     [

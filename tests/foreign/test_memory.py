@@ -352,6 +352,50 @@ HOSTILE = {
 }
 
 
+@pytest.mark.hostile("a `.mat` file of gigabytes …")
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a checkpoint whose directory has one record under many names, or whose tensors declare more bytes than are there",
+    "refused before any value is read",
+)
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a zip directory, a name, a frame or bytes of gigabytes in a checkpoint; a storage whose name is nested tuples; a packed tar in a checkpoint's place",
+    "refused before it is read",
+)
+@pytest.mark.hostile(
+    "Pickles and checkpoints", "an object after gigabytes of tensors", "refused before the tensors are read"
+)
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a pickle of many opcodes, many names, long scalars, or texts of wide letters",
+    "refused at a limit for each",
+)
+@pytest.mark.hostile(
+    "Archives",
+    "names, PAX or GNU headers, maps of sparse files of more than a megabyte; a header that every member copies",
+    "refused before they are read",
+)
+@pytest.mark.hostile(
+    "Archives",
+    "an archive that is compressed with xz, whose reader takes as much memory as the file asks for",
+    "refused",
+)
+@pytest.mark.hostile("Configuration", "YAML of more than four million letters", "refused before it is parsed")
+@pytest.mark.hostile("an image of more than 67 million …")
+@pytest.mark.hostile(
+    "Stimuli",
+    "a PNG file with packed texts (`zTXt`) that unpack to gigabytes; an image file of more than 134 MB, such as a TIFF with a tag of gigabytes",
+    "refused by name",
+)
+@pytest.mark.hostile(
+    "Stimuli",
+    "a sound of more than 34 million samples over all channels, or after resampling; a sampling rate outside 100 to 1,000,000 Hz",
+    "refused before it is read or resampled",
+)
+@pytest.mark.hostile(
+    "Stimuli", "a table of more than two million rows, 1000 columns, 17 million cells or 134 MB", "refused"
+)
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
 def test_a_refused_file_takes_less_than_two_gigabytes_and_is_named(tmp_path, make):
     (function, error, arguments), message = HOSTILE[make]

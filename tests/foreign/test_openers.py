@@ -120,6 +120,11 @@ def test_every_function_that_opens_a_file_is_listed():
     assert sorted(set(opening_functions())) == sorted(ISOLATED | DIRECT.keys())
 
 
+@pytest.mark.hostile(
+    "Any file that a compiled library reads",
+    "a file that crashes its reader",
+    "refused by name, among the other files of a data set",
+)
 @pytest.mark.parametrize("name", sorted(READERS.keys() - TEXT))
 def test_a_reader_that_ends_its_process_is_a_refusal_that_names_the_file(name, tmp_path, monkeypatch):
     make, read, error = READERS[name]
@@ -139,6 +144,16 @@ def test_exported_stimuli_are_read_without_another_process(tmp_path, monkeypatch
     assert read_exported_sound(tmp_path / "x.wav").shape == (100,)
 
 
+@pytest.mark.hostile(
+    "Any file that a compiled library reads",
+    "a file that ended the reader of an earlier version",
+    "refused; fuzzing begins with these files (`foreign/seeds.py`)",
+)
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a checkpoint of quantized or other numbers that no network of this workflow has",
+    "refused by the name of the type: PyTorch crashes where it reads them",
+)
 @pytest.mark.parametrize("name", ["mat", "checkpoint, zip", "checkpoint, TorchScript", "netcdf"])
 def test_a_file_that_ended_an_earlier_reader_is_refused(name, tmp_path):
     _, read, error = READERS[name]

@@ -57,6 +57,11 @@ def test_the_same_answers_in_any_form_and_in_several_files_count_once(design, tm
     assert {len(steps) for steps in wanted.given.values()} == {2 + design.sizes["trial"]}
 
 
+@pytest.mark.hostile(
+    "Answers of participants",
+    "a page that claims that an answer is right",
+    "ignored: the design has the right answers (except those of the headphone check, which only the page has)",
+)
 def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_path):
     """For humans and model, compared with explicit counting."""
     rng = np.random.default_rng(1)
@@ -147,6 +152,11 @@ def test_a_participant_who_fails_a_check_is_excluded_and_counted_once(design, re
     assert found["participant"].values.tolist() == ["good", "better", "mistaught", "inattentive"]
 
 
+@pytest.mark.hostile(
+    "Answers of participants",
+    'answers of a participant who has not answered "yes" to the consent form',
+    "not used: a file with such participants only is set aside with the reason, in other files the rows are",
+)
 @pytest.mark.parametrize("consent", [None, "no", "perhaps"])
 def test_answers_without_a_yes_to_consent_are_set_aside_with_their_file(design, tmp_path, caplog, consent):
     """Such files come from a changed page, or from a server that accepted answers after a no."""
@@ -218,6 +228,7 @@ def test_recognition_models_are_averaged_over_the_metamers_that_were_shown(desig
     assert judged["proportion_correct"][1] == pytest.approx(wanted)
 
 
+@pytest.mark.hostile("a row with any value in any field …")
 @pytest.mark.parametrize(
     ("step", "values", "complaint"),
     [
@@ -261,6 +272,10 @@ def test_a_row_that_does_not_fit_the_design_is_set_aside_with_file_and_row(
     assert re.match(rf".*answers\{ending}: row {number}: {complaint}", message)
 
 
+@pytest.mark.hostile("a row with any value in any field …")
+@pytest.mark.hostile(
+    "Answers of participants", "a row that is cut off or cannot be parsed, among others", "set aside and counted"
+)
 @pytest.mark.parametrize(("field", "text"), CASES, ids=NAMES)
 def test_any_value_of_any_field_is_set_aside_and_the_others_count(design, tmp_path, field, text):
     """In a JSON array, as an older server exported it, and on a separate line, as in JATOS files."""
@@ -275,6 +290,7 @@ def test_any_value_of_any_field_is_set_aside_and_the_others_count(design, tmp_pa
         assert answers.given["p1"].keys() == wanted
 
 
+@pytest.mark.hostile("a row with any value in any field …")
 def test_a_participant_with_a_row_set_aside_is_unfinished_and_the_analysis_goes_on(design, recognition, tmp_path):
     """Three invalid rows that once stopped the analysis, each in the file of another participant."""
     people = {name: rows_of(design, name, order) for order, name in enumerate(("p0", "p1", "p2", "p3", "p4"))}
@@ -314,6 +330,11 @@ def hostile_files(design, folder):
     }
 
 
+@pytest.mark.hostile(
+    "Answers of participants",
+    "any bytes in a file's place, a file that is cut or damaged as a whole, a file of another design",
+    "the file is set aside with its name and the reason, and counted; only when no answer is left the analysis ends",
+)
 def test_a_file_without_any_usable_row_is_set_aside_and_the_analysis_goes_on(design, recognition, tmp_path, caplog):
     good = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n)) for n in range(2)]
     reasons = hostile_files(design, tmp_path)
@@ -332,6 +353,7 @@ def test_a_file_without_any_usable_row_is_set_aside_and_the_analysis_goes_on(des
         own_participants_dataset(answers, design, STAGES, recognition, AT_LEAST)
 
 
+@pytest.mark.hostile("any bytes in a file's place …")
 def test_where_no_answer_is_left_the_files_are_named(design, tmp_path):
     reasons = hostile_files(design, tmp_path)
     write(tmp_path / "bad.json", [row | {"answer": 1} for row in rows_of(design, "p1", 1) if "step" in row])
@@ -342,6 +364,7 @@ def test_where_no_answer_is_left_the_files_are_named(design, tmp_path):
     assert str(error.value).endswith("and 3 more files")
 
 
+@pytest.mark.hostile("any bytes in a file's place …")
 def test_files_of_another_design_alone_stop(design, tmp_path):
     rows = [row | {"design": "d1"} for row in rows_of(design, "p1", 1)]
     for path in (write(tmp_path / "a.json", rows), write(tmp_path / "a.csv", rows)):
@@ -349,6 +372,7 @@ def test_files_of_another_design_alone_stop(design, tmp_path):
             read_answers([path], design, CATEGORIES)
 
 
+@pytest.mark.hostile("a row that is cut off or cannot …")
 def test_a_table_that_breaks_off_or_has_more_cells_keeps_its_other_rows(design, tmp_path):
     rows = rows_of(design, "p1", 1)
     lines = write(tmp_path / "a.csv", rows).read_text().splitlines()
@@ -371,6 +395,7 @@ def test_many_rows_that_are_set_aside_do_not_flood_the_log(design, tmp_path, cap
     assert caplog.messages[-1].endswith("a.json: 4900 more rows are set aside")
 
 
+@pytest.mark.hostile("any bytes in a file's place …")
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
@@ -420,6 +445,11 @@ def test_a_file_that_is_too_large_is_not_read_whole(design, tmp_path, monkeypatc
     assert read_answers([tmp_path / "a.json", good], design, CATEGORIES).files_set_aside == 1
 
 
+@pytest.mark.hostile(
+    "Answers of participants",
+    "answers that contradict each other, two participants with one name",
+    "set aside and counted; none of them is used",
+)
 def test_two_answers_to_one_step_do_not_count(design, tmp_path, caplog):
     rows = rows_of(design, "p1", 1)
     paths = [write(tmp_path / "a.json", changed(rows, "trial-3", answer="a"))]
@@ -434,6 +464,9 @@ def test_two_answers_to_one_step_do_not_count(design, tmp_path, caplog):
     ]
 
 
+@pytest.mark.hostile(
+    "Answers of participants", "an answer that is repeated after a reload", "counts once, as given after a reload"
+)
 def test_rows_that_differ_in_the_reload_only_are_one_answer(design, tmp_path, caplog):
     """A page that was reloaded can send an answer again."""
     rows = changed(rows_of(design, "p1", 1), "trial-3", answer="a", already=False)
@@ -461,6 +494,7 @@ def test_of_three_rows_each_answer_is_named_once(design, tmp_path, caplog):
     assert all("trial-3 of participant 'p1' has the answers 'a' and 'b'." in message for message in caplog.messages)
 
 
+@pytest.mark.hostile("answers that contradict each …")
 def test_two_targets_of_one_tone_contradict_each_other(design, tmp_path, caplog):
     """The target decides whether the answer is correct, and only the page knows it."""
     rows = rows_of(design, "p1", 1)
@@ -472,6 +506,7 @@ def test_two_targets_of_one_tone_contradict_each_other(design, tmp_path, caplog)
     assert "has the answers '2' (target '2') and '2' (target '3')" in caplog.text
 
 
+@pytest.mark.hostile("answers that contradict each …")
 def test_two_participants_with_one_name_do_not_count(design, tmp_path, caplog):
     paths = [write(tmp_path / f"{order}.json", rows_of(design, "p1", order)) for order in (1, 2)]
     paths += [write(tmp_path / "other.json", rows_of(design, "p2", 3))]
@@ -485,6 +520,7 @@ def test_two_participants_with_one_name_do_not_count(design, tmp_path, caplog):
     )
 
 
+@pytest.mark.hostile("any bytes in a file's place …")
 @given(st.binary(max_size=300), st.sampled_from([".csv", ".json", ".txt"]))
 @settings(deadline=None, max_examples=150)
 def test_any_bytes_are_read_or_refused(design, tmp_path_factory, content, ending):
@@ -506,6 +542,7 @@ KEYS = st.sampled_from(["participant", "order", "design", "step", "answer", "exh
 
 
 # Without the row of consent (1), the whole file is set aside.
+@pytest.mark.hostile("a row with any value in any field …")
 @given(st.integers(0, 15).filter(lambda place: place != 1), st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=150)
 def test_any_values_in_a_row_are_an_answer_or_set_aside(design, tmp_path_factory, place, values):

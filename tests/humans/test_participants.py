@@ -108,6 +108,9 @@ class RunsCode:
         return self.call
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints", "a pickle that calls a function", "refused by name; nothing is imported or run"
+)
 @pytest.mark.parametrize(
     "function",
     [os.system, eval, getattr, print, np.load, np.testing.assert_equal, pickle.loads],
@@ -121,6 +124,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(tmp_path, func
     assert not marker.exists()
 
 
+@pytest.mark.hostile("Pickles and checkpoints", "a pickle that follows attributes of NumPy to `os`", "refused")
 @pytest.mark.parametrize("name", ["ndarray.__class__", "f2py.os.system", "_core.multiarray.scalar", "loadtxt"])
 def test_a_pickle_cannot_reach_further_through_numpy(name):
     # protocol 4 lets a pickle follow attributes: numpy -> f2py -> os -> system

@@ -199,6 +199,31 @@ FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "an entry that was edited, or forged with a right hash: better values, missing or infinite ones, others than follow from its curve",
+    "refused with the variable, what was found and what is wanted",
+)
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "HTML, control characters, text that runs backwards, a script as an address",
+    "refused; the pages escape all texts in addition",
+)
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "half characters, reversed text or many levels in the registry's entry",
+    "refused; the site is made from the other entries",
+)
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "names of models, stages, datasets or the run's files that no registry has: a letter of another alphabet, `../../x`, `[a](javascript:…)`, `=cmd|`",
+    "refused, with the rule of the registry",
+)
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "a name that shows nothing, has a pile of accents, or is that of a published model; an address with another alphabet or a user",
+    "refused",
+)
 @pytest.mark.parametrize(("forge", "message"), FORGED.values(), ids=FORGED)
 def test_a_forged_entry_is_refused_although_its_hash_is_right(forge, message):
     found = faults_of(forge(entry("ear")))
@@ -241,6 +266,7 @@ def second_group(made: xr.Dataset) -> xr.Dataset:
     return xr.concat([made, other], "item", data_vars="minimal")
 
 
+@pytest.mark.hostile("a name that shows nothing …")
 @pytest.mark.parametrize(
     "sign", "\u3164\u2800\u115f\ufe0f\u034f\u17b4\u00ad\u200b\u2060\U000e0100\U000e0041\u202f\u200a"
 )
@@ -275,6 +301,12 @@ MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.hostile("an entry that was edited …")
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "values of a measured entry that do not fit each other, or do not follow from the answers of its run",
+    "refused",
+)
 @pytest.mark.parametrize(("forge", "message"), MEASURED.values(), ids=MEASURED)
 def test_a_forged_measurement_is_refused_although_its_hash_is_right(forge, message):
     found = faults_of(forge(entry("eye", OWN_PARTICIPANTS)))
@@ -340,11 +372,15 @@ def test_other_units_are_named(tmp_path):
     assert [re.sub("^.*nc: ", "", fault) for fault in found] == ["recognizability: found units '%'; wanted '1'"]
 
 
+@pytest.mark.hostile("attributes that are arrays …")
 def test_units_that_are_numbers_are_named(tmp_path):
     (found,) = edited(tmp_path, lambda file: file["recognizability"].setncattr("units", np.array([1.0, 2.0])))
     assert re.search(r"recognizability: found units '\[1\. 2\.\]'; wanted '1'", found)
 
 
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard", "attributes that are arrays or unknown, texts of bytes", "refused in one line"
+)
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -370,6 +406,7 @@ def test_an_attribute_that_no_run_writes_is_named(edit, message, tmp_path):
     assert re.search(rf"nc: {message}", found)
 
 
+@pytest.mark.hostile("attributes that are arrays …")
 @pytest.mark.parametrize("name", ["creator_email", "generation_model", "passes_up_to"])
 def test_a_text_of_bytes_is_refused(name, tmp_path):
     path = write(entry("ear").drop_vars(name), tmp_path, "bytes.nc")
@@ -381,6 +418,7 @@ def test_a_text_of_bytes_is_refused(name, tmp_path):
     )
 
 
+@pytest.mark.hostile("an entry that was edited …")
 def test_an_entry_that_was_edited_in_place_has_another_hash_and_another_name(tmp_path):
     def edit(file: netCDF4.Dataset) -> None:
         file["creator_name"][...] = "another"
@@ -391,6 +429,7 @@ def test_an_entry_that_was_edited_in_place_has_another_hash_and_another_name(tmp
     assert re.search(r"file: found the name 'ear\.\w{12}\.nc'; wanted ear\.\w{12}\.nc, which follows", name)
 
 
+@pytest.mark.hostile("an entry that was edited …")
 def test_a_hidden_scale_of_a_variable_counts_as_an_edit(tmp_path):
     """``scale_factor`` changes values when a file is read."""
     found = edited(tmp_path, lambda file: file["recognizability"].setncattr("scale_factor", 0.5))
@@ -443,6 +482,11 @@ def classic(path: Path) -> None:
     xr.Dataset({"guessing": 0.5}).to_netcdf(path, format="NETCDF3_CLASSIC", engine="scipy")
 
 
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "a link, a pipe, a large or truncated file, a few kilobytes that declare gigabytes",
+    "refused in one line",
+)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -467,6 +511,7 @@ def test_a_file_that_no_run_has_written_is_refused_in_one_line(make, message, tm
     assert re.search(message, found)
 
 
+@pytest.mark.hostile("a link, a pipe, a large or truncated …")
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_file_is_refused(kept, tmp_path):
     path = write(entry("ear"), tmp_path)
@@ -475,6 +520,7 @@ def test_a_truncated_file_is_refused(kept, tmp_path):
         read_entry(path)
 
 
+@pytest.mark.hostile("a link, a pipe, a large or truncated …")
 @pytest.mark.parametrize("seed", range(5))
 def test_a_file_with_flipped_bits_is_refused_or_unchanged(seed, tmp_path):
     """Bits in attributes do not count: nothing of them is shown."""
@@ -520,6 +566,11 @@ def test_the_same_metamers_under_another_name_are_a_duplicate(folder):
     )
 
 
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "the metamers of another entry, with a made-up file of metamers next to them; two such entries that were merged at the same time",
+    "refused; the site leaves out the second",
+)
 def test_a_made_up_file_of_metamers_does_not_hide_a_duplicate():
     first = entry("ear")
     more = first.isel(item=first["item_kind"].values == "metamers")
@@ -529,6 +580,7 @@ def test_a_made_up_file_of_metamers_does_not_hide_a_duplicate():
     assert len(duplicate_faults(both, {"first": first})) == 1
 
 
+@pytest.mark.hostile("the metamers of another entry …")
 def test_of_two_entries_that_were_merged_at_the_same_time_the_site_has_the_first(folder):
     other = write(entry("ear").assign(creator_name="Somebody else"), folder)
     names = sorted([other.name, file_name(entry("ear"))])
@@ -616,6 +668,12 @@ def moved_entry(top: Path) -> None:
     (top / "entries" / name).rename(top / "entries" / f"new_{name}")
 
 
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard", "line breaks in the name of a file", "refused, and shown as escapes"
+)
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard", "a pull request that changes anything else", "refused with the list of changes"
+)
 @pytest.mark.parametrize(
     ("change", "found"),
     [
@@ -641,6 +699,7 @@ def test_any_other_change_is_refused(repository, change, found):
         added_entry("main", repository / "entries")
 
 
+@pytest.mark.hostile("a pull request that changes …")
 @pytest.mark.parametrize("base", ["none", "--output=here", ""])
 def test_a_commit_that_is_none_is_said(repository, base):
     with pytest.raises(ValueError, match="Git cannot compare it with HEAD"):
@@ -698,6 +757,7 @@ def test_a_measured_entry_has_the_values_that_follow_from_the_answers(measured_r
     assert run_faults(measured_run[1], measured_run[0], published()) == ([], [])
 
 
+@pytest.mark.hostile("values of a measured entry …")
 @pytest.mark.parametrize(
     ("change", "variables"),
     [
@@ -759,6 +819,11 @@ OUTSIDE += ["results/tiny/", "results/tiny/.", "results/tiny/link", "results/tin
 OUTSIDE += ["results/tiny/pipe", "results/tiny//dev/zero", "results/tiny/stimuli/ear.nc/x", "a\0b"]
 
 
+@pytest.mark.hostile(
+    "Entries of a shared leaderboard",
+    "names of files that lead out of the run's folder (`..`, `//etc/hostname`, links), or to a pipe or device",
+    "not read: named as missing or as not compared",
+)
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_no_name_leads_out_of_the_folders_that_are_compared(run, name, tmp_path, monkeypatch):
     """Nothing is read there: such files are named as not compared, or as missing."""
@@ -810,6 +875,7 @@ def test_the_command_says_that_nothing_is_wrong_or_names_every_fault(folder, run
     assert "fingerprint: found no file" in called(capsys, "check-entry", path, "--run", run[0])[1]
 
 
+@pytest.mark.hostile("line breaks in the name of a file")
 def test_line_breaks_of_a_name_reach_no_line_of_the_log(tmp_path, capsys):
     path = write(entry("ear"), tmp_path).rename(tmp_path / "a\n::error::b\u2028.nc")
     (tmp_path / "none\n::error::.nc").write_text("none")

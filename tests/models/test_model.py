@@ -314,6 +314,9 @@ class TestWeights:
         entry["weights"] = {"path": "w.pth", "keys": "order"}
         torch.testing.assert_close(load(entry, tmp_path / "w.pth").network.state_dict(), state)
 
+    @pytest.mark.hostile(
+        "Pickles and checkpoints", "weights with NaN or infinity, buffers included", "refused by the tensor's name"
+    )
     @pytest.mark.parametrize(
         ("change", "keys", "message"),
         [

@@ -260,6 +260,11 @@ def test_objects_of_programs_that_are_not_here_do_no_harm(small, zipped, tmp_pat
     torch.testing.assert_close(found, dict(small.state_dict()))
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a checkpoint with objects or code in addition to its weights",
+    "code of this workflow reads the tensors, and nothing else is built; `torch.load` is not called",
+)
 @pytest.mark.parametrize("zipped", [True, False])
 def test_code_beside_the_weights_is_not_run_and_among_them_is_refused(small, zipped, tmp_path):
     class Hostile:
@@ -275,6 +280,7 @@ def test_code_beside_the_weights_is_not_run_and_among_them_is_refused(small, zip
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.hostile("Pickles and checkpoints", "a TorchScript archive", "its tensors are read, its code is not")
 @pytest.mark.parametrize("half", [True, False])
 def test_tensors_of_a_torchscript_archive_are_read_without_its_code(small, half, tmp_path):
     network = nn.Sequential(OrderedDict(visual=small.half() if half else small, text=nn.Linear(2, 2)))

@@ -142,6 +142,11 @@ def changed_config(folder, **changes):
     return json.dumps({key: value for key, value in content.items() if value is not None}).encode()
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "a repository of transformers with code of its own, or settings that would run other code",
+    "not run: a network that the library itself does not have is refused, and such settings are left out",
+)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -184,6 +189,11 @@ def test_a_repository_without_a_file_is_an_error(files, message, server, tmp_pat
         describe({"transformers": "lab/net"})
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "an extractor of transformers with values of another type or out of range",
+    "refused with a sentence that names the file",
+)
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
@@ -218,6 +228,7 @@ def test_a_gated_repository_says_how_to_get_access(server, tmp_path, monkeypatch
         describe({"transformers": "lab/net"})
 
 
+@pytest.mark.hostile("a repository of transformers …")
 def test_settings_that_run_other_code_are_not_kept(server, tmp_path):
     folder = saved("dinov2", tmp_path / "saved")
     hostile = {

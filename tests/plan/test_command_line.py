@@ -10,6 +10,11 @@ from metamers.plan import command_line
 pytestmark = pytest.mark.usefixtures("in_the_repository")
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    "a file of the configuration that is missing, a folder, binary, empty, a list, or indented with tabs; `--config` (also `-C`, `-nC`) with a dotted key, no key, no value, or a repeated key in its value",
+    "one sentence, no traceback, where Snakemake takes the workflow's profile",
+)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -30,6 +35,11 @@ def test_a_configuration_file_that_cannot_be_used_is_named_in_one_line(tmp_path,
         command_line.check(["humans", "-n", "--configfile", str(path), "--cores", "2"])
 
 
+@pytest.mark.hostile(
+    "Configuration",
+    "a number of more than 32 characters in a file of the configuration (`0xfff…` of 5000 digits, which Python does not write into a message; `1:59:59…`, which takes it a long time)",
+    "refused with the file and line, before it is converted",
+)
 @pytest.mark.parametrize(
     "number",
     [
@@ -61,6 +71,7 @@ def test_a_folder_is_no_configuration_file(tmp_path):
         command_line.check([f"--configfile={tmp_path}"])
 
 
+@pytest.mark.hostile("a file of the configuration …")
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -91,6 +102,9 @@ def test_a_target_after_a_configuration_file_is_not_taken_for_one(target):
     command_line.check(["--cores", "2", "--configfile", "config/paper.yaml", "--", target])
 
 
+@pytest.mark.hostile(
+    "Configuration", "`--configfile` without a file, or an option that does not exist", "Snakemake's own message"
+)
 @pytest.mark.parametrize("arguments", [["--configfile"], ["-n", "--configfile", "--cores", "2"], ["--no-such-option"]])
 def test_an_option_that_snakemake_refuses_is_left_to_snakemake(arguments):
     command_line.check(arguments)

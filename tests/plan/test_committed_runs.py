@@ -84,6 +84,7 @@ def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_ju
     assert min(int(name.rpartition("_")[2]) for name in names) == 440
 
 
+@pytest.mark.hostile("steps, seeds, pairs, sizes …")
 def test_the_whole_study_is_within_the_bounds(root):
     study = merge_defaults(config_read.read_yaml(root / "config" / "paper.yaml"))
     study["null"]["pairs"] = 1_000_000  # more than the pairs of its 400 stimuli

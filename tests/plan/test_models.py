@@ -10,6 +10,8 @@ from metamers.plan.retrieved import collections
 from tests.configurations import change, with_registry
 
 
+@pytest.mark.hostile("Configuration", "an address without a hash", "refused: `sha256` is missing")
+@pytest.mark.hostile("names of models, stages, datasets or runs …")
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -75,6 +77,11 @@ def test_a_wrong_model_entry_is_named(settings, tmp_path, changed, message):
         config.make_plan(with_registry(settings, tmp_path, "models", changed))
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "safetensors with values of less than 8 bits (`F4`)",
+    "refused with the tensor's name, in a file of yours before the first job",
+)
 def test_weights_of_four_bits_are_named_before_the_first_job(settings, tmp_path):
     path = tmp_path / "weights.safetensors"
     header = b'{"a": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}, '

@@ -227,6 +227,7 @@ def test_names_of_pages_are_different_for_all_published_models():
     assert all(re.fullmatch(r"published-[a-z0-9-]+", name) for name in names)
 
 
+@pytest.mark.hostile("HTML, control characters …")
 def test_texts_with_markup_would_show_as_text(monkeypatch):
     """The check refuses them; the pages escape them in addition."""
     monkeypatch.setattr(leaderboard_site, "svg", lambda figure: b"")

@@ -296,6 +296,9 @@ def test_pages_load_only_what_lies_beside_them(pages):
         assert "default-src 'none'" in page
 
 
+@pytest.mark.hostile(
+    "Configuration", "labels and categories with HTML and scripts", "show as text; templates escape everything"
+)
 def test_labels_with_markup_show_as_text(page):
     assert HOSTILE not in page
     scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]

@@ -274,6 +274,11 @@ def test_a_transfer_of_the_hub_that_breaks_off_goes_on(wanted, server, tmp_path)
     assert obtain(wanted, tmp_path / "store", None).read_bytes() == WEIGHTS
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "published weights with another hash than the publisher states",
+    "not used; the message has both hashes",
+)
 def test_a_file_of_the_hub_with_another_hash_is_not_used(wanted, server, tmp_path):
     server.altered = True
     with pytest.raises(OSError, match=f"has SHA-256 .*, expected {SHA256}"):
@@ -298,6 +303,7 @@ def test_small_files_of_the_hub_are_checked_by_the_hash_of_git(server, tmp_path)
         obtain(item | {"git_sha1": "0" * 40}, tmp_path, None)
 
 
+@pytest.mark.hostile("published weights that have …")
 def test_a_branch_that_moved_after_the_lock_changes_nothing(wanted, server, repository, tmp_path):
     newer = safetensors.torch.save({"weight": torch.zeros(10)})
     moved = server.commit(repository, {"config.json": json.dumps(CONFIG).encode(), "model.safetensors": newer})
@@ -306,6 +312,11 @@ def test_a_branch_that_moved_after_the_lock_changes_nothing(wanted, server, repo
     assert describe({"hub": repository})["weights"]["revision"] == moved  # only without a lock file
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "published weights that have changed since the first retrieval",
+    "not used; the lock file has the hash of the first file, and the hub's commit",
+)
 def test_a_file_that_has_changed_since_it_was_locked_is_not_used(wanted, tmp_path):
     weights = read_lock(wanted["lock"]["path"])["mine"]["weights"]
     source = wanted["lock"]["source"]
@@ -368,6 +379,7 @@ def test_a_transfer_from_an_address_that_breaks_off_is_repeated(at_address, serv
     assert obtain(item, tmp_path / "store", None).read_bytes() == content
 
 
+@pytest.mark.hostile("published weights with another …")
 def test_a_file_from_an_address_with_another_hash_is_not_used(at_address, server, tmp_path):
     item, _ = at_address
     server.altered = True

@@ -74,6 +74,11 @@ def test_a_collection_is_laid_out_as_named(server, tmp_path):
     assert (tmp_path / "out" / "file.bin").samefile(tmp_path / "store" / SHA256)
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "a broken transfer",
+    "continued if a hash or a strong ETag says that the file is the same; else started again",
+)
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_broken_transfer_goes_on_where_the_server_allows(server, tmp_path, ranges):
     server.state |= {"breaks": 2, "ranges": ranges}
@@ -137,6 +142,7 @@ def test_a_mirror_stands_for_the_network(server, tmp_path):
     assert (tmp_path / "out" / "b.bin").read_bytes() == CONTENT
 
 
+@pytest.mark.hostile("Servers and mirrors", "a mirror with a missing or different file", "reported")
 @pytest.mark.parametrize(
     ("url", "sha256", "message"),
     [
@@ -186,6 +192,9 @@ def archive(server, **facts):
     return {"url": address(server, "a.tar"), "sha256": None} | facts
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors", "a file without a published hash", "fetched, but not used before you confirm its hash"
+)
 def test_a_file_without_a_published_hash_waits_for_somebody_to_vouch_for_it(server, tmp_path):
     target, store = tmp_path / "retrieved" / "a.tar", tmp_path / "store"
     server.state["breaks"] = 1
@@ -200,6 +209,11 @@ def test_a_file_without_a_published_hash_waits_for_somebody_to_vouch_for_it(serv
     assert target.samefile(store / SHA256)
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "an implausible size, or a transfer without end",
+    "stopped at twice the size in the registry, else at 69 GB; free space is checked before and during a transfer",
+)
 @pytest.mark.parametrize("size", [len(CONTENT) // 3, len(CONTENT) * 3])
 def test_a_file_of_an_implausible_size_is_refused(server, tmp_path, size):
     with pytest.raises(OSError, match=f"has {len(CONTENT)} bytes, but the registry says about {size}"):

@@ -138,6 +138,11 @@ def server(monkeypatch):
     httpd.server_close()
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "bytes, headers, redirects or replies `100 Continue` at long intervals or without end; silence",
+    "less than 64 KiB in a minute, counted from the connection on, is a broken transfer; five tries, and 24 hours for all of them",
+)
 @pytest.mark.parametrize("kind", ["interim", "headers_drip", "redirect_drips", "bytes_drip"])
 @pytest.mark.parametrize("fetch", [lambda url, store: download(url, store, {}), lambda url, _: RemoteArchive(url)])
 def test_a_server_that_is_too_slow_in_any_phase_is_given_up(server, tmp_path, monkeypatch, kind, fetch):
@@ -149,6 +154,7 @@ def test_a_server_that_is_too_slow_in_any_phase_is_given_up(server, tmp_path, mo
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.hostile("bytes, headers, redirects …")
 def test_a_server_that_sends_for_ever_is_given_up_at_the_deadline(server, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "DEADLINE_S", 0.36)
     with pytest.raises(OSError, match=r"it did not arrive within 0\.0001 hours; run again to continue"):
@@ -161,12 +167,19 @@ def test_a_deadline_ends_the_attempts_too(monkeypatch):
     assert list(transfer.attempts("a", time.monotonic())) == [0]
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "redirects with bodies of gigabytes, or without end",
+    "bodies are not read; at most ten are followed",
+)
 def test_the_bodies_of_redirects_are_not_read(server, tmp_path):
     assert download(f"{server.url}/redirect", tmp_path, {"sha256": SHA256}).read_bytes() == CONTENT
     time.sleep(0.2)
     assert server.sent < 2e7, "what the buffers of sockets hold"
 
 
+@pytest.mark.hostile("a file that changed or was cut between …")
+@pytest.mark.hostile("redirects with bodies of gigabytes …")
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -182,6 +195,7 @@ def test_a_file_that_cannot_be_accepted_is_named_and_not_kept(server, tmp_path, 
     assert {path.suffix for path in tmp_path.iterdir()} == {".lock"}
 
 
+@pytest.mark.hostile("an implausible size, or a transfer …")
 def test_a_file_without_end_is_stopped_at_the_maximum_size(server, tmp_path):
     with pytest.raises(OSError, match="has more than 1000000 bytes"):
         download(f"{server.url}/endless", tmp_path, {}, 1_000_000)
@@ -206,6 +220,7 @@ HALF = len(CONTENT) // 2
 WHOLE = len(CONTENT)
 
 
+@pytest.mark.hostile("a broken transfer")
 @pytest.mark.parametrize("known", [{}, {"sha256": SHA256}])
 @pytest.mark.parametrize("etag", ['"one"', 'W/"one"', None])
 def test_a_broken_transfer_goes_on_only_if_the_file_is_known_to_be_the_same(server, tmp_path, monkeypatch, known, etag):
@@ -219,6 +234,11 @@ def test_a_broken_transfer_goes_on_only_if_the_file_is_known_to_be_the_same(serv
     assert {path.suffix for path in tmp_path.iterdir()} == {".lock", ""}, "no part is left"
 
 
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "a file that changed or was cut between two parts; a reply without length, of a file without a hash",
+    "fetched anew; refused",
+)
 @pytest.mark.parametrize("heeds_if_range", [True, False])
 @pytest.mark.parametrize(
     ("other", "etag"),
@@ -256,6 +276,7 @@ def test_a_part_without_a_note_of_its_file_is_not_used_without_a_hash(server, tm
     assert download(url, tmp_path, {}).read_bytes() == CONTENT
 
 
+@pytest.mark.hostile("a file that changed or was cut between …")
 @pytest.mark.parametrize("second", [(OTHER, '"two"', WHOLE), (OTHER + b"more", '"one"', WHOLE)])
 def test_an_archive_that_changes_while_it_is_read_is_an_error(server, second):
     server.replies = [(CONTENT, '"one"', WHOLE), second]
@@ -267,6 +288,7 @@ def test_an_archive_that_changes_while_it_is_read_is_an_error(server, second):
 # The hub
 
 
+@pytest.mark.hostile("a redirect to another host")
 def test_the_login_of_the_hub_goes_to_the_hub_only(server, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
@@ -280,6 +302,7 @@ def test_the_login_of_the_hub_goes_to_the_hub_only(server, tmp_path, monkeypatch
     assert [headers.get("Authorization") for _, headers in server.requests] == ["Bearer hf_secret", None]
 
 
+@pytest.mark.hostile("bytes, headers, redirects …")
 def test_a_connection_that_hangs_before_its_first_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "STALL_TIMEOUT_S", 0.3)
     monkeypatch.setattr(transfer, "RETRIES", 1)

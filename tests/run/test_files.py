@@ -348,6 +348,7 @@ def test_a_job_saves_with_its_own_provenance_unless_it_gives_another(dataset, tm
     assert (other["seed"], other["inputs"]) == (8, "{}")
 
 
+@pytest.mark.hostile("names of models, stages, datasets or runs …")
 def test_a_run_whose_name_differs_from_another_in_upper_case_only_is_refused(tmp_path):
     manifest.check_places(tmp_path / "results" / "demo")
     (tmp_path / "results" / "Demo").mkdir(parents=True)

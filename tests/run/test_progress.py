@@ -302,6 +302,11 @@ def test_one_changed_bit_is_seen(place, tmp_path, caplog):
     assert "damaged; starting from the beginning" in caplog.text
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "an unfinished job's own state, replaced by an attacker",
+    "not run; the job starts again, with a note in the log",
+)
 def test_a_file_that_would_run_code_is_not_run(tmp_path, caplog):
     class Hostile:
         def __reduce__(self):

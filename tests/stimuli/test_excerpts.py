@@ -48,6 +48,7 @@ class RunsCode:
         return self.call
 
 
+@pytest.mark.hostile("a pickle that calls a function")
 @pytest.mark.parametrize("function", [os.system, eval, exec, pd.read_pickle, pd.eval, pickle.loads, np.load])
 def test_nothing_in_a_pickle_is_run(tmp_path, function):
     marker = tmp_path / "ran"
@@ -74,6 +75,11 @@ def test_excerpts_that_are_not_what_they_should_be_are_named(tmp_path, changes, 
         read_excerpts(study_pickle(tmp_path / "x.pckl", **changes))
 
 
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "a sampling rate of 0, −5, 10¹² or 10⁴⁰⁰ Hz in a pickle",
+    "refused with file, word and rate",
+)
 @pytest.mark.parametrize(
     ("rate", "message"),
     [

@@ -70,6 +70,7 @@ def broken(kind, folder):
     return path
 
 
+@pytest.mark.hostile("Stimuli", "cut off, animated, 16-bit, no image; the same picture twice", "refused by name")
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -91,6 +92,7 @@ def test_what_is_no_usable_image_is_refused_by_name(kind, message, tmp_path):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.hostile("Stimuli", "a photograph with a second picture (MPO, as phones write it)", "the first is read")
 def test_of_a_photograph_with_a_second_picture_the_first_is_read(tmp_path):
     """As phones write it (MPO), with a map of depth or another view behind the photograph."""
     first = gradient(40, 40).convert("RGB")
@@ -100,6 +102,7 @@ def test_of_a_photograph_with_a_second_picture_the_first_is_read(tmp_path):
     assert np.abs(read.astype(int) - np.asarray(first)).mean() < 3
 
 
+@pytest.mark.hostile("cut off, animated, 16-bit …")
 def test_the_same_picture_twice_is_refused(tmp_path):
     rows = [{"stimulus": n, "file": f"{n}.png", "category": "c", "label": "c"} for n in "abc"]
     for row in rows:
@@ -123,6 +126,7 @@ def test_every_file_of_a_dataset_that_cannot_be_used_is_named_at_once(tmp_path):
     assert all(file in line and reason in line for line, file, reason in zip(lines, files[1:], reasons, strict=True))
 
 
+@pytest.mark.hostile("a file that crashes its reader")
 def test_an_image_that_ends_its_reader_is_named_with_the_others(tmp_path, monkeypatch):
     rows = [{"stimulus": name, "category": "c", "label": "c", "file": f"{name}.png"} for name in "abcd"]
     for number, name in enumerate("abd"):

@@ -111,12 +111,14 @@ def broken(kind, folder):
     return path
 
 
+@pytest.mark.hostile("a sound of more than 34 million …")
 @pytest.mark.parametrize("rate", [0, -5, 10**12, 10**400], ids=["0", "-5", "10^12", "10^400"])
 def test_a_sampling_rate_that_cannot_be_is_named(rate):
     with pytest.raises(ValueError, match=r"x\.wav: a sampling rate of (0|-5|1000000000000|more than a quadrillion) Hz"):
         sounds.resampled(np.zeros(100, "f4"), rate, RATE, "x.wav")
 
 
+@pytest.mark.hostile("a sound of more than 34 million …")
 @pytest.mark.parametrize("rate", [0, 1, 2**31, 2**32 - 5])
 def test_a_file_with_a_sampling_rate_that_cannot_be_is_named(tmp_path, rate):
     path = save(tmp_path / "x.wav", tone())
@@ -127,6 +129,14 @@ def test_a_file_with_a_sampling_rate_that_cannot_be_is_named(tmp_path, rate):
         sounds.read_sound(path, RATE)
 
 
+@pytest.mark.hostile(
+    "Stimuli",
+    "a sound called `.raw`; a FLAC file whose header does not state its length",
+    "refused, in your own folder before the first job",
+)
+@pytest.mark.hostile(
+    "Stimuli", "sounds that are empty, cut off, silent, NaN, of an absurd rate or length", "refused by name"
+)
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -307,6 +317,7 @@ def test_the_same_sound_twice_is_refused(tmp_path):
         sounds.sound_dataset([row(name) for name in "abc"], tmp_path, RATE, 0.1)
 
 
+@pytest.mark.hostile("sounds that are empty, cut off …")
 def test_a_silent_file_is_refused_by_name(tmp_path):
     save(tmp_path / "a.wav", np.zeros(2000))
     with pytest.raises(ValueError, match=r"a\.wav: silent"):

@@ -135,6 +135,7 @@ def test_the_default_procedure_matches_deep_stages_above_other_stimuli(root):
     assert (loss[:, -1] < 0.25 * loss[:, 0]).all()
 
 
+@pytest.mark.hostile("Models", "no gradient at a stage; activations all zero", "refused, with the stages that would do")
 def test_a_stage_that_no_gradient_reaches_is_refused_with_those_that_would_do(root):
     model = load(tiny(root, "rounding", {"input": None, "conv": "convolve", "round": "round", "logits": "classify"}))
     natural = torch.rand(1, 3, 8, 8)
@@ -144,6 +145,9 @@ def test_a_stage_that_no_gradient_reaches_is_refused_with_those_that_would_do(ro
     synthesize(model, "conv", natural, starts(model, "a"), "one_cycle", ONE_CYCLE | {"steps": 2})
 
 
+@pytest.mark.hostile(
+    "Models", "NaN or infinity in activations or gradients", "refused before synthesis, or when the loss becomes NaN"
+)
 def test_a_model_that_gives_nan_is_refused(linear, natural):
     linear.network.project.weight[0, 0] = torch.nan
     with pytest.raises(ValueError, match="not finite"):

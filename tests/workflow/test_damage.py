@@ -38,6 +38,7 @@ def test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun(rerun):
     assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
 
 
+@pytest.mark.hostile("a manifest that was emptied …")
 @pytest.mark.slow
 def test_a_manifest_that_was_cut_in_half_deletes_nothing_and_is_rebuilt(rerun):
     folder, arguments = rerun
@@ -59,6 +60,7 @@ def test_a_manifest_that_was_cut_in_half_deletes_nothing_and_is_rebuilt(rerun):
     }
 
 
+@pytest.mark.hostile("a script in a page, or another …")
 @pytest.mark.slow
 def test_what_was_changed_together_with_the_manifest_is_named_and_repaired_by_a_rerun(rerun):
     """Two metamers are exchanged, and a script is added to a page and noise to a picture; the manifest has the new hashes."""

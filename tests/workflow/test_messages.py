@@ -26,6 +26,11 @@ def test_a_wrong_configuration_is_said_before_a_job_starts(clone, setting, messa
     assert not (clone / "results").exists()
 
 
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a file where a folder belongs, a folder where the manifest belongs, a run named like a manifest",
+    "said before the first job",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("commands", "message"),
@@ -54,6 +59,7 @@ def test_a_place_that_cannot_take_results_is_said_before_a_job_starts(root, clon
     assert sorted(clone.glob("results*/**")) == before
 
 
+@pytest.mark.hostile("a file of the configuration …")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -81,6 +87,7 @@ def test_a_configuration_that_cannot_be_read_is_said_in_one_sentence(clone, argu
     assert message in said[1]
 
 
+@pytest.mark.hostile("a repeated key in a mapping …")
 @pytest.mark.slow
 def test_a_repeated_key_is_named_in_every_configuration_file(clone):
     """Without a profile of the workflow, and with the configuration file that a profile names."""

@@ -290,6 +290,7 @@ def test_results_do_not_depend_on_the_batch(finished, root, clone, batch_size, s
         xr.testing.assert_equal(files.load(clone / path), files.load(folder / path))
 
 
+@pytest.mark.hostile("Configuration", "every sign that a name may have", "works in rules and paths")
 def test_a_models_name_may_have_every_sign_that_a_file_may(clone, root):
     arguments = small(root, clone)
     for path in (clone / "small.yaml", clone / "mine" / "models.yaml"):
