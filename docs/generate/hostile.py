@@ -1,6 +1,6 @@
 """The reference page of hostile and broken input, from the marks ``hostile`` of the tests.
 
-One mark of a row has its section, the input and what happens: ``@pytest.mark.hostile("Archives", "a bomb", "refused")``.
+One mark of a row has section, input and what happens: ``@pytest.mark.hostile("Archives", "a bomb", "refused")``.
 Further tests of the row have a mark with the input alone, or with its beginning and an ellipsis: ``hostile("a bomb")``.
 The tests are parsed and not imported, so the page needs none of their packages.
 """
