@@ -6,6 +6,7 @@ The tests are parsed and not imported, so the page needs none of their packages.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,5 +101,7 @@ def page(rows: dict[tuple[str, str, str], list[str]]) -> str:
         for (of_section, *texts), tests in rows.items():
             if of_section == section:
                 cells = [*texts, ", ".join(f"`{test}`" for test in tests)]
-                parts.append("".join("| " + cell.replace("|", "\\|") + " " for cell in cells) + "|\n")
+                # A bar in code does not end a cell, and a backslash before it would show.
+                escaped = [re.sub(r"(`[^`]*`)|\|", lambda bar: bar[1] or r"\|", cell) for cell in cells]
+                parts.append(f"| {' | '.join(escaped)} |\n")
     return "".join(parts)

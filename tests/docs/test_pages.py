@@ -36,12 +36,12 @@ def test_the_table_of_hostile_input_has_every_section_and_every_marked_test():
 
 
 def test_further_tests_of_an_input_and_classes_are_in_its_row(tmp_path):
-    mark = '@pytest.mark.hostile("Archives", "a bomb | a link", "refused")'
+    mark = '@pytest.mark.hostile("Archives", "a bomb | a `|`", "refused")'
     (tmp_path / "test_b.py").write_text(f"{mark}\n@pytest.mark.slow\ndef test_c(): ...\n")
     (tmp_path / "test_a.py").write_text('class TestA:\n    @pytest.mark.hostile("a bomb …")\n    def test_b(): ...\n')
     rows = hostile.rows(tmp_path)
-    assert rows == {("Archives", "a bomb | a link", "refused"): ["test_b.py::test_c", "test_a.py::TestA::test_b"]}
-    row = r"| a bomb \| a link | refused | `test_b.py::test_c`, `test_a.py::TestA::test_b` |"
+    assert rows == {("Archives", "a bomb | a `|`", "refused"): ["test_b.py::test_c", "test_a.py::TestA::test_b"]}
+    row = r"| a bomb \| a `|` | refused | `test_b.py::test_c`, `test_a.py::TestA::test_b` |"
     assert row in hostile.page(rows).splitlines()
 
 
