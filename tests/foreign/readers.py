@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import soundfile
 import torch
 import xarray as xr
@@ -43,6 +44,11 @@ def sound(path, **how):
 
 def checkpoint(path, **how):
     torch.save({"state_dict": {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}}, path, **how)
+    return path
+
+
+def safe_tensors(path):
+    safetensors.torch.save_file({"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}, path)
     return path
 
 
@@ -121,6 +127,7 @@ READERS = {
         lambda p: read_weights(p, "state_dict", ""),
         ValueError,
     ),
+    "safetensors": (lambda p: safe_tensors(p / "x.safetensors"), read_weights, ValueError),
     "checkpoint, TorchScript": (lambda p: torchscript(p / "x.pt"), read_weights, ValueError),
     "netcdf": (lambda p: netcdf(p / "x.nc"), files.load, OSError),
     "tar": (lambda p: pack(p / "x.tar", member("x/a.pt", b"1" * 900)), take, OSError),

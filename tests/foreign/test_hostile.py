@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.server
 import io
+import json
 import pickle
 import re
 import subprocess
@@ -17,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image, UnidentifiedImageError
 
 from metamers import retrieve
 from metamers.config import read as config_read
 from metamers.experiment.folder import plain_picture
-from metamers.foreign import checkpoints, pickles
+from metamers.foreign import checkpoints, isolated, pickles
 from metamers.models.weights import read_weights
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
@@ -438,6 +440,75 @@ def test_an_image_file_starts_no_other_program(tmp_path, monkeypatch):
         images.read_image(tmp_path / "x.png")
     with pytest.raises(UnidentifiedImageError, match=r"x\.png"):  # a user's icon of a category
         plain_picture("boat", tmp_path / "x.png", 64)
+
+
+@pytest.mark.hostile(
+    "Stimuli",
+    "a progressive JPEG of many scans, each of which is decoded over the whole image",
+    "refused above 100 scans, before it is decoded",
+)
+@pytest.mark.parametrize(("scans", "refused"), [(90, False), (91, True)])
+def test_a_jpeg_file_of_many_scans_is_refused(tmp_path, scans, refused):
+    """Each is decoded over the whole image: a megabyte of them took minutes."""
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "x.jpg", progressive=True)  # 10 scans
+    content = (tmp_path / "x.jpg").read_bytes()
+    last = content[content.rindex(b"\xff\xda") : -2]
+    (tmp_path / "x.jpg").write_bytes(content[:-2] + last * scans + content[-2:])
+    expected = pytest.raises(ValueError, match=r"x\.jpg: a JPEG file of 101 scans, wanted at most 100; save it again")
+    with expected if refused else contextlib.nullcontext():
+        images.read_image(tmp_path / "x.jpg")
+
+
+F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "safetensors whose header has other types, shapes or places than its bytes",
+    "refused by the tensor's name: Python reads the header, and nothing is decoded",
+)
+@pytest.mark.parametrize(
+    ("header", "values", "message"),
+    [
+        ({"a": F32, "b": F32}, 8, "the values of b are not where"),
+        ({"a": F32 | {"shape": [2**40]}}, 8, "the values of a are not where"),
+        ({"a": F32 | {"data_offsets": [8, 16]}}, 16, "the values of a are not where"),
+        ({"a": F32 | {"shape": [-2]}}, 8, "the shape of a is damaged"),
+        ({"a": F32 | {"shape": [10**30]}}, 8, "the shape of a is damaged"),
+        ({"a": F32 | {"data_offsets": [0.0, 8]}}, 8, "the entry of a in its header is damaged"),
+        ({"a": F32 | {"dtype": "F8_E4M3"}}, 8, "a has the type F8_E4M3; wanted numbers such as F32"),
+        ({"a": 3}, 0, "the entry of a in its header is damaged"),
+        ({"a": F32}, 4, r"it has \d+ bytes, but its header says"),
+        ({"a": F32}, 9, r"it has \d+ bytes, but its header says"),
+        ([], 0, "its header is not a dictionary of tensors"),
+        (b'{"a":' + b"[" * 10**5, 0, "recursion"),
+        (b"{", 0, "Expecting property name"),
+        (b"\xff", 0, "can't decode byte"),
+        (b" " * (2**24 + 1), 0, "its header has 16777217 bytes, wanted at most 16777216"),
+    ],
+)
+def test_safetensors_with_a_header_that_lies_are_refused(tmp_path, header, values, message):
+    content = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(content).to_bytes(8, "little") + content + bytes(values))
+    with pytest.raises(ValueError, match=rf"x\.safetensors: not a weights file .*{message}"):
+        read_weights(path)
+
+
+def test_safetensors_are_read_as_their_library_reads_them_without_another_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(isolated, "get_context", lambda _: pytest.fail("a process is started"))
+    rng = torch.Generator().manual_seed(0)
+    kinds = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+    state = {f"{kind}": torch.rand(3, 2, 5, generator=rng).to(kind) for kind in kinds}
+    state |= {f"{kind}": torch.arange(7).to(kind) for kind in (torch.int64, torch.int32, torch.int16, torch.int8)}
+    state |= {"byte": torch.ones(2, dtype=torch.uint8), "no": torch.tensor(False), "none": torch.zeros(0, 3)}
+    safetensors.torch.save_file(state, tmp_path / "x.safetensors", {"format": "pt"})
+    weights, expected = (
+        read_weights(tmp_path / "x.safetensors"),
+        safetensors.torch.load_file(tmp_path / "x.safetensors"),
+    )
+    assert list(weights) == list(expected)
+    torch.testing.assert_close(weights, expected, rtol=0, atol=0)
 
 
 @pytest.mark.hostile("weights with NaN or infinity …")

@@ -54,7 +54,6 @@ DIRECT = {
     "metamers.experiment.store._opened": "the database of the experiment's server",
     "metamers.foreign.isolated._receive": "the answer of a separate process",
     "metamers.humans.summary.read_results": "a table of a run",
-    "metamers.models.weights.read_weights": "safetensors that another process has just read",
     "metamers.report.picture.png": "a picture that was just drawn",
     "metamers.report.sounds.cochleagram_of": "a sound that the workflow has exported",
     "metamers.report.steps.run_times": "tables of Snakemake",
@@ -83,8 +82,8 @@ CALLED = (
     "metamers.stimuli.sounds._decoded",
 )
 
-# Readers of text in Python alone.
-TEXT = {"registry", "configuration", "answers, JSON", "answers, CSV", "table"}
+# Readers in Python alone.
+TEXT = {"safetensors", "registry", "configuration", "answers, JSON", "answers, CSV", "table"}
 
 
 def opening_functions():

@@ -106,6 +106,31 @@ def test_a_disk_that_fills_up_during_a_run(study, undisturbed):
 
 
 @namespaces
+def test_a_disk_that_fills_up_during_the_report(study):
+    within(
+        study,
+        """
+        mkdir results kept
+        mount -t tmpfs -o size=500M tmpfs results
+        workflow begun.log
+        mount -o remount,size=$(($(du -sk results | cut -f1) + 100))k results
+        failing full.log --configfile small.yaml
+        find results -name '*.partial' -o -name '*.growing' > left.txt
+        mount -o remount,size=500M results
+        workflow rest.log --configfile small.yaml
+        workflow verified.log verify
+        cp -r results/. kept
+        """,
+    )
+    full = (study / "full.log").read_text()
+    assert re.search(r"Error in rule report", full)
+    assert "Is the disk full" in full or "No space left on device" in full
+    assert (study / "left.txt").read_text() == ""
+    assert "nothing is damaged, stale or foreign" in (study / "verified.log").read_text()
+    assert (study / "kept/small/report/index.html").read_text().rstrip().endswith("</html>")
+
+
+@namespaces
 def test_a_results_folder_that_is_read_only_is_said_before_the_first_job(study, undisturbed):
     within(
         study,

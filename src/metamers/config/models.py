@@ -17,7 +17,7 @@ from metamers.config.read import resolve_path
 from metamers.config.sources import SOURCES, is_repository, source_name
 from metamers.config.stages import UNRESOLVED, Traced, number_of_automatic_stages
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
-from metamers.config.unreadable import narrow_tensor
+from metamers.config.unreadable import safetensors_problem
 from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 
@@ -438,7 +438,7 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         raise ConfigurationError(f"{key}.output: not with `weights.train`, which trains the output itself")
     if (path := model.weights.get("path")) and not Path(path).is_file():
         raise ConfigurationError(f"{key}.weights.path: there is no file {path}")
-    if path and (problem := narrow_tensor(path)):
+    if path and (problem := safetensors_problem(path)):
         raise ConfigurationError(f"{key}.weights.path: {path}: {problem}")
     extra = model.extra_weights
     if "package" in extra:

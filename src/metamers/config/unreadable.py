@@ -1,9 +1,8 @@
 """Files that no reader can take, recognized by name or header: before the first job, and when a job reads them."""
 
-import re
 from pathlib import Path
 
-NARROW_TYPE = re.compile(r"[A-Z]+[1-7](?!\d)")  # of safetensors, such as F4 and F6_E2M3
+from metamers.foreign.safe_tensors import is_safetensors, read_header
 
 
 def sound_file_problem(path: str | Path) -> str | None:
@@ -19,17 +18,12 @@ def sound_file_problem(path: str | Path) -> str | None:
     return None
 
 
-def narrow_tensor(path: str | Path) -> str | None:
-    """Return which tensor of a file of safetensors has values of less than 8 bits, or None.
-
-    Also None for a file that cannot be read: the job that reads it says why.
-    """
-    from safetensors import SafetensorError, safe_open  # here, because the check of an entry does not need it
-
+def safetensors_problem(path: str | Path) -> str | None:
+    """Return why a file of safetensors cannot be read, or None if its header does not tell."""
+    path = Path(path)
     try:
-        with safe_open(path, "np") as file:
-            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (OSError, SafetensorError):
-        return None
-    name, kind = next(((name, kind) for name, kind in types.items() if NARROW_TYPE.match(kind)), (None, None))
-    return name and f"{name} has the type {kind}, values of less than 8 bits; wanted 8 bits or more, such as F16"
+        if is_safetensors(path):
+            read_header(path)
+    except (OSError, ValueError, RecursionError) as error:
+        return f"not a file of safetensors that can be read ({error})"
+    return None

@@ -18,6 +18,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
+from operator import mul
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,10 +27,10 @@ import torch
 
 from metamers.foreign.isolated import call_isolated
 from metamers.foreign.pickles import StandIn, Unpickler, check_keys
+from metamers.foreign.safe_tensors import are_sizes, read_header
 
 # Tensors of a traced network that are not weights: the attention mask of a transformer, the sizes of CLIP.
 NOT_WEIGHTS = ("attn_mask", "input_resolution", "context_length", "vocab_size")
-MAX_DIMENSIONS, MAX_NUMBER = 64, 2**60  # of a tensor's shape and strides; 64 dimensions is PyTorch's own limit
 MAX_REPEATED_VALUES = 2**28  # values of a tensor that repeats values of its storage
 MAX_TENSOR_BYTES = 2**34  # all tensors: a transformer of a billion parameters with its optimizer's state
 MAX_PICKLE_BYTES = 2**26  # names and shapes; most checkpoints have less than 2**20
@@ -141,15 +143,6 @@ def _parameter(tensor: Any, *_how: Any) -> Any:
     return tensor
 
 
-def _are_sizes(numbers: Any) -> bool:
-    """Whether the object is a tuple of integers that can be the shape, strides or offset of a tensor."""
-    return (
-        isinstance(numbers, tuple)
-        and len(numbers) <= MAX_DIMENSIONS
-        and all(type(number) is int and 0 <= number < MAX_NUMBER for number in numbers)
-    )
-
-
 # Builders of objects other than tensors. Every other name becomes a placeholder.
 BUILDERS = {
     ("collections", "OrderedDict"): _ordered,
@@ -227,7 +220,7 @@ class _Unpickler(Unpickler):
             raise pickle.UnpicklingError(
                 f"its storage {key} is a {dtype.__name__}; wanted numbers that are not quantized, such as FloatStorage"
             )
-        if not isinstance(dtype, torch.dtype) or not _are_sizes((length,)):
+        if not isinstance(dtype, torch.dtype) or not are_sizes((length,)):
             raise pickle.UnpicklingError(f"its storage {key} is damaged")
         if key not in self.storages:
             size = length * dtype.itemsize
@@ -248,7 +241,7 @@ class _Unpickler(Unpickler):
             raise pickle.UnpicklingError("it has a negated or conjugated view; save its values (resolve_neg)")
         if (
             not isinstance(storage, _Storage)
-            or not all(map(_are_sizes, (size, stride, (offset,))))
+            or not all(map(are_sizes, (size, stride, (offset,))))
             or len(size) != len(stride)
         ):
             raise pickle.UnpicklingError("it has a tensor whose storage, offset, size or stride is damaged")
@@ -263,6 +256,16 @@ class _Unpickler(Unpickler):
         self.declared += size
         if self.declared > MAX_TENSOR_BYTES:
             raise pickle.UnpicklingError(f"its tensors have more than {MAX_TENSOR_BYTES} bytes")
+
+
+def read_safetensors(path: Path) -> dict[str, StoredTensor]:
+    """Return the tensors of a file of safetensors, in the order of their values; raises as ``read_header`` does."""
+    tensors = {}
+    for name, (dtype, shape, begin) in read_header(path).items():
+        storage = _Storage(math.prod(shape), getattr(torch, dtype), _Bytes(path, begin))
+        stride = tuple(accumulate(shape[:0:-1], mul, initial=1))[: len(shape)][::-1]
+        tensors[name] = StoredTensor(storage, 0, shape, stride)
+    return tensors
 
 
 def read_checkpoint(path: str | Path) -> Any:

@@ -3,17 +3,16 @@
 The reader of PyTorch's formats is ``metamers.foreign.checkpoints``; ``metamers.retrieve`` downloads the files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import nn
 
-from metamers.config.unreadable import narrow_tensor
-from metamers.foreign.checkpoints import STORAGES, Placeholder, StoredTensor, read_checkpoint
-from metamers.foreign.isolated import FILE_BYTES, read_isolated
+from metamers.foreign.checkpoints import Placeholder, StoredTensor, read_checkpoint, read_safetensors
+from metamers.foreign.isolated import read_isolated
+from metamers.foreign.safe_tensors import is_safetensors
 from metamers.models.build import source_module
 from metamers.run.hashes import sha256_of
 
@@ -23,7 +22,7 @@ Weights = dict[str, torch.Tensor]
 def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, prefix: str = "") -> Weights:
     """Read the tensors of a checkpoint; no code in the file is run.
 
-    A separate process finds the tensors. Their values are then read as raw numbers of a type in ``STORAGES``.
+    A separate process finds the tensors, for safetensors this one. Their values are then read as raw numbers.
 
     Parameters
     ----------
@@ -46,21 +45,19 @@ def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, pre
         When the file is not a checkpoint, has no ``entry``, or has weights that are not tensors of finite real values.
     """
     path = Path(path)
-    safe = path.is_file() and _is_safetensors(path)
-    if safe and (problem := narrow_tensor(path)):
-        raise ValueError(f"{path}: {problem}")
-    mapped = 2 * path.stat().st_size if safe else 0  # bytes of the file, which its two readers map
-    stored = read_isolated(lambda path: _stored(path, safe, entry, prefix), path, extra_bytes=FILE_BYTES + mapped)
-    values = _pick(safetensors.torch.load_file(path), path, entry, prefix) if safe else stored
-    return {key: _finite(value, f"{path}: {key}") for key, value in values.items()}
+    if path.is_file() and is_safetensors(path):
+        stored = _stored(read_safetensors, path, entry, prefix)
+    else:
+        stored = read_isolated(lambda path: _stored(read_checkpoint, path, entry, prefix), path)
+    return {key: _finite(value, f"{path}: {key}") for key, value in stored.items()}
 
 
 def _stored(
-    path: Path, safe: bool, entry: str | Sequence[str] | None, prefix: str
-) -> dict[str, StoredTensor | torch.Tensor] | None:
-    """Return the places of the tensors in a checkpoint of PyTorch; only check a file of safetensors."""
+    read: Callable[[Path], Any], path: Path, entry: str | Sequence[str] | None, prefix: str
+) -> dict[str, StoredTensor]:
+    """Return the places of the tensors in a file of weights."""
     try:
-        weights = safetensors.torch.load_file(path) if safe else read_checkpoint(path)
+        weights = read(path)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such weights file") from error
     except Exception as error:
@@ -70,13 +67,10 @@ def _stored(
             f"{path}: not a weights file that can be read without running code ({first}). Wanted: safetensors, or "
             "torch.save of a state dict of tensors."
         ) from error
-    picked = _pick(weights, path, entry, prefix)
-    return None if safe else picked
+    return _pick(weights, path, entry, prefix)
 
 
-def _pick(
-    weights: Any, path: Path, entry: str | Sequence[str] | None, prefix: str
-) -> dict[str, StoredTensor | torch.Tensor]:
+def _pick(weights: Any, path: Path, entry: str | Sequence[str] | None, prefix: str) -> dict[str, StoredTensor]:
     """Return the tensors under ``entry`` whose names begin with ``prefix``; raise ValueError if there are none."""
     if entry is not None:
         entries = [entry] if isinstance(entry, str) else entry
@@ -85,7 +79,7 @@ def _pick(
             keys = ", ".join(map(str, list(weights)[:10])) if isinstance(weights, dict) else type(weights).__name__
             raise ValueError(f"{path}: no entry {' or '.join(map(repr, entries))}; found {keys}")
         weights = weights[there[0]]
-    if isinstance(weights, torch.Tensor | StoredTensor):
+    if isinstance(weights, StoredTensor):
         weights = {"weight": weights}
     named = weights.items() if isinstance(weights, dict) else [("it", weights)]
     for key, value in named:
@@ -95,7 +89,7 @@ def _pick(
                 "without running code"
             )
     if not isinstance(weights, dict) or not all(
-        isinstance(key, str) and isinstance(value, torch.Tensor | StoredTensor) for key, value in weights.items()
+        isinstance(key, str) and isinstance(value, StoredTensor) for key, value in weights.items()
     ):
         raise ValueError(
             f"{path}: not a state dict of dense tensors; if the weights lie under a key, name it in `entry`"
@@ -103,21 +97,12 @@ def _pick(
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
 
 
-def _is_safetensors(path: Path) -> bool:
-    """Whether a file has the name or the first bytes of safetensors: a length of eight bytes, and JSON."""
-    with path.open("rb") as stream:
-        return path.suffix == ".safetensors" or stream.read(9)[8:] == b"{"
-
-
-def _finite(value: torch.Tensor | StoredTensor, name: str) -> torch.Tensor:
+def _finite(stored: StoredTensor, name: str) -> torch.Tensor:
     """Load a tensor of a checkpoint into memory, and check that its values are real and finite."""
-    if isinstance(value, StoredTensor):
-        try:
-            value = value.read()
-        except Exception as error:  # a damaged file with an intact directory
-            raise ValueError(f"{name} cannot be read: {error}; fetch the file again") from error
-    if value.dtype not in STORAGES.values():
-        raise ValueError(f"{name} has numbers of the type {value.dtype}; wanted numbers such as torch.float32")
+    try:
+        value = stored.read()
+    except Exception as error:  # a damaged file with an intact directory
+        raise ValueError(f"{name} cannot be read: {error}; fetch the file again") from error
     if value.is_complex():
         raise ValueError(f"{name} has complex values; wanted real ones")
     if value.is_floating_point() and value.numel():

@@ -28,6 +28,8 @@ LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")  # without formats whose readers start other programs (EPS)
 MAX_FILE_BYTES = 2**27  # size of an image file: Pillow reads as many bytes as a header states
 MOST_PIXELS = 2**26  # number of pixels of an image file: 8192 x 8192
+MOST_SCANS = 100  # of a JPEG file, as in libtiff; each is decoded over the whole image, and about 10 are usual
+SCAN = b"\xff\xda\x00"  # first bytes of a scan; there are others only by chance, one in 16 MB
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -45,8 +47,8 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        When the file is missing, not an image, truncated, animated, too large, or has more than 8 bits, or crashes its
-        reader.
+        When the file is missing, not an image, truncated, animated, too large, or has more than 8 bits or
+        ``MOST_SCANS``, or crashes its reader.
     OSError
         When memory or time ran out for it.
     """
@@ -59,7 +61,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, str]:
         raise ValueError(f"{path}: too large to be a stimulus: {size} bytes, wanted at most {MAX_FILE_BYTES}")
     try:
         with Image.open(path, formats=FORMATS) as image:
-            problem = _problem(image)
+            problem = _problem(image) or (_scan_problem(path) if image.format in ("JPEG", "MPO") else None)
             if problem is None:
                 return _rgb(image)
     except FileNotFoundError as error:
@@ -84,6 +86,12 @@ def _problem(image: Image.Image) -> str | None:
     if image.mode in DEEP_MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
         return "its pixels have more than 8 bits; save it as 8-bit RGB"
     return None
+
+
+def _scan_problem(path: Path) -> str | None:
+    """The reason why a JPEG file would take long to decode, or None."""
+    scans = path.read_bytes().count(SCAN)
+    return f"a JPEG file of {scans} scans, wanted at most {MOST_SCANS}; save it again" if scans > MOST_SCANS else None
 
 
 def rgb_of(image: Image.Image, name: str) -> np.ndarray:
