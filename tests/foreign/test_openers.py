@@ -39,7 +39,6 @@ ISOLATED = {
     "metamers.foreign.hdf5._check",
     "metamers.foreign.matlab._inflated",
     "metamers.foreign.pickles.Unpickler",
-    "metamers.models.weights._stored",
     "metamers.stimuli.images._decoded",
     "metamers.stimuli.images._table",
     "metamers.stimuli.sounds._decoded",

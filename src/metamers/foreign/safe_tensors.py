@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MAX_HEADER_BYTES = 2**24  # a hundred thousand tensors; JSON takes up to 25 times as much memory
+MAX_HEADER_BYTES = 2**22  # tens of thousands of tensors; JSON takes many times as much memory
 MAX_DIMENSIONS, MAX_NUMBER = 64, 2**60  # of a tensor's shape and strides; 64 dimensions is PyTorch's own limit
 # Type in the header → that of PyTorch, and bytes of a value; only types of numbers that a network can have.
 TYPES = {
