@@ -85,6 +85,14 @@ def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
 # What code that counts may call of modules that do not count (``metamers.run.code_version.SERVICES``): functions that read,
 # write, hash or log.
 READ_OR_WRITE = {
+    "metamers.foreign.isolated": {
+        "call_isolated",
+        "call_isolated_each",
+        "read_all_isolated",
+        "read_isolated",
+        "read_isolated_each",
+        "reading_s",
+    },
     "metamers.run.cpu_time": {"_counted_import", "counted"},
     "metamers.run.files": {
         "fingerprint",
