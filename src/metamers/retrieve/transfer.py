@@ -101,7 +101,7 @@ class _Adapter(HTTPAdapter):
         return pool
 
     def cut(self) -> None:
-        """End all connections: whoever reads finds the end of the stream."""
+        """Shut all connections down, so that reading from them ends."""
         for handle in self.handles:
             with suppress(OSError):  # the server may have ended it
                 handle.shutdown(socket.SHUT_RDWR)
