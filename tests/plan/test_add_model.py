@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from metamers import __main__ as command
 from metamers.config import pretrained, stages
@@ -110,7 +112,7 @@ def test_the_rest_of_a_registry_stays_as_it_is(tmp_path, capsys):
 
 @pytest.mark.usefixtures("_traced")
 def test_options_choose_name_registry_modality_weights_and_run(tmp_path):
-    (tmp_path / "w.safetensors").touch()
+    save_file({"weight": torch.zeros(1)}, tmp_path / "w.safetensors")
     add("torchvision:resnet18 --name net --registry a/b.yaml --weights w.safetensors --run a/c.yaml")
     assert read_yaml("a/b.yaml")["net"]["weights"] == {"path": "w.safetensors"}
     assert read_yaml("a/c.yaml")["registry"]["models"] == ["config/models.yaml", "a/b.yaml"]
