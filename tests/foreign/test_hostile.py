@@ -511,6 +511,19 @@ def test_safetensors_are_read_as_their_library_reads_them_without_another_proces
     torch.testing.assert_close(weights, expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("spaces", range(8))
+def test_safetensors_whose_values_begin_at_any_byte_are_read(tmp_path, spaces):
+    """The library ends the header at a multiple of eight bytes; another program need not."""
+    header = {"a": {"dtype": "F64", "shape": [2], "data_offsets": [0, 16]}}
+    written = json.dumps(header).encode() + b" " * spaces
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(written).to_bytes(8, "little") + written + np.array([1.5, -2.5]).tobytes())
+    weights = read_weights(path)
+    assert weights["a"].tolist() == [1.5, -2.5]
+    weights["a"].zero_()
+    assert read_weights(path)["a"].tolist() == [1.5, -2.5]
+
+
 @pytest.mark.hostile("weights with NaN or infinity …")
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("kind", ["bias", "running_var"])

@@ -88,10 +88,22 @@ class Placeholder(StandIn):
 
 
 @dataclass
-class _Bytes:
-    """A part of the file: its path, first byte, and CRC-32 if the file has one."""
+class _File:
+    """A file, shared by the parts in it."""
 
     path: Path
+
+    @cached_property
+    def content(self) -> torch.Tensor:
+        """The bytes, mapped into memory: those that are used are read once, and not copied."""
+        return torch.from_file(str(self.path), size=self.path.stat().st_size, dtype=torch.uint8)
+
+
+@dataclass
+class _Bytes:
+    """A part of a file: its first byte, and CRC-32 if the file has one."""
+
+    file: _File
     begin: int = -1
     crc: int | None = None
 
@@ -109,14 +121,13 @@ class _Storage:
         """The values, read once."""
         if not self.length:
             return torch.empty(0, dtype=self.dtype)
-        content = bytearray(self.length * self.dtype.itemsize)
-        with self.place.path.open("rb") as stream:
-            stream.seek(self.place.begin)
-            if stream.readinto(content) < len(content):
-                raise ValueError("its values are cut off")
-        if self.place.crc is not None and zlib.crc32(content) != self.place.crc:
+        begin, size = self.place.begin, self.length * self.dtype.itemsize
+        content = self.place.file.content[begin : begin + size]
+        if len(content) < size:
+            raise ValueError("its values are cut off")
+        if self.place.crc is not None and zlib.crc32(content.numpy()) != self.place.crc:
             raise ValueError("its values do not have the checksum in the file")
-        return torch.frombuffer(content, dtype=self.dtype)
+        return (content.clone() if begin % self.dtype.itemsize else content).view(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -130,7 +141,8 @@ class StoredTensor:
 
     def read(self) -> torch.Tensor:
         """Read the tensor into memory."""
-        return self.storage.values.as_strided(self.size, self.stride, self.offset)
+        values = self.storage.values
+        return values.as_strided(self.size, self.stride, values.storage_offset() + self.offset)
 
 
 def _ordered(pairs: Any = ()) -> OrderedDict:
@@ -260,9 +272,9 @@ class _Unpickler(Unpickler):
 
 def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     """Return the tensors of a file of safetensors, in the order of their values; raises as ``read_header`` does."""
-    tensors = {}
+    file, tensors = _File(path), {}
     for name, (dtype, shape, begin) in read_header(path).items():
-        storage = _Storage(math.prod(shape), getattr(torch, dtype), _Bytes(path, begin))
+        storage = _Storage(math.prod(shape), getattr(torch, dtype), _Bytes(file, begin))
         stride = tuple(accumulate(shape[:0:-1], mul, initial=1))[: len(shape)][::-1]
         tensors[name] = StoredTensor(storage, 0, shape, stride)
     return tensors
@@ -309,6 +321,7 @@ def read_checkpoint(path: str | Path) -> Any:
 
 def _read_zip(path: Path) -> Any:
     """Read the zip archive of ``torch.save`` or ``torch.jit.save``; code in the latter is ignored."""
+    file = _File(path)
     with zipfile.ZipFile(path) as archive:
         records = _records(path, archive)
         pickled = next((name for name in records if name.partition("/")[2] == "data.pkl"), None)
@@ -322,7 +335,7 @@ def _read_zip(path: Path) -> Any:
                 there = f"{records[name].file_size} bytes" if name in records else "none"
                 raise pickle.UnpicklingError(f"its storage {key} has {there}, but {size} bytes are declared")
             with archive.open(records[name]) as stream:
-                return _Bytes(path, stream._orig_compress_start, records[name].CRC)
+                return _Bytes(file, stream._orig_compress_start, records[name].CRC)
 
         order = f"{root}byteorder"
         if order in records and (records[order].file_size != len(LITTLE) or archive.read(records[order]) != LITTLE):
@@ -366,14 +379,14 @@ def _records_of_pytorch(path: str) -> set[str]:
 
 def _read_legacy(path: Path) -> Any:
     """Read the format of ``torch.save`` before zip archives: five pickles, then the bytes of each storage."""
-    available = path.stat().st_size
+    file, available = _File(path), path.stat().st_size
 
     def place_of(key: str, size: int) -> _Bytes:
         nonlocal available
         available -= size
         if available < 0:
             raise pickle.UnpicklingError(f"its storage {key} declares {size} bytes, more than the file has left")
-        return _Bytes(path)
+        return _Bytes(file)
 
     with path.open("rb") as stream:
         pickles = _Bounded(stream)
