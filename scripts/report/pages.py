@@ -112,6 +112,7 @@ context = site_context(
     own_participants_compared=compared.get("own_participants_vs_models"),
     preregistered=compared.get("preregistered"),
     contrasts=contrasts,
+    criterion=compared.get("criterion"),
     power=compared["power"],
     trained=trained,
     unheard_voices=params.unheard_voices,

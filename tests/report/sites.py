@@ -13,6 +13,7 @@ from PIL import Image
 
 from metamers.compare.chance import with_chance
 from metamers.compare.contrasts import contrasts
+from metamers.compare.criterion import conclusions
 from metamers.compare.humans_vs_models import humans_vs_models
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognition_spread import COMPONENTS
@@ -339,12 +340,17 @@ class Run:
             self.compared["predicted_human"] = predicted_human(
                 found, self.relation, models, {model: entry["categories"] for model, entry in self.entries.items()}
             )
+        sides: list = []
         if len(models) > 1:
             first, second = list(models)[:2]
             sides = [([second], [first])]
             found = contrasts(sides, self.recognition, self.acceptance, families)
             evidence = contrast_evidence(found, sides, self.acceptance, families, reached)
             self.compared["contrasts"] = found.merge(evidence)
+        if models:
+            self.compared["criterion"] = conclusions(
+                self.recognition, self.acceptance, families, models, dict.fromkeys(models, reached), sides, []
+            )
         self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
         self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}
 

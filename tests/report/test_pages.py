@@ -215,6 +215,7 @@ def context(models, relation, written, **changed) -> dict:
         "own_participants_compared": None,
         "preregistered": None,
         "contrasts": None,
+        "criterion": None,
         "power": simulated_power(),
         "trained": {},
         "unheard_voices": False,

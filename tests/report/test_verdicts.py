@@ -4,11 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from metamers.compare.criterion import OF_RUN, STRICTER
 from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Evidence, verdict
 from metamers.report.verdicts import (
     basis,
     contrast_claim,
+    criterion_context,
     decline_claim,
     decline_sentences,
     difference_in_words,
@@ -90,3 +93,25 @@ def test_the_sentences_have_the_numbers_that_they_rest_on():
         "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 6 images). Missing to show a difference: "
         "only 6 of the 20 images that are needed; only models of the same family were asked."
     )
+
+
+def test_a_conclusion_changes_with_its_verdict_or_its_side_of_0():
+    values = {
+        "same": ((0.5, 0.3, 0.7, "shown"), (0.4, 0.1, 0.6, "shown")),
+        "turned": ((0.5, 0.3, 0.7, "shown"), (-0.5, -0.7, -0.3, "shown")),
+        "weaker": ((0.5, 0.3, 0.7, "shown"), (0.5, 0.3, 0.7, "suggested")),
+        "nothing left": ((0.5, 0.3, 0.7, "undecided"), (np.nan, np.nan, np.nan, "undecided")),
+    }
+    dims = ("conclusion", "criterion")
+    names = ("difference", "low", "high", "degree")
+    columns = {
+        name: (dims, [[one[place] for one in row] for row in values.values()]) for place, name in enumerate(names)
+    }
+    counts = {"n": (dims, [[20, 1]] * 4), "metamers": (dims, [[40, 1]] * 4)}
+    drawn = xr.Dataset(columns | counts, {"conclusion": list(values), "criterion": [OF_RUN, STRICTER]})
+    context = criterion_context(drawn)
+    assert (context["changed"], context["number"]) == (["turned", "weaker", "nothing left"], 4)
+    assert context["table"]["rows"][1] == [
+        *("turned", "+50.0 (+30.0 to +70.0)", "40 metamers, n = 20", "shown"),
+        *("−50.0 (−70.0 to −30.0)", "1 metamer, n = 1", "shown"),
+    ]

@@ -85,6 +85,7 @@ def test_the_default_run(clone):
         "recognize_audio_0": hearing,
         "compare_recognizability": 1,
         "compare_contrasts": 1,
+        "compare_criterion": 1,
         "compare_humans_vs_models": 1,
         "compare_passes": 1,
         "compare_predicted_human": 1,

@@ -20,9 +20,9 @@ CONTRASTED = list(dict.fromkeys(network for pair in CONTRASTS for networks in pa
 COMPARISON = [
     *(path for path in HUMANS if path.startswith("results/<run>/comparison/")),
     *(
-        ["results/<run>/comparison/recognizability.nc", "results/<run>/comparison/predicted_human.nc"]
+        f"results/<run>/comparison/{name}.nc"
+        for name in ("recognizability", "predicted_human", "criterion")
         if plan.generation_models
-        else []
     ),
     *("results/<run>/comparison/passes.nc", "results/<run>/comparison/power.nc"),
     *(["results/<run>/comparison/contrasts.nc"] if CONTRASTS else []),
@@ -55,6 +55,32 @@ rule compare_recognizability:
         "Computing the recognizability of metamers by other models"
     script:
         SCRIPTS / "compare/recognizability.py"
+
+
+rule compare_criterion:
+    input:
+        **dict(rules.compare_recognizability.input.items()),
+    output:
+        "results/<run>/comparison/criterion.nc",
+    log:
+        "results/<run>/logs/compare_criterion.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_criterion.tsv"
+    params:
+        **step("compare/criterion"),
+        families=plan.families,
+        modalities={model: plan.models[model].modality for model in plan.generation_models},
+        targets=TARGETS,
+        contrasts=CONTRASTS,
+        retrained=[model for model in plan.generation_models if len(plan.retrained(model)) > 1],
+    resources:
+        **needs("compare_criterion"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing the conclusions again from metamers with a closer match"
+    script:
+        SCRIPTS / "compare/criterion.py"
 
 
 rule compare_contrasts:

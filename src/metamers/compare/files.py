@@ -96,6 +96,10 @@ MEANINGS: Meanings = {
     "published_recognition_models": "number of published recognition models of a family",
     "related_share": "mean share of the generation model's family among the recognition models of a published point",
     "spread_component": ("component of the spread of recognition models", NO_UNIT),
+    "conclusion": ("what is compared: the first stage with the last one, or two models", NO_UNIT),
+    "criterion": ("acceptance of the run, or stricter: snr_db at least 0 dB and 3 dB above the largest null", NO_UNIT),
+    "metamers": "number of accepted metamers of the compared models and stages",
+    "degree": ("verdict: shown, suggested or undecided", NO_UNIT),
     "f": "F statistic",
     "df_effect": "degrees of freedom of the effect",
     "df_error": "degrees of freedom of the error",
@@ -197,6 +201,12 @@ CONTRASTS = RunFile(
         ),
         "contrast, recognition_model": "late_difference_by_judge",
     },
+    meanings=MEANINGS,
+)
+CRITERION = RunFile(
+    "comparison/criterion.nc",
+    coordinates="conclusion, criterion",
+    variables={"conclusion, criterion": "difference, low, high, n, metamers, degree"},
     meanings=MEANINGS,
 )
 HUMANS_VS_MODELS = RunFile(

@@ -42,7 +42,7 @@ from metamers.report.tables import (
     relation_table,
 )
 from metamers.report.training import attacked_places, training_table
-from metamers.report.verdicts import decline_sentences, missing_sentence
+from metamers.report.verdicts import criterion_context, decline_sentences, missing_sentence
 from metamers.report.vulnerability import vulnerability_table
 from metamers.train.readout import described_readout
 
@@ -300,6 +300,7 @@ def site_context(
     own_participants_compared: xr.Dataset | None,
     preregistered: xr.Dataset | None,
     contrasts: xr.Dataset | None,
+    criterion: xr.Dataset | None,
     power: xr.Dataset,
     trained: Mapping[str, xr.Dataset],
     unheard_voices: bool,
@@ -333,7 +334,7 @@ def site_context(
         Results of ``metamers.report.example_stimuli.remedy``; may be empty.
     judges
         Recognition model → ``modality`` and ``family``.
-    relation, recognizable, anova, contrasts
+    relation, recognizable, anova, contrasts, criterion
         Contents of the files of these names in comparison/ (``humans_vs_models`` for the first); None where a run has
         no generation models, no participants, or compares no models.
     own_participants
@@ -406,6 +407,7 @@ def site_context(
         "single_answer_share": SINGLE_ANSWER_SHARE,
         "relation": relations(relation),
         "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
+        "criterion": criterion_context(criterion) if criterion is not None else None,
         "power": power_context(power),
         "training": training,
         "readouts": {name: described_readout(readout) for name, readout in readouts.items()},

@@ -4,10 +4,22 @@ Every page and file that draws a conclusion takes these words. What a conclusion
 interval, the number of stimuli, the normalized error, and what is missing for a verdict of a higher degree.
 """
 
-import numpy as np
+from typing import Any
 
-from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Degree, Evidence, Verdict, VerdictCondition
-from metamers.report.tables import percent, percentage_points, significant
+import numpy as np
+import xarray as xr
+
+from metamers.compare.criterion import STRICTER
+from metamers.compare.verdict import (
+    MIN_STIMULI,
+    MIN_UNRELATED_FAMILIES,
+    Degree,
+    Evidence,
+    Verdict,
+    VerdictCondition,
+    side_of_zero,
+)
+from metamers.report.tables import counted, percent, percentage_points, significant
 
 STIMULI = "stimuli"  # their name where the modality is not known
 
@@ -109,3 +121,33 @@ def contrast_claim(verdict: Verdict, model: str, reference: str) -> str:
         "undecided": "it is undecided whether metamers of",
     }
     return capitalized(f"{beginning[verdict.degree]} {model} are recognized {often} often than those of {reference}")
+
+
+def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
+    """How the conclusions depend on acceptance, for the page.
+
+    Parameters
+    ----------
+    drawn
+        Result of ``metamers.compare.criterion.conclusions``.
+
+    Returns
+    -------
+    dict
+        ``table``: a row for each conclusion; ``changed``: conclusions whose verdict is another one with the stricter
+        acceptance, or whose interval lies on the other side of 0; ``number`` of conclusions.
+    """
+    rows, changed = [], []
+    for name in map(str, drawn["conclusion"].values):
+        cells, verdicts = [], set()
+        for criterion in drawn["criterion"].values:
+            one = drawn.sel(conclusion=name, criterion=criterion)
+            ends = [float(one[end]) for end in ("difference", "low", "high")]
+            evidence = f"{counted(int(one['metamers']), 'metamer')}, n = {int(one['n'])}"
+            cells += [percentage_points(*ends), evidence, str(one["degree"].item())]
+            verdicts.add((cells[-1], side_of_zero(*ends[1:])))
+        rows.append([name, *cells])
+        changed += [name] if len(verdicts) > 1 else []
+    head = ["Difference", "Accepted", "Verdict"]
+    head += [f"{title}, {STRICTER}" for title in head]
+    return {"table": {"head": ["Conclusion", *head], "rows": rows}, "changed": changed, "number": len(rows)}
