@@ -524,6 +524,25 @@ def test_safetensors_whose_values_begin_at_any_byte_are_read(tmp_path, spaces):
     assert read_weights(path)["a"].tolist() == [1.5, -2.5]
 
 
+@pytest.mark.hostile("Pickles and checkpoints", "names of tensors with line breaks, control characters, or thousands of letters", "refused")
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J", "x" * 1001])
+@pytest.mark.parametrize("save", [torch.save, safetensors.torch.save_file])
+def test_a_name_that_would_break_a_message_is_refused_on_one_line(tmp_path, name, save):
+    path = tmp_path / "x.safetensors" if save is safetensors.torch.save_file else tmp_path / "x.pt"
+    save({name: torch.ones(1)}, path)
+    with pytest.raises(ValueError, match=r"not plain text of at most 1000 characters") as raised:
+        read_weights(path)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 300
+
+
+def test_safetensors_have_no_more_bytes_than_checkpoints(tmp_path, monkeypatch):
+    safetensors.torch.save_file({"a": torch.ones(100)}, tmp_path / "x.safetensors")
+    monkeypatch.setattr(checkpoints, "MAX_TENSOR_BYTES", 99)
+    with pytest.raises(ValueError, match=r"x\.safetensors: .*it has \d+ bytes, wanted at most 99"):
+        read_weights(tmp_path / "x.safetensors")
+
+
 @pytest.mark.hostile("weights with NaN or infinity …")
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("kind", ["bias", "running_var"])

@@ -50,6 +50,21 @@ def test_a_call_that_takes_more_memory_than_it_may_is_an_error():
         call_isolated(bytes, 2**31)
 
 
+def test_a_hard_limit_of_memory_of_the_calling_process_is_kept():
+    """As `ulimit -v` of a cluster sets it."""
+    code = """
+        import resource
+        from pathlib import Path
+        from metamers.foreign.isolated import call_isolated
+
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + 2**28, size + 2**28))
+        print(call_isolated(abs, -1))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
 def test_a_large_answer_arrives():
     assert len(call_isolated(bytes, 10**7)) == 10**7
 

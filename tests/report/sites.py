@@ -18,6 +18,7 @@ from metamers.compare.humans_vs_models import humans_vs_models
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognition_spread import COMPONENTS
 from metamers.compare.recognizability import recognizability
+from metamers.compare.relative import with_relative
 from metamers.compare.verdict import FIRST_MINUS_LAST, Evidence, contrast_evidence, first_minus_last
 from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.summary import CEILING_COLUMNS
@@ -334,6 +335,7 @@ class Run:
         if models:
             found = recognizability(self.acceptance, self.recognition, families)
             found = with_chance(found, self.acceptance, self.recognition, families)
+            found = with_relative(found, self.acceptance, self.recognition, dict.fromkeys(models, 0.1))
             reached = {model: dict.fromkeys(stages, 1.0) for model in models}
             declines = first_minus_last(self.recognition, self.acceptance, families, models, reached)
             self.compared["recognizability"] = found.merge(declines)

@@ -105,11 +105,12 @@ def test_own_participants_against_a_network_are_shown_with_min_f_first(answers):
 def test_correlations_with_models_stand_with_their_intervals(answers):
     names = [name + end for name in (*CORRELATIONS, *BEYOND_DEPTH) for end in ("", "_low", "_high")]
     names += [f"noise_ceiling_r2{end}" for end in ("", "_participants_low", "_participants_high")]
+    names += [f"pearson_r2_of_ceiling{end}" for end in ("", "_low", "_high")]
     compared = xr.Dataset({name: ("modality", [0.5]) for name in names}, coords={"modality": ["vision"]})
     compared["human_mean"] = (("modality", "point"), [[0.1, np.nan]])
     compared = compared.assign(inside_n=("modality", [1]), depth_r2_low=("modality", [np.nan]))
     shown = own_participants_context({"mine": answers}, compared, None)
     (row,) = shown["compared"]["rows"]
-    assert row == ["vision", "1", *["0.500 (0.500 to 0.500)"] * 4]
+    assert row == ["vision", "1", *["0.500 (0.500 to 0.500)"] * 5]
     (row,) = shown["beyond_depth"]["rows"]
     assert row == ["vision", "0.50", *["0.50 (0.50 to 0.50)"] * 3, "1"]

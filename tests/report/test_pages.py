@@ -21,6 +21,7 @@ from metamers.compare.chance import with_chance
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
+from metamers.compare.relative import with_relative
 from metamers.compare.verdict import Evidence
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
@@ -131,9 +132,10 @@ def relation() -> xr.Dataset:
     return relation_of()
 
 
-def recognized(acceptance, recognition) -> xr.Dataset:
-    """Recognizability with chance."""
-    return with_chance(recognizability(acceptance, recognition, FAMILIES), acceptance, recognition, FAMILIES)
+def recognized(acceptance, recognition, families=FAMILIES) -> xr.Dataset:
+    """Recognizability with chance, and relative to natural stimuli."""
+    whole = with_chance(recognizability(acceptance, recognition, families), acceptance, recognition, families)
+    return with_relative(whole, acceptance, recognition, dict.fromkeys(acceptance, 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -626,7 +628,7 @@ def test_the_pages_say_who_is_related_and_how_uncertain_a_mean_of_judges_is(page
 def test_where_no_unrelated_model_was_asked_the_page_says_so(acceptance, recognition, relation, written, drawn):
     given = {"net_a": acceptance}, {"net_a": recognition}
     siblings = dict.fromkeys(JUDGES, "net")
-    recognizable = with_chance(recognizability(*given, siblings), *given, siblings)
+    recognizable = recognized(*given, siblings)
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
     model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, predicted)
     words = Elements(text_of([model], relation, written, charts=drawn)).words
@@ -648,7 +650,7 @@ def test_relations_have_numbers_for_every_modality(relation):
     assert [row[0] for row in table["rows"]] == ["vision", "audio"]
     assert all(len(row) == len(table["head"]) for row in table["rows"])
     assert f"{float(relation[CORRELATIONS[0]][0]):.3f}" in table["rows"][0][3]
-    assert table["rows"][0][-1] == "0.990 (0.985 to 0.995)"
+    assert table["rows"][0][-2] == "0.990 (0.985 to 0.995)"
 
 
 def test_what_other_models_tell_beyond_depth_stands_in_words_and_in_a_table(relation, written):

@@ -84,6 +84,22 @@ class Server(http.server.BaseHTTPRequestHandler):
         while True:
             self.send(CONTENT)
 
+    def redirect_to(self, target):
+        self.begin(302, Location=target, Content_Length="0")
+
+    def odd_brackets(self):
+        self.redirect_to("http://[bad/")
+
+    def odd_bytes(self):
+        self.redirect_to("http://127.0.0.1:1/\xff")
+
+    def odd_label(self):
+        self.redirect_to(f"http://{'a' * 64}.example/")
+
+    def below_0(self):
+        self.begin(200, Transfer_Encoding="chunked")
+        self.send(b"-5\r\n" + CONTENT)
+
     def loop(self):
         self.begin(302, Location="/loop", Content_Length="0")
 
@@ -187,12 +203,19 @@ def test_the_bodies_of_redirects_are_not_read(server, tmp_path):
         ("huge", f"the received file has more than {2**36} bytes"),
         ("closing", "its server states no length"),
         ("empty", "status 204 without the file"),
+        ("packed", "its server packs the file, whose hash is not known"),
+        *[(kind, "a redirect leads to an address that is not valid") for kind in ("odd_brackets", "odd_bytes", "odd_label")],
     ],
 )
 def test_a_file_that_cannot_be_accepted_is_named_and_not_kept(server, tmp_path, kind, message):
     with pytest.raises(OSError, match=f"/{kind}: .*{message}"):
         download(f"{server.url}/{kind}", tmp_path, {})
     assert {path.suffix for path in tmp_path.iterdir()} == {".lock"}
+
+
+def test_a_piece_of_a_length_below_0_is_a_broken_transfer(server, tmp_path):
+    with pytest.raises(OSError, match=r"/below_0: .*its server sends damaged pieces"):
+        download(f"{server.url}/below_0", tmp_path, {})
 
 
 @pytest.mark.hostile("an implausible size, or a transfer …")

@@ -79,7 +79,7 @@ def broken(kind, folder):
         ("text", "not an image"),
         ("empty", "not an image"),
         ("missing", "there is no such file"),
-        ("animated", "an animation of 2 frames; wanted one still image"),
+        ("animated", "an animation, or several pictures; wanted one still image"),
         ("deep", "more than 8 bits"),
         ("deep_colour", "more than 8 bits"),
         ("bomb", "too large to be a stimulus"),

@@ -44,6 +44,7 @@ rule compare_recognizability:
         families=plan.families,
         modalities={model: plan.models[model].modality for model in plan.generation_models},
         targets=TARGETS,
+        guessing={model: 1 / number_of_categories(model) for model in plan.generation_models},
     resources:
         **needs(
             "compare_recognizability",

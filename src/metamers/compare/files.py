@@ -12,6 +12,11 @@ MEANINGS: Meanings = {
     "cohens_kappa": "Cohen's kappa: agreement beyond chance, 0 by chance, 1 if always right",
     "cohens_kappa_low": "low end of the 95% interval (Clopper-Pearson, at the given chance) of cohens_kappa",
     "cohens_kappa_high": "high end of the 95% interval (Clopper-Pearson, at the given chance) of cohens_kappa",
+    "relative_to_natural": (
+        "proportion_correct minus guessing, divided by that of natural stimuli: 1 if recognized as often"
+    ),
+    "relative_to_natural_low": "low end of the 95% interval (Fieller) of relative_to_natural over stimuli",
+    "relative_to_natural_high": "high end of the 95% interval (Fieller) of relative_to_natural over stimuli",
     "most_frequent_answer": ("most frequent answer of a recognition model", NO_UNIT),
     "most_frequent_answer_share": "proportion of answers that are most_frequent_answer",
     "single_answer": "whether a recognition model gives nearly all metamers, of several categories, the same answer",
@@ -77,6 +82,9 @@ MEANINGS: Meanings = {
     "published_kendall_tau": "kendall_tau in the paper",
     "noise_ceiling_r2_participants_low": "low end of the 95% interval over participants of noise_ceiling_r2",
     "noise_ceiling_r2_participants_high": "high end of the 95% interval over participants of noise_ceiling_r2",
+    "pearson_r2_of_ceiling": "pearson_r2 divided by noise_ceiling_r2",
+    "pearson_r2_of_ceiling_low": "low end of the 95% interval over models and participants of pearson_r2_of_ceiling",
+    "pearson_r2_of_ceiling_high": "high end of the 95% interval over models and participants of pearson_r2_of_ceiling",
     "partial_r2": "squared partial correlation of human and model means, given depth and its square, with its sign",
     "partial_r2_low": "low end of the 95% interval over models of partial_r2",
     "partial_r2_high": "high end of the 95% interval over models of partial_r2",
@@ -172,7 +180,8 @@ RECOGNIZABILITY = RunFile(
     variables={
         "generation_model, stage, recognition_model": (
             "proportion_correct, standard_error, low, high, n, chance_agreement, cohens_kappa, cohens_kappa_low, "
-            "cohens_kappa_high, most_frequent_answer, most_frequent_answer_share, single_answer"
+            "cohens_kappa_high, most_frequent_answer, most_frequent_answer_share, single_answer, relative_to_natural, "
+            "relative_to_natural_low, relative_to_natural_high"
         ),
         "generation_model, stage": (
             "other_models, other_models_standard_error, other_models_chance, other_models_low, other_models_high, "
@@ -220,7 +229,8 @@ HUMANS_VS_MODELS = RunFile(
             "pearson_r2, pearson_r2_low, pearson_r2_high, spearman_rho, spearman_rho_low, spearman_rho_high, "
             "kendall_tau, kendall_tau_low, kendall_tau_high, published_pearson_r2, published_spearman_rho, "
             "published_kendall_tau, noise_ceiling_r2, noise_ceiling_r2_low, noise_ceiling_r2_high, "
-            "noise_ceiling_r2_participants_low, noise_ceiling_r2_participants_high, partial_r2, partial_r2_low, "
+            "noise_ceiling_r2_participants_low, noise_ceiling_r2_participants_high, pearson_r2_of_ceiling, "
+            "pearson_r2_of_ceiling_low, pearson_r2_of_ceiling_high, partial_r2, partial_r2_low, "
             "partial_r2_high, inside_r2, inside_r2_low, inside_r2_high, depth_r2, depth_r2_low, depth_r2_high, "
             "depth_square_r2, depth_square_r2_low, depth_square_r2_high, inside_n, judges, judges_published, "
             "related_share?"

@@ -421,6 +421,14 @@ def _check_together(key: str, chosen: list[str], earlier: list[str], stages: Map
         raise ConfigurationError(f"{key}: {', '.join(chosen)}: wanted the stages in the order in which they are listed")
 
 
+def _check_weights_file(path: str, key: str) -> None:
+    """Check that a file of weights exists, and that its header can be read if it is one of safetensors."""
+    if not Path(path).is_file():
+        raise ConfigurationError(f"{key}: there is no file {path}")
+    if problem := safetensors_problem(path):
+        raise ConfigurationError(f"{key}: {path}: {problem}")
+
+
 def check_files_of_model(name: str, model: ModelEntry) -> None:
     """Check that the files of a model that are not retrieved exist, and that its input fits its network.
 
@@ -436,15 +444,13 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         )
     if model.training and model.output is not None:
         raise ConfigurationError(f"{key}.output: not with `weights.train`, which trains the output itself")
-    if (path := model.weights.get("path")) and not Path(path).is_file():
-        raise ConfigurationError(f"{key}.weights.path: there is no file {path}")
-    if path and (problem := safetensors_problem(path)):
-        raise ConfigurationError(f"{key}.weights.path: {path}: {problem}")
+    if path := model.weights.get("path"):
+        _check_weights_file(path, f"{key}.weights.path")
     extra = model.extra_weights
     if "package" in extra:
         check_package_files(extra["package"], [extra["file"]], f"{key}.weights.extra_weights")
-    elif extra and not extra.keys() & {"archive", "url", "zero_shot"} and not Path(extra["path"]).is_file():
-        raise ConfigurationError(f"{key}.weights.extra_weights.path: there is no file {extra['path']}")
+    elif extra and not extra.keys() & {"archive", "url", "zero_shot"}:
+        _check_weights_file(extra["path"], f"{key}.weights.extra_weights.path")
     if model.builder and not Path(model.builder).is_file():
         raise ConfigurationError(f"{key}.source.python: there is no file {model.builder}")
     if package := model.weights.get("package"):

@@ -495,6 +495,8 @@ class Server(ThreadingHTTPServer):
         self.counting = threading.Lock()
         folders = {experiment.answers.parent for experiment in self.experiments.values()}
         self.locks = [store.lock(folder) for folder in folders]
+        for experiment in self.experiments.values():
+            experiment.prepare()  # again: a server that has stopped since may have stored answers
         super().__init__((address, port), Handler)
         given = self.server_address[1]
         own = {"localhost", "127.0.0.1", f"[{address}]" if ":" in address else address, *names}

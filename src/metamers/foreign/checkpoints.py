@@ -272,6 +272,8 @@ class _Unpickler(Unpickler):
 
 def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     """Return the tensors of a file of safetensors, in the order of their values; raises as ``read_header`` does."""
+    if (size := path.stat().st_size) > MAX_TENSOR_BYTES:
+        raise ValueError(f"it has {size} bytes, wanted at most {MAX_TENSOR_BYTES}")
     file, tensors = _File(path), {}
     for name, (dtype, shape, begin) in read_header(path).items():
         storage = _Storage(math.prod(shape), getattr(torch, dtype), _Bytes(file, begin))

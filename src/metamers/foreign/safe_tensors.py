@@ -75,7 +75,7 @@ def read_header(path: Path) -> dict[str, Place]:
     for name, begin, stop, kind, shape in tensors:
         dtype, item_bytes = TYPES[kind]
         if begin != end or stop - begin != math.prod(shape) * item_bytes:
-            raise ValueError(f"the values of {name} are not where its shape and the other tensors say")
+            raise ValueError(f"the values of {name!r:.50} are not where its shape and the other tensors say")
         places[name] = Place(dtype, shape, 8 + length + begin)
         end = stop
     if (needed := 8 + length + end) != size:
@@ -85,11 +85,12 @@ def read_header(path: Path) -> dict[str, Place]:
 
 def _entry(name: str, entry: Any) -> tuple[str, int, int, str, tuple[int, ...]]:
     """Return a tensor's name, first byte, end, type and shape."""
+    said = f"{name!r:.50}"
     match entry:
         case {"dtype": str(kind), "shape": [*shape], "data_offsets": [begin, end]} if are_sizes((begin, end)):
             if not are_sizes(tuple(shape)):
-                raise ValueError(f"the shape of {name} is damaged")
+                raise ValueError(f"the shape of {said} is damaged")
             if kind not in TYPES:
-                raise ValueError(f"{name} has the type {kind}; wanted numbers such as F32: {', '.join(TYPES)}")
+                raise ValueError(f"{said} has the type {kind!r:.20}; wanted numbers such as F32: {', '.join(TYPES)}")
             return name, begin, end, kind, tuple(shape)
-    raise ValueError(f"the entry of {name} in its header is damaged")
+    raise ValueError(f"the entry of {said} in its header is damaged")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from metamers.foreign.checkpoints import Placeholder, StoredTensor, read_checkpoint, read_safetensors
+from metamers.foreign.checkpoints import MAX_NAME_LENGTH, Placeholder, StoredTensor, read_checkpoint, read_safetensors
 from metamers.foreign.isolated import read_isolated
 from metamers.foreign.safe_tensors import is_safetensors
 from metamers.models.build import source_module
@@ -60,6 +60,8 @@ def _stored(
         weights = read(path)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such weights file") from error
+    except MemoryError:  # said by the reader of files from outside
+        raise
     except Exception as error:
         # Both readers raise many kinds of errors for a broken or hostile file; the file is unusable after any of them.
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -94,6 +96,8 @@ def _pick(weights: Any, path: Path, entry: str | Sequence[str] | None, prefix: s
         raise ValueError(
             f"{path}: not a state dict of dense tensors; if the weights lie under a key, name it in `entry`"
         )
+    if odd := next((key for key in weights if not key.isprintable() or len(key) > MAX_NAME_LENGTH), None):
+        raise ValueError(f"{path}: a tensor's name is not plain text of at most {MAX_NAME_LENGTH} characters: {odd!r:.50}")
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
 
 

@@ -13,6 +13,7 @@ from metamers.humans.participants import own_stages
 from metamers.report.preregistered import preregistered_context
 from metamers.report.tables import (
     ABSENT,
+    CEILING,
     Table,
     anova_table,
     beyond_depth_table,
@@ -50,8 +51,8 @@ def _compared_table(compared: xr.Dataset) -> Table:
             "{} ({} to {})".format(*(number(float(one[name + end]), 3) for end in ("", "_low", "_high")))
             for name in CORRELATIONS
         ]
-        rows.append([str(modality), str(int(one["human_mean"].count())), *values, ceiling(one)])
-    return {"head": ["Modality", "Points", *NAMES.values(), "Noise ceiling of R² (95% interval)"], "rows": rows}
+        rows.append([str(modality), str(int(one["human_mean"].count())), *values, *ceiling(one)])
+    return {"head": ["Modality", "Points", *NAMES.values(), *CEILING], "rows": rows}
 
 
 def network_table(tested: xr.Dataset) -> Table:

@@ -40,6 +40,7 @@ from metamers.report.tables import (
     null_table,
     recognizability_table,
     relation_table,
+    relative_table,
 )
 from metamers.report.training import attacked_places, training_table
 from metamers.report.verdicts import criterion_context, decline_sentences, missing_sentence
@@ -155,6 +156,7 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
             "r2": float(relation["pearson_r2"].sel(modality=modality)),
             "text": with_interval(relation, modality, "pearson_r2"),
             "ceiling": float(relation["noise_ceiling_r2"].sel(modality=modality)),
+            "of_ceiling": with_interval(relation, modality, "pearson_r2_of_ceiling"),
             "depth": float(relation["depth_r2"].sel(modality=modality)),
             "partial": float(relation["partial_r2"].sel(modality=modality)),
             "judges": int(relation["judges"].sel(modality=modality)),
@@ -278,6 +280,7 @@ def model_context(
         "converged": converged_stages(acceptance, entry["targets"]),
         "null": null_context(null, acceptance),
         "recognizability": recognizability_table(name, recognizable, predicted),
+        "relative": relative_table(name, recognizable),
         "chance": chance_context(name, recognizable),
         "judges": judges_context(recognizable, name),
         "others": others,

@@ -21,6 +21,7 @@ BEYOND_DEPTH = {
     "partial_r2": "Partial R² of other models, given both",
     "inside_r2": "R² of other models, both inside 0.2 to 0.9",
 }
+CEILING = ("Noise ceiling of R² (95% interval)", "R² / noise ceiling (95% interval)")  # columns of ``ceiling``
 UNPREDICTED = "no prediction"  # the page says why
 
 Table = dict[str, Any]
@@ -147,6 +148,30 @@ def recognizability_table(generation_model: str, recognizable: xr.Dataset, predi
     return {"head": head, "rows": rows}
 
 
+def relative_table(generation_model: str, recognizable: xr.Dataset) -> Table:
+    """Recognizability relative to natural stimuli at each stage, by every recognition model.
+
+    Parameters
+    ----------
+    generation_model
+        The model of the metamers.
+    recognizable
+        Result of ``metamers.compare.relative.with_relative``.
+    """
+    own = recognizable.sel(generation_model=generation_model)
+    tested = own.sel(recognition_model=own["n"].any("stage"))
+    names = ["relative_to_natural", "relative_to_natural_low", "relative_to_natural_high"]
+    rows = [
+        [
+            stage,
+            *(interval(*map(float, values)) for values in tested[names].sel(stage=stage).to_dataframe()[names].values),
+        ]
+        for stage in own_stages(recognizable, generation_model)
+        if stage != NATURAL
+    ]
+    return {"head": ["Stage", *map(str, tested["recognition_model"].values)], "rows": rows}
+
+
 def relation_table(relation: xr.Dataset) -> Table:
     """Correlations of published participants with other models, one row per modality."""
     rows = []
@@ -157,7 +182,7 @@ def relation_table(relation: xr.Dataset) -> Table:
         for name in CORRELATIONS:
             value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
             row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]
-        rows.append([*row, ceiling(of_modality)])
+        rows.append([*row, *ceiling(of_modality)])
     head = [
         "Modality",
         "Points",
@@ -167,15 +192,16 @@ def relation_table(relation: xr.Dataset) -> Table:
         "Spearman ρ",
         "ρ in the paper",
     ]
-    return {"head": [*head, "Kendall τ", "τ in the paper", "Noise ceiling of R² (95% interval)"], "rows": rows}
+    return {"head": [*head, "Kendall τ", "τ in the paper", *CEILING], "rows": rows}
 
 
-def ceiling(relation: xr.Dataset) -> str:
-    """Noise ceiling of one modality, with its interval over participants if it has one."""
-    value, low, high = (
-        float(relation[f"noise_ceiling_r2{end}"]) for end in ("", "_participants_low", "_participants_high")
-    )
-    return number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if np.isfinite(low) else "")
+def ceiling(relation: xr.Dataset) -> list[str]:
+    """Noise ceiling of one modality, and R² divided by it, each with its interval if it has one."""
+    cells = []
+    for name, over in (("noise_ceiling_r2", "_participants"), ("pearson_r2_of_ceiling", "")):
+        value, low, high = (float(relation[name + end]) for end in ("", f"{over}_low", f"{over}_high"))
+        cells.append(number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if np.isfinite(low) else ""))
+    return cells
 
 
 def beyond_depth_table(relation: xr.Dataset) -> Table:

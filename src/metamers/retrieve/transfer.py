@@ -186,15 +186,20 @@ def _follow(session: requests.Session, url: str, headers: Mapping[str, str]) -> 
 
         url = url.replace(HUB, constants.ENDPOINT, 1)
         login = {"Authorization": f"Bearer {token}"} if (token := get_token()) else {}
-    host = urllib.parse.urlsplit(url).netloc
+    origin = urllib.parse.urlsplit(url)[:2]
     for _ in range(MAX_REDIRECTS):
-        own = login if urllib.parse.urlsplit(url).netloc == host else {}  # another host must not see the login
-        response = session.get(url, headers={**own, **headers}, stream=True, timeout=TIMEOUT_S)
-        target = session.get_redirect_target(response)
-        if target is None:
-            return response
-        response.close()
-        url = urllib.parse.urljoin(url, target)
+        try:
+            own = login if urllib.parse.urlsplit(url)[:2] == origin else {}  # no other host, and not unencrypted
+            response = session.get(url, headers={**own, **headers}, stream=True, timeout=TIMEOUT_S)
+            target = session.get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            url = urllib.parse.urljoin(url, target)
+        except requests.RequestException:
+            raise
+        except ValueError as error:  # of the parsers of addresses
+            raise requests.exceptions.InvalidURL(f"a redirect leads to an address that is not valid: {error}") from error
     raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
 
 
@@ -216,7 +221,10 @@ def strong_etag(response: requests.Response) -> str | None:
 def read_body(response: requests.Response) -> Iterator[bytes]:
     """The bytes of a response as they were sent, in pieces of at most ``CHUNK`` bytes."""
     response.raw.headers.pop("Content-Encoding", None)  # not unpacked: a hash is that of the file as it is stored
-    yield from response.iter_content(CHUNK)
+    try:
+        yield from response.iter_content(CHUNK)
+    except ValueError as error:  # a piece of a length below 0
+        raise requests.exceptions.ChunkedEncodingError(f"its server sends damaged pieces: {error}") from error
 
 
 def wrong_hash(path: Path, item: Mapping[str, Any]) -> str:
@@ -368,6 +376,8 @@ class _Transfer:
         response.raise_for_status()
         if response.status_code != requests.codes.ok:
             raise requests.HTTPError(f"status {response.status_code} without the file", response=response)
+        if not self.has_hash and response.headers.get("Content-Encoding", "identity") != "identity":
+            raise requests.exceptions.InvalidHeader("its server packs the file, whose hash is not known")
         size: int | None = response.raw.length_remaining
         if size is None and not response.raw.chunked and not self.has_hash:
             raise requests.exceptions.InvalidHeader(

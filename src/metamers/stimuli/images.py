@@ -70,6 +70,8 @@ def _decoded(path: Path) -> tuple[np.ndarray, str]:
         raise ValueError(f"{path}: not an image that can be read; wanted PNG, JPEG, TIFF, WebP, BMP or GIF") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path}: too large to be a stimulus: {error}") from error
+    except MemoryError:  # said by the reader of files from outside
+        raise
     except Exception as error:  # Pillow's readers raise nearly anything for a broken file
         raise ValueError(f"{path}: damaged or cut off ({error}); fetch or save it again") from error
     raise ValueError(f"{path}: {problem}")
@@ -80,12 +82,22 @@ def _problem(image: Image.Image) -> str | None:
     if (pixels := math.prod(image.size)) > MOST_PIXELS:
         size = f"{image.width} × {image.height} pixels"
         return f"too large to be a stimulus: {size} are {pixels}, wanted at most {MOST_PIXELS}"
-    if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
-        return f"an animation of {frames} frames; wanted one still image"
+    if image.format != "MPO" and _has_second_frame(image):
+        return "an animation, or several pictures; wanted one still image"
     # Pillow reads 16-bit colour as 8-bit RGB; the tiles state the depth in the file.
     if image.mode in DEEP_MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
         return "its pixels have more than 8 bits; save it as 8-bit RGB"
     return None
+
+
+def _has_second_frame(image: Image.Image) -> bool:
+    """Whether an image has more than one frame; counting them would take time for each."""
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    image.seek(0)
+    return True
 
 
 def _scan_problem(path: Path) -> str | None:
