@@ -470,14 +470,14 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 @pytest.mark.parametrize(
     ("header", "values", "message"),
     [
-        ({"a": F32, "b": F32}, 8, "the values of b are not where"),
-        ({"a": F32 | {"shape": [2**40]}}, 8, "the values of a are not where"),
-        ({"a": F32 | {"data_offsets": [8, 16]}}, 16, "the values of a are not where"),
-        ({"a": F32 | {"shape": [-2]}}, 8, "the shape of a is damaged"),
-        ({"a": F32 | {"shape": [10**30]}}, 8, "the shape of a is damaged"),
-        ({"a": F32 | {"data_offsets": [0.0, 8]}}, 8, "the entry of a in its header is damaged"),
-        ({"a": F32 | {"dtype": "F8_E4M3"}}, 8, "a has the type F8_E4M3; wanted numbers such as F32"),
-        ({"a": 3}, 0, "the entry of a in its header is damaged"),
+        ({"a": F32, "b": F32}, 8, "the values of 'b' are not where"),
+        ({"a": F32 | {"shape": [2**40]}}, 8, "the values of 'a' are not where"),
+        ({"a": F32 | {"data_offsets": [8, 16]}}, 16, "the values of 'a' are not where"),
+        ({"a": F32 | {"shape": [-2]}}, 8, "the shape of 'a' is damaged"),
+        ({"a": F32 | {"shape": [10**30]}}, 8, "the shape of 'a' is damaged"),
+        ({"a": F32 | {"data_offsets": [0.0, 8]}}, 8, "the entry of 'a' in its header is damaged"),
+        ({"a": F32 | {"dtype": "F8_E4M3"}}, 8, "'a' has the type 'F8_E4M3'; wanted numbers such as F32"),
+        ({"a": 3}, 0, "the entry of 'a' in its header is damaged"),
         ({"a": F32}, 4, r"it has \d+ bytes, but its header says"),
         ({"a": F32}, 9, r"it has \d+ bytes, but its header says"),
         ([], 0, "its header is not a dictionary of tensors"),
@@ -524,7 +524,11 @@ def test_safetensors_whose_values_begin_at_any_byte_are_read(tmp_path, spaces):
     assert read_weights(path)["a"].tolist() == [1.5, -2.5]
 
 
-@pytest.mark.hostile("Pickles and checkpoints", "names of tensors with line breaks, control characters, or thousands of letters", "refused")
+@pytest.mark.hostile(
+    "Pickles and checkpoints",
+    "names of tensors with line breaks, control characters, or thousands of letters",
+    "refused",
+)
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J", "x" * 1001])
 @pytest.mark.parametrize("save", [torch.save, safetensors.torch.save_file])
 def test_a_name_that_would_break_a_message_is_refused_on_one_line(tmp_path, name, save):

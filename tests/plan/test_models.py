@@ -88,7 +88,7 @@ def test_weights_of_four_bits_are_named_before_the_first_job(settings, tmp_path)
     header += b'"b": {"dtype": "F4", "shape": [2], "data_offsets": [2, 3]}}'
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(3))
     changed = change("efficientnet_lite0.weights", {"path": str(path)})
-    why = r"b has the type F4; wanted numbers such as F32: F64, F32"
+    why = r".b. has the type .F4.; wanted numbers such as F32: F64, F32"
     with pytest.raises(ConfigurationError, match=rf"efficientnet_lite0\.weights\.path: {path}: .*{why}"):
         config.make_plan(with_registry(settings, tmp_path, "models", changed))
     with pytest.raises(ValueError, match=rf"{path}: .*{why}"):

@@ -351,7 +351,7 @@ class Run:
             self.compared["contrasts"] = found.merge(evidence)
         if models:
             self.compared["criterion"] = conclusions(
-                self.recognition, self.acceptance, families, models, dict.fromkeys(models, reached), sides, []
+                self.recognition, self.acceptance, families, models, reached, sides, []
             )
         self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
         self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}

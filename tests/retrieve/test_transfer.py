@@ -204,7 +204,10 @@ def test_the_bodies_of_redirects_are_not_read(server, tmp_path):
         ("closing", "its server states no length"),
         ("empty", "status 204 without the file"),
         ("packed", "its server packs the file, whose hash is not known"),
-        *[(kind, "a redirect leads to an address that is not valid") for kind in ("odd_brackets", "odd_bytes", "odd_label")],
+        *[
+            (kind, "a redirect leads to an address that is not valid")
+            for kind in ("odd_brackets", "odd_bytes", "odd_label")
+        ],
     ],
 )
 def test_a_file_that_cannot_be_accepted_is_named_and_not_kept(server, tmp_path, kind, message):

@@ -97,7 +97,9 @@ def _pick(weights: Any, path: Path, entry: str | Sequence[str] | None, prefix: s
             f"{path}: not a state dict of dense tensors; if the weights lie under a key, name it in `entry`"
         )
     if odd := next((key for key in weights if not key.isprintable() or len(key) > MAX_NAME_LENGTH), None):
-        raise ValueError(f"{path}: a tensor's name is not plain text of at most {MAX_NAME_LENGTH} characters: {odd!r:.50}")
+        raise ValueError(
+            f"{path}: a tensor's name is not plain text of at most {MAX_NAME_LENGTH} characters: {odd!r:.50}"
+        )
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
 
 

@@ -199,7 +199,9 @@ def _follow(session: requests.Session, url: str, headers: Mapping[str, str]) -> 
         except requests.RequestException:
             raise
         except ValueError as error:  # of the parsers of addresses
-            raise requests.exceptions.InvalidURL(f"a redirect leads to an address that is not valid: {error}") from error
+            raise requests.exceptions.InvalidURL(
+                f"a redirect leads to an address that is not valid: {error}"
+            ) from error
     raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
 
 
