@@ -5,9 +5,8 @@ from metamers.run.job import log_to, save
 from pathlib import Path
 
 from metamers.brainscore.files import ANSWERS
+from metamers.brainscore.names import FOLDER, PUBLISHED_STUDY
 from metamers.brainscore.plugin import (
-    FOLDER,
-    PUBLISHED_STUDY,
     BenchmarkGroup,
     check_conditions,
     human_recognition,
@@ -64,7 +63,7 @@ models = {
     for name, entry in params.models.items()
 }
 folder = Path(snakemake.output[0])
-for place, text in plugin_files(run, groups, models).items():
+for place, text in plugin_files(run, groups, models, params.metadata).items():
     files.write(folder / place, text)
 for group in groups:
     save(

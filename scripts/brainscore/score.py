@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from metamers.brainscore.files import SCORES
-from metamers.brainscore.plugin import PUBLISHED_STUDY, benchmark_identifier, model_identifier
+from metamers.brainscore.names import PUBLISHED_STUDY, benchmark_identifier, model_identifier
 from metamers.brainscore.score import prepare, score_all, scores_dataset
 from metamers.models.device import use_threads
 

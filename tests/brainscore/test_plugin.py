@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from PIL import Image
 
+from metamers.brainscore.names import PUBLISHED_STUDY
 from metamers.brainscore.plugin import (
-    PUBLISHED_STUDY,
     STIMULUS_COLUMNS,
     BenchmarkGroup,
     check_conditions,
@@ -29,30 +28,7 @@ from metamers.humans.noise_ceiling import noise_ceiling, noise_ceiling_interval
 from metamers.humans.participants import experiment_dataset
 from metamers.names import ConfigurationError
 from metamers.run.hashes import listing_sha256
-
-STAGES = ["natural", "input", "one", "two"]
-POINTS = [("m", "one"), ("m", "two"), ("k", "one"), ("k", "two")]
-
-
-def experiment(participants=8, noise=0.05, seed=0):
-    """People who recognize stage one of m best, and two of k worst."""
-    rng = np.random.default_rng(seed)
-    means = np.array([[0.99, 0.95, 0.9, 0.4], [0.99, 0.95, 0.7, 0.1]])
-    human = np.clip(means + noise * rng.standard_normal((participants, 2, 4)), 0, 1)
-    values = np.stack([human, np.ones_like(human)], axis=-1)
-    return xr.Dataset(
-        {
-            "proportion_correct": (("participant", "generation_model", "stage", "observer"), values),
-            "stage_number": (("generation_model", "stage"), np.tile(np.arange(4), (2, 1))),
-        },
-        coords={
-            "participant": [f"worker {number}" for number in range(participants)],
-            "generation_model": ["m", "k"],
-            "stage": STAGES,
-            "observer": ["human", "model"],
-            "model_class": ("generation_model", ["standard", "robust"]),
-        },
-    )
+from tests.brainscore.people import POINTS, experiment
 
 
 @pytest.fixture(scope="module")
@@ -223,15 +199,6 @@ def test_own_metamers_are_those_of_main_trials_without_natural_stimuli(tmp_path)
     assert table["sha256"][0] == hashlib.sha256((tmp_path / "k/logits/b_1.png").read_bytes()).hexdigest()
 
 
-@pytest.fixture
-def group():
-    recognition = human_recognition(experiment(), ["dog", "cat"])
-    rows = [(f"{m}_{s}", f"{m}/{s}.png", "dog", f"{m}/{s}", m, s, "a", "0" * 64) for m, s in POINTS]
-    return BenchmarkGroup(
-        "ours", "metamers_run", recognition, pd.DataFrame(rows, columns=STIMULUS_COLUMNS), "exported", ""
-    )
-
-
 def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
     check_conditions(group)
     fewer = BenchmarkGroup(**vars(group) | {"stimuli": group.stimuli[:3]})
@@ -245,10 +212,11 @@ def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
 def test_the_plugin_has_the_folders_and_registrations_of_brain_score(group):
     """Brain-Score finds a plugin by a line of __init__.py with ``<kind>_registry['<identifier>']``."""
     models = {"small": {"model": {}, "weights_file": None, "vocabulary": {}, "published_vocabularies": []}}
-    texts = plugin_files("run", [group], models)
+    texts = plugin_files("run", [group], models, {"models": {}})
     assert texts.keys() == {
         "README.md", "data/model_metamers/ours.csv", "models/model_metamers/models.json",
         *(f"{part}/model_metamers/{file}.py" for part in ("benchmarks", "data", "models") for file in ("__init__", "test")),
+        *(f"{part}/model_metamers/metadata.yaml" for part in ("benchmarks", "models")),
         "data/model_metamers/data.py", "benchmarks/model_metamers/benchmark.py",
     }  # fmt: skip
     for path, text in texts.items():

@@ -40,17 +40,6 @@ BENCHMARK, PARTS = f"metamers_{RUN}_ours-recognizability_r2", ("benchmarks", "da
 RULES = ["humans_answer_table", "brainscore_plugin", "brainscore_score", "brainscore"]
 
 
-@pytest.fixture(scope="module")
-def package():
-    before = list(sys.path)
-    try:
-        return find_package()
-    except ImportError as error:
-        pytest.skip(str(error))
-    finally:
-        sys.path[:] = before
-
-
 def recolour(folder: Path) -> None:
     """Metamers of one random colour each, which the tiny networks answer differently, and networks that differ."""
     rng = np.random.default_rng(0)
@@ -151,6 +140,14 @@ def test_the_scores_follow_from_the_answers_of_people_and_models(made):
         min(max(r, 0) ** 2 / float(of_third["brainscore_ceiling"]), 1)
     )
     assert "worker" not in "".join(path.read_text(errors="replace") for path in plugin_of(made).rglob("*.*"))
+
+
+@pytest.mark.slow
+def test_brain_scores_own_programs_accept_the_metadata_of_the_run(made, review):
+    results = review(plugin_of(made))
+    assert all(accepted for accepted, _ in results.values()), results
+    valid = json.loads(results["proposal"][1])[-1]
+    assert valid["models"] == [f"metamers_{RUN}_{model}" for model in ("first", "second", "third")]
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
 """Brain-Score: people's recognition of metamers as benchmarks, and the run's models as models, in one plugin."""
 
+from metamers.brainscore.metadata import model_metadata
+from metamers.brainscore.targets import models_of_brainscore
 from metamers.run.hashes import listing_sha256
 
 # People of the benchmarks: published experiments, and own participants. Brain-Score's models look at images.
 BENCHMARKS_PUBLISHED = plan.brainscore_experiments
 BENCHMARKS_OWN = plan.brainscore_participants
+CANDIDATES = list(models_of_brainscore(plan))
 
 
 def published_images():
@@ -22,10 +25,9 @@ def published_listing(wildcards):
     return {folder: listing_sha256(folder) for folder in published_images()}
 
 
-def models_of_brainscore():
-    """The models of images, with classes, that metamers of the run are made of, or that recognize them."""
-    used = dict.fromkeys([*plan.generation_models, *plan.recognition_models])
-    return [model for model in used if MODALITIES[modality_of(model)].brainscore and plan.models[model].has_classes]
+def metadata_of_models(wildcards):
+    """What the plugin says of its models. A function, because a run without Brain-Score may have what it refuses."""
+    return model_metadata(plan.settings.run, models_of_brainscore(plan))
 
 
 def metamers_shown(name):
@@ -46,7 +48,7 @@ rule brainscore_plugin:
                 for table in (plan.published.stimuli[name].table, plan.published.stimuli[name].categories)
             ]
         ),
-        categories=[categories_of(model) for model in models_of_brainscore()],
+        categories=[categories_of(model) for model in CANDIDATES],
         images=local(published_images()),
         metamers=[folder for name in BENCHMARKS_OWN for folder in metamers_shown(name)],
     output:
@@ -74,8 +76,9 @@ rule brainscore_plugin:
                 "entry": dataset_params(model),
                 "trained": model in plan.training,
             }
-            for model in models_of_brainscore()
+            for model in CANDIDATES
         },
+        metadata=metadata_of_models,
     resources:
         **needs("brainscore_plugin"),
     conda:
@@ -95,7 +98,7 @@ rule brainscore_score:
     input:
         required("brainscore_score"),
         plugin=rules.brainscore_plugin.output,
-        models=files_of_models(models_of_brainscore()),
+        models=files_of_models(CANDIDATES),
         images=local(published_images()),
         metamers=rules.brainscore_plugin.input.metamers,
     output:
@@ -108,10 +111,10 @@ rule brainscore_score:
         **step("brainscore/score"),
         own=BENCHMARKS_OWN,
         groups=benchmarks_with_images(),
-        models=models_of_brainscore(),
+        models=CANDIDATES,
         published_listing=published_listing,
     resources:
-        **needs("brainscore_score", workload.forward_passes(models_of_brainscore(), 1000), gpus()),
+        **needs("brainscore_score", workload.forward_passes(CANDIDATES, 1000), gpus()),
     conda:
         ENVIRONMENT
     message:

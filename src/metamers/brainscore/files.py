@@ -3,6 +3,7 @@
 from metamers.run.declared import NO_UNIT, Meanings, RunFile
 
 ANSWERS_OF_PEOPLE = ("brainscore/", "logs/brainscore_plugin.log")  # benchmarks have answers of own participants
+METADATA = "metadata.yaml"  # in benchmarks/model_metamers/ and models/model_metamers/ of the plugin; Brain-Score's form
 MEANINGS: Meanings = {
     "subject": ("number of the participant", NO_UNIT),
     "brainscore": "squared correlation of a model's with people's recognition, divided by its noise ceiling, 0 to 1",

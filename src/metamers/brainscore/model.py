@@ -15,6 +15,7 @@ from brainscore_core.supported_data_standards.brainio.assemblies import Behavior
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from brainscore_vision.model_interface import BrainModel
 
+from metamers.brainscore.names import VISUAL_DEGREES
 from metamers.brainscore.vocabulary import Vocabulary, classes_of_choices
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
@@ -24,7 +25,6 @@ from metamers.names import unknown_name
 from metamers.recognize.recognition import answers
 from metamers.stimuli.formats import FORMATS
 
-VISUAL_DEGREES = 8  # of the input of a network, as of Brain-Score's own models (ModelCommitment)
 IMAGES_AT_ONCE = 64  # in memory
 
 

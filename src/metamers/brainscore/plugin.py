@@ -19,7 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+import yaml
 
+from metamers.brainscore.files import METADATA
+from metamers.brainscore.names import FOLDER, METRIC, benchmark_identifier, model_identifier
 from metamers.config.tables import read_table
 from metamers.humans.noise_ceiling import noise_ceiling, noise_ceiling_interval
 from metamers.humans.participants import own_stages
@@ -27,13 +30,11 @@ from metamers.humans.published import PUBLISHED
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
 from metamers.repository import PACKAGE
+from metamers.run.files import STUDY
 from metamers.run.hashes import sha256_of
 
 # The modality of Brain-Score's models; there is no such interface for sounds.
 BENCHMARKED = next(name for name, about in MODALITIES.items() if about.brainscore)
-FOLDER = "model_metamers"  # of each part of the plugin; not the name of this library, which models import
-PUBLISHED_STUDY = "Feather2023"
-METRIC = "recognizability_r2"
 FEWEST_CONDITIONS = 3  # that a correlation needs
 MAX_NAMED = 5  # participants in a message
 STIMULUS_COLUMNS = [
@@ -238,16 +239,6 @@ class BenchmarkGroup:
         return benchmark_identifier(self.study, self.name)
 
 
-def benchmark_identifier(study: str, name: str) -> str:
-    """Identifier of a benchmark, ``<data>-<metric>`` as Brain-Score names them."""
-    return f"{study}_{name}-{METRIC}"
-
-
-def model_identifier(run: str, model: str) -> str:
-    """Identifier of a model of a run; it differs from those of Brain-Score's own models."""
-    return f"metamers_{run}_{model}"
-
-
 def check_conditions(group: BenchmarkGroup) -> None:
     """Check that a benchmark has images of every condition, and of no other.
 
@@ -263,7 +254,12 @@ def check_conditions(group: BenchmarkGroup) -> None:
         raise ValueError(f"{group.name}: there are images of {', '.join(other)}, which nobody judged")
 
 
-def plugin_files(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def plugin_files(
+    run: str,
+    groups: Sequence[BenchmarkGroup],
+    models: Mapping[str, Mapping[str, Any]],
+    metadata: Mapping[str, Any],
+) -> dict[str, str]:
     """Write the texts of the plugin: path → text. ``data/model_metamers/<group>.nc`` is in addition.
 
     Parameters
@@ -274,6 +270,8 @@ def plugin_files(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str
         The benchmarks.
     models
         Name of a model → ``model``, ``weights_file`` and ``vocabularies``, as ``metamers.brainscore.model`` reads them.
+    metadata
+        Result of ``metamers.brainscore.metadata.model_metadata``.
     """
     benchmarks, data, networks = (f"{part}/{FOLDER}" for part in ("benchmarks", "data", "models"))
     texts = {
@@ -287,10 +285,35 @@ def plugin_files(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str
         f"{networks}/__init__.py": _model_init(run, models),
         f"{networks}/models.json": json.dumps(models, indent=1, ensure_ascii=False) + "\n",
         f"{networks}/test.py": _model_test(run, models),
+        f"{benchmarks}/{METADATA}": _yaml({"benchmarks": {g.benchmark: _benchmark_metadata(g) for g in groups}}),
     }
+    if metadata:
+        texts[f"{networks}/{METADATA}"] = _yaml(metadata)
     for group in groups:
         texts[f"{data}/{group.name}.csv"] = group.stimuli.to_csv(index=False, lineterminator="\n")
     return texts
+
+
+def _yaml(content: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+
+
+def _benchmark_metadata(group: BenchmarkGroup) -> dict[str, Any]:
+    """What Brain-Score's table of benchmarks says of one; values that are not known are left out."""
+    known = group.recognition["proportion_correct"]
+    return {
+        "stimulus_set": {"num_stimuli": len(group.stimuli), "datatype": "image"},
+        "data": {
+            "benchmark_type": "behavioral",
+            "task": f"recognition, {len(json.loads(known.attrs['choices']))} categories",
+            "species": "human",
+            "datatype": "behavioral",
+            "num_subjects": known.sizes["subject"],
+            # Whether answers of own participants are public is not known.
+            **({"data_publicly_available": True} if group.address else {}),
+        },
+        "metric": {"type": METRIC, "reference": STUDY},
+    }
 
 
 def _data_init(groups: Sequence[BenchmarkGroup]) -> str:
@@ -392,6 +415,7 @@ def _readme(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str, Any
         "folder and its SHA-256, which is empty where the plugin was made without the images. Folders, and the weights "
         "of models, are relative to the folder in which Snakemake was called; if the plugin is moved, set "
         "`METAMERS_HOME` to that folder.\n\n"
+        "`metadata.yaml` of `benchmarks` and `models` has what the run knows of them, for Brain-Score's reviews.\n\n"
         f"Models, which need the library `metamers`:\n\n{names}\n"
         "The citation is in `data/model_metamers/__init__.py`.\n"
     )

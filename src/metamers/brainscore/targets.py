@@ -1,8 +1,16 @@
-"""Which targets of Brain-Score a configuration cannot make."""
+"""Which models a run has for Brain-Score, and which targets its configuration cannot make."""
 
 from typing import Any
 
+from metamers.brainscore.metadata import model_metadata
 from metamers.modalities import MODALITIES
+from metamers.names import ConfigurationError
+
+
+def models_of_brainscore(plan: Any) -> dict[str, Any]:
+    """Name → entry of the models of images, with classes, that metamers of the run are made of, or that recognize."""
+    used = {name: plan.models[name] for name in dict.fromkeys([*plan.generation_models, *plan.recognition_models])}
+    return {name: entry for name, entry in used.items() if MODALITIES[entry.modality].brainscore and entry.has_classes}
 
 
 def unavailable_brainscore(plan: Any) -> dict[str, str]:
@@ -10,7 +18,7 @@ def unavailable_brainscore(plan: Any) -> dict[str, str]:
     own = any(MODALITIES[group.modality].brainscore for group in plan.own_participants.values())
     # Without participant-level data, no images that people saw.
     published = list(plan.published.stimuli.values()) if plan.settings.human_data == "participants" else []
-    used = list(dict.fromkeys([*plan.generation_models, *plan.recognition_models]))
+    candidates = models_of_brainscore(plan)
     if not own and not published:
         reason = (
             "own_participants: there are no participants for a benchmark of Brain-Score. Set human_data: participants "
@@ -24,10 +32,16 @@ def unavailable_brainscore(plan: Any) -> dict[str, str]:
                 "correct are biased when earlier answers decide what is shown."
             )
         return {"brainscore": reason, "brainscore_score": reason}
-    if not any(MODALITIES[plan.models[name].modality].brainscore for name in used):
+    try:
+        model_metadata(plan.settings.run, candidates)
+    except ConfigurationError as error:
+        return dict.fromkeys(("brainscore", "brainscore_score"), str(error))
+    if not candidates:
+        used = dict.fromkeys([*plan.generation_models, *plan.recognition_models])
         return {
-            "brainscore_score": "recognition_models: there is no model of images to score with Brain-Score. Name one "
-            f"in recognition_models or generation_models. Models of the run: {', '.join(used) or 'none'}."
+            "brainscore_score": "recognition_models: there is no model of images with classes to score with "
+            "Brain-Score. Name one in recognition_models or generation_models. Models of the run: "
+            f"{', '.join(used) or 'none'}."
         }
     if not own and not any(entry.has_images for entry in published):
         first = published[0]
