@@ -80,11 +80,11 @@ def test_each_conclusion_is_drawn_twice_and_changes_where_poor_matches_carry_it(
         [whole["first_minus_last_difference"].item(), 20 / 24, contrast["late_difference"].item()]
     )
     assert drawn["degree"].sel(criterion=OF_RUN).values.tolist() == ["shown", "shown", "shown"]
-    assert drawn["metamers"].sel(criterion=OF_RUN).values.tolist() == [96, 48, 96]
+    assert drawn["accepted_metamers"].sel(criterion=OF_RUN).values.tolist() == [96, 48, 96]
     of_stricter = drawn.sel(criterion=STRICTER)
     assert of_stricter["difference"].values.tolist() == pytest.approx([0, 0, 0])
     assert of_stricter["n"].values.tolist() == [24, 4, 4]
-    assert of_stricter["metamers"].values.tolist() == [76, 28, 76]
+    assert of_stricter["accepted_metamers"].values.tolist() == [76, 28, 76]
     assert of_stricter["degree"].values.tolist() == ["undecided"] * 3
 
 
@@ -93,4 +93,4 @@ def test_a_run_whose_metamers_are_all_refused_is_undecided():
     drawn = conclusions(recognition, {"one": acceptance(-20)}, FAMILIES, {"one": "vision"}, TARGETS, [], [])
     last = drawn.sel(criterion=STRICTER)
     assert np.isnan(last["difference"].item())
-    assert (last["n"].item(), last["metamers"].item(), last["degree"].item()) == (0, 0, "undecided")
+    assert (last["n"].item(), last["accepted_metamers"].item(), last["degree"].item()) == (0, 0, "undecided")

@@ -107,7 +107,7 @@ def test_a_conclusion_changes_with_its_verdict_or_its_side_of_0():
     columns = {
         name: (dims, [[one[place] for one in row] for row in values.values()]) for place, name in enumerate(names)
     }
-    counts = {"n": (dims, [[20, 1]] * 4), "metamers": (dims, [[40, 1]] * 4)}
+    counts = {"n": (dims, [[20, 1]] * 4), "accepted_metamers": (dims, [[40, 1]] * 4)}
     drawn = xr.Dataset(columns | counts, {"conclusion": list(values), "criterion": [OF_RUN, STRICTER]})
     context = criterion_context(drawn)
     assert (context["changed"], context["number"]) == (["turned", "weaker", "nothing left"], 4)

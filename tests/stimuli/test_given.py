@@ -68,7 +68,7 @@ def test_what_is_no_stimulus_is_named():
         as_image({}, 16)
     with pytest.raises(ValueError, match=r"none\.png: there is no such file"):
         as_image("none.png", 16)
-    with pytest.raises(ValueError, match="animation of 2 frames"):
+    with pytest.raises(ValueError, match="an animation, or several pictures"):
         as_image(animation(), 16)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metamers.brainscore.names import VISUAL_DEGREES, model_identifier
+from metamers.brainscore.names import BENCHMARKED, VISUAL_DEGREES, model_identifier
 from metamers.config.models import ModelEntry
 from metamers.config.sources import source_name
 from metamers.names import ConfigurationError
@@ -45,7 +45,7 @@ def model_metadata(run: str, models: Mapping[str, ModelEntry]) -> dict[str, Any]
             f"describes at most {MOST_MODELS}. Name fewer in recognition_models and generation_models"
         )
     entries = {model_identifier(run, name): _described(run, name, entry) for name, entry in models.items()}
-    return {"schema_version": "2.0", "domain": "vision", "models": entries} if entries else {}
+    return {"schema_version": "2.0", "domain": BENCHMARKED, "models": entries} if entries else {}
 
 
 def _described(run: str, name: str, entry: ModelEntry) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """Names by which Brain-Score knows what a plugin has, and the size that it assumes of a model's input."""
 
+from metamers.modalities import MODALITIES
+
+# The modality of Brain-Score's models, and the name of this domain there; there is no such interface for sounds.
+BENCHMARKED = next(name for name, about in MODALITIES.items() if about.brainscore)
 PUBLISHED_STUDY = "Feather2023"
 FOLDER = "model_metamers"  # of each part of the plugin; not the name of this library, which models import
 METRIC = "recognizability_r2"

@@ -22,7 +22,7 @@ import xarray as xr
 import yaml
 
 from metamers.brainscore.files import METADATA
-from metamers.brainscore.names import FOLDER, METRIC, benchmark_identifier, model_identifier
+from metamers.brainscore.names import BENCHMARKED, FOLDER, METRIC, benchmark_identifier, model_identifier
 from metamers.config.tables import read_table
 from metamers.humans.noise_ceiling import noise_ceiling, noise_ceiling_interval
 from metamers.humans.participants import own_stages
@@ -33,8 +33,6 @@ from metamers.repository import PACKAGE
 from metamers.run.files import STUDY
 from metamers.run.hashes import sha256_of
 
-# The modality of Brain-Score's models; there is no such interface for sounds.
-BENCHMARKED = next(name for name, about in MODALITIES.items() if about.brainscore)
 FEWEST_CONDITIONS = 3  # that a correlation needs
 MAX_NAMED = 5  # participants in a message
 STIMULUS_COLUMNS = [

@@ -46,12 +46,12 @@ def stricter(acceptance: xr.Dataset) -> xr.Dataset:
     return acceptance.assign(accepted=acceptance["accepted"].astype(bool) & (acceptance[SNR] >= least))
 
 
-def _conclusion(name: str, evidence: xr.Dataset, prefix: str, metamers: int) -> dict[str, str | float]:
+def _conclusion(name: str, evidence: xr.Dataset, prefix: str, number: int) -> dict[str, str | float]:
     """One conclusion: its difference with interval, number of stimuli, verdict, and number of accepted metamers."""
     concluded = verdict(read_evidence(evidence, prefix))
     of_stimuli = concluded.evidence
     ends = {end: float(getattr(of_stimuli, end)) for end in ("difference", "low", "high")}
-    return {"conclusion": name, **ends, "n": of_stimuli.n, "metamers": metamers, "degree": concluded.degree}
+    return {"conclusion": name, **ends, "n": of_stimuli.n, "accepted_metamers": number, "degree": concluded.degree}
 
 
 def _accepted(acceptance: xr.Dataset, stages: Sequence[str]) -> int:
@@ -81,9 +81,9 @@ def conclusions(
     Returns
     -------
     xr.Dataset
-        (conclusion, criterion) → ``difference``, ``low``, ``high``, ``n``, ``degree`` of the verdict, and ``metamers``:
-        the number of accepted metamers of the compared models and stages. The conclusions are the first stage minus the
-        last one for each modality and for each network of ``retrained``, and the later stages of each contrast.
+        (conclusion, criterion) → ``difference``, ``low``, ``high``, ``n``, ``degree`` of the verdict, and
+        ``accepted_metamers``, of the compared models and stages. The conclusions are the first stage minus the last one
+        for each modality and for each network of ``retrained``, and the later stages of each contrast.
     """
     groups = {
         modality: [model for model, of_model in modalities.items() if of_model == modality]
@@ -98,10 +98,10 @@ def conclusions(
             modality = modalities[models[0]]
             compared = first_minus_last(recognition, accepted, families, dict.fromkeys(models, modality), targets)
             stages = (compared_stages(list(map(str, accepted[model]["stage"].values))) for model in models)
-            metamers = sum(_accepted(accepted[model], of_model) for model, of_model in zip(models, stages, strict=True))
+            number = sum(_accepted(accepted[model], of_model) for model, of_model in zip(models, stages, strict=True))
             rows.append(
                 _conclusion(
-                    f"{name}: first minus last stage", compared.sel(modality=modality), FIRST_MINUS_LAST, metamers
+                    f"{name}: first minus last stage", compared.sel(modality=modality), FIRST_MINUS_LAST, number
                 )
             )
         differences = contrasts(sides, recognition, accepted, families) if sides else xr.Dataset()
@@ -110,8 +110,8 @@ def conclusions(
         for place, pair in enumerate(sides):
             one = differences.isel(contrast=place)
             late = str(one["late_stages"].values).split(", ")
-            metamers = sum(_accepted(accepted[model], late) for side in pair for model in side)
-            rows.append(_conclusion(f"{one['contrast'].item()}: later stages", one, LATER_STAGES, metamers))
+            number = sum(_accepted(accepted[model], late) for side in pair for model in side)
+            rows.append(_conclusion(f"{one['contrast'].item()}: later stages", one, LATER_STAGES, number))
         names = [row.pop("conclusion") for row in rows]
         columns = {key: ("conclusion", np.array([row[key] for row in rows])) for key in rows[0]}
         of_criteria.append(xr.Dataset(columns, coords={"conclusion": names}))

@@ -106,7 +106,7 @@ MEANINGS: Meanings = {
     "spread_component": ("component of the spread of recognition models", NO_UNIT),
     "conclusion": ("what is compared: the first stage with the last one, or two models", NO_UNIT),
     "criterion": ("acceptance of the run, or stricter: snr_db at least 0 dB and 3 dB above the largest null", NO_UNIT),
-    "metamers": "number of accepted metamers of the compared models and stages",
+    "accepted_metamers": "number of accepted metamers of the compared models and stages",
     "degree": ("verdict: shown, suggested or undecided", NO_UNIT),
     "f": "F statistic",
     "df_effect": "degrees of freedom of the effect",
@@ -215,7 +215,7 @@ CONTRASTS = RunFile(
 CRITERION = RunFile(
     "comparison/criterion.nc",
     coordinates="conclusion, criterion",
-    variables={"conclusion, criterion": "difference, low, high, n, metamers, degree"},
+    variables={"conclusion, criterion": "difference, low, high, n, accepted_metamers, degree"},
     meanings=MEANINGS,
 )
 HUMANS_VS_MODELS = RunFile(

@@ -143,7 +143,7 @@ def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
         for criterion in drawn["criterion"].values:
             one = drawn.sel(conclusion=name, criterion=criterion)
             ends = [float(one[end]) for end in ("difference", "low", "high")]
-            evidence = f"{counted(int(one['metamers']), 'metamer')}, n = {int(one['n'])}"
+            evidence = f"{counted(int(one['accepted_metamers']), 'metamer')}, n = {int(one['n'])}"
             cells += [percentage_points(*ends), evidence, str(one["degree"].item())]
             verdicts.add((cells[-1], side_of_zero(*ends[1:])))
         rows.append([name, *cells])
