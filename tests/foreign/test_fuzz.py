@@ -7,6 +7,15 @@ atheris searches for bytes that reach new code (default 15).
 In November 2026, the 27 readers were fuzzed by coverage for an hour on half a core, with about a million files. Two NetCDF
 files were found: texts in which HDF5 loops forever, which are refused since then, and 8 kB for which it takes 2 GB, because
 of which HDF5 reads in a process of limited memory.
+
+Coverage of 8 to 25 s of each reader in December 2026, as libFuzzer counts edges of our code, yaml, Pillow, tarfile
+and zipfile, with the valid file and earlier crashes first, then at the end: answers, CSV 185 to 232, answers, JSON
+193 to 231, bmp 142 to 175, checkpoint, TorchScript 315 to 438, checkpoint, legacy 163 to 266, checkpoint, zip 318
+to 410, configuration 1454 to 1531, flac 26 to 41, gif 168 to 198, jpeg 144 to 166, mat 54 to 64, netcdf 185 to 189,
+ogg 24 to 30, pickle of answers 207 to 219, pickle of sounds 246 to 268, pickle of voxels 218 to 251, pickle of
+words 195 to 244, png 139 to 162, registry 517 to 607, safetensors 66 to 82, table 14 to 28, tar 143 to 186, tar.gz
+145 to 171, tiff 165 to 197, wav 24 to 52, webp 140 to 170. Formats that C decodes have few edges in Python. Nothing
+was found.
 """
 
 import os
