@@ -14,7 +14,8 @@ and zipfile, with the valid file and earlier crashes first, then at the end: ans
 to 410, configuration 1454 to 1531, flac 26 to 41, gif 168 to 198, jpeg 144 to 166, mat 54 to 64, netcdf 185 to 189,
 ogg 24 to 30, pickle of answers 207 to 219, pickle of sounds 246 to 268, pickle of voxels 218 to 251, pickle of
 words 195 to 244, png 139 to 162, registry 517 to 607, safetensors 66 to 82, table 14 to 28, tar 143 to 186, tar.gz
-145 to 171, tiff 165 to 197, wav 24 to 52, webp 140 to 170. Formats that C decodes have few edges in Python. Nothing
+145 to 171, tiff 165 to 197, wav 24 to 52, webp 140 to 170, mp3 24
+to 30, aiff 24 to 50. Formats that C decodes have few edges in Python. Nothing
 was found.
 """
 
