@@ -20,7 +20,7 @@ CONTRASTED = list(dict.fromkeys(network for pair in CONTRASTS for networks in pa
 COMPARISON = [
     *(path for path in HUMANS if path.startswith("results/<run>/comparison/")),
     *(
-        ["results/<run>/comparison/recognizability.nc", "results/<run>/comparison/predicted_human.nc"]
+        [f"results/<run>/comparison/{name}.nc" for name in ("recognizability", "error_consistency", "predicted_human")]
         if plan.generation_models
         else []
     ),
@@ -55,6 +55,32 @@ rule compare_recognizability:
         "Computing the recognizability of metamers by other models"
     script:
         SCRIPTS / "compare/recognizability.py"
+
+
+rule compare_error_consistency:
+    input:
+        acceptance=expand("results/<run>/acceptance/{model}.nc", model=plan.generation_models),
+        recognition=[path for model in plan.generation_models for path in recognition_of(model)],
+    output:
+        "results/<run>/comparison/error_consistency.nc",
+    log:
+        "results/<run>/logs/compare_error_consistency.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_error_consistency.tsv"
+    params:
+        **step("compare/error_consistency"),
+        families=plan.families,
+    resources:
+        **needs(
+            "compare_error_consistency",
+            Work(items=sum(map(len, map(plan.recognition_models_of, plan.generation_models)))),
+        ),
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing the errors of recognition models"
+    script:
+        SCRIPTS / "compare/error_consistency.py"
 
 
 rule compare_contrasts:

@@ -109,3 +109,23 @@ def contrast_claim(verdict: Verdict, model: str, reference: str) -> str:
         "undecided": "it is undecided whether metamers of",
     }
     return capitalized(f"{beginning[verdict.degree]} {model} are recognized {often} often than those of {reference}")
+
+
+def consistency_claim(side: int | None, n: int) -> str:
+    """What an interval of error consistency says of recognition models of different families: a main clause.
+
+    Parameters
+    ----------
+    side
+        1 if the interval is above 0, -1 if it is below, 0 if it includes 0 or is missing; None if there is no pair.
+    n
+        Number of stimuli.
+    """
+    if side is None:
+        return "there is no pair to compare"
+    if side == 0:
+        return "whether they err on the same stimuli more or less often than their accuracy predicts is undecided"
+    claim = f"they err on the same stimuli {'more' if side > 0 else 'less'} often than their accuracy predicts"
+    if n < MIN_STIMULI:
+        return f"the answers suggest, but do not show, that {claim} (only {n} of the {MIN_STIMULI} stimuli needed)"
+    return claim
