@@ -10,8 +10,10 @@ from metamers.compare.error_consistency import (
     consistency_interval,
     error_consistency,
     error_consistency_dataset,
+    participants_consistency,
+    participants_dataset,
 )
-from metamers.compare.files import ERROR_CONSISTENCY
+from metamers.compare.files import ERROR_CONSISTENCY, OWN_PARTICIPANTS_CONSISTENCY
 from metamers.run import files
 
 DIMS = ("stage", "stimulus", "seed")
@@ -184,3 +186,64 @@ def test_a_single_recognition_model_has_no_pair():
     found = error_consistency_dataset({"net": acceptance}, {"net": recognition}, {"a": "a", "net": "net"})
     assert np.isnan(found["between_families"]).all()
     assert (found["between_families_pairs"] == 0).all()
+
+
+def people_and_model(rng, people, stimuli, kappa, share=1.0):
+    """Answers of participants and of one model, to a share of the stimuli each."""
+    model = rng.random(stimuli) < 0.6
+    p = 0.6
+    both = kappa * (2 * p - 2 * p * p) / 2 + p * p  # probability that both are right
+    right = (rng.random((people, stimuli)) < np.where(model, both / p, (p - both) / (1 - p))).astype(float)
+    right[rng.random(right.shape) > share] = np.nan
+    return right, model[None].astype(float), np.array([f"s{n}" for n in range(stimuli)])
+
+
+def test_the_mean_over_participants_is_that_of_their_kappas_with_the_weights_that_are_said():
+    right, model, stimuli = people_and_model(np.random.default_rng(0), 5, 12, 0.4)
+    right[4] = np.nan  # without an answer
+    pairs = [error_consistency(one[:, None], model[0][:, None]) for one in right[:4]]
+    weights = [1 - pair.expected for pair in pairs]
+    mean, low, high = participants_consistency(right, model, stimuli)
+    assert mean[0] == pytest.approx(np.average([pair.kappa for pair in pairs], weights=weights))
+    assert low[0] < mean[0] < high[0]
+    assert np.isnan(participants_consistency(right[4:], model, stimuli)).all()
+    one = participants_consistency(right[:1], model, stimuli)
+    assert one[0][0] == pytest.approx(pairs[0].kappa)
+    assert np.isnan(one[1:]).all()
+
+
+@pytest.mark.parametrize("kappa", [0, 0.3])
+def test_the_interval_over_participants_and_stimuli_contains_the_true_value(kappa):
+    rng = np.random.default_rng(0)
+    found = [participants_consistency(*people_and_model(rng, 12, 24, kappa, 0.7)) for _ in range(300)]
+    mean, low, high = np.array(found)[..., 0].T
+    assert ((low <= kappa) & (kappa <= high)).mean() > 0.9
+    assert abs(mean.mean() - kappa) < 0.03
+
+
+def test_participants_are_compared_for_the_exhibits_that_they_judged(tmp_path):
+    """Two groups judge metamers with different seeds, the first one also natural stimuli; a third one another model."""
+    rng = np.random.default_rng(0)
+    recognition, _ = run_of({name: rng.integers(0, 2, (2, 6, 2)) for name in "ab"})
+
+    def group(*blocks):
+        tables, right = [], []
+        for model, stage, seed in blocks:
+            tables += [(f"{stage}{n}", "main", f"s{n}", model, stage, seed) for n in range(6)]
+            right.append(recognition["a"]["correct"].sel(stage=stage, seed=max(seed, 0)).values.astype(float))
+        names = ("exhibit", "kind", "stimulus", "generation_model", "stage", "seed")
+        columns = zip(names, zip(*tables, strict=True), strict=True)
+        design = xr.Dataset(coords={name: ("exhibit", list(values)) for name, values in columns})
+        answers = {"correct_by_exhibit": (("participant", "exhibit"), np.tile(np.concatenate(right), (2, 1)))}
+        return xr.Dataset(answers, {"exhibit": design["exhibit"].values, "participant": ["p", "q"]}), design
+
+    groups = [group(("net", "one", 1), ("", "natural", -1)), group(("net", "one", 0)), group(("x", "one", 0))]
+    found = participants_dataset(groups, {"net": recognition}, {"net": ["one"]}).sel(generation_model="net")
+    # They answer as the recognition model ``a`` does.
+    np.testing.assert_allclose(found["participant_consistency"].sel(recognition_model="a"), 1)
+    assert (found["participant_consistency"].sel(recognition_model="b") < 1).all()
+    assert found["participants"].sel(recognition_model="a").values.tolist() == [2, 4]
+    files.save(
+        found, tmp_path / "x.nc", declared=OWN_PARTICIPANTS_CONSISTENCY,
+        title="x", source="x", step="x", run="x", seed=0, inputs=[],
+    )  # fmt: skip

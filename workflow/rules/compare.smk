@@ -13,6 +13,7 @@ COMPARED = plan.compared_modalities
 FROM_OWN_PARTICIPANTS = [
     *(["results/<run>/comparison/anova.nc"] if OWN_PARTICIPANTS else []),
     *(["results/<run>/comparison/own_participants_vs_models.nc"] if COMPARED else []),
+    *(["results/<run>/comparison/own_participants_consistency.nc"] if OWN_PARTICIPANTS else []),
 ]
 CONTRASTS = plan.sides_of_contrasts
 # Generation models that are in a contrast, each once.
@@ -172,6 +173,32 @@ rule compare_own_participants_vs_models:
         "Comparing own participants with models"
     script:
         SCRIPTS / "compare/own_participants_vs_models.py"
+
+
+rule compare_own_participants_consistency:
+    input:
+        answers=OWN_PARTICIPANTS,
+        designs=[design_of(name) for name in plan.own_participants],
+        recognition=[
+            path for judged in plan.judged_stages.values() for model in judged for path in recognition_of(model)
+        ],
+    output:
+        "results/<run>/comparison/own_participants_consistency.nc",
+    log:
+        "results/<run>/logs/compare_own_participants_consistency.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_own_participants_consistency.tsv"
+    params:
+        **step("compare/own_participants_consistency"),
+        stages={model: stages for judged in plan.judged_stages.values() for model, stages in judged.items()},
+    resources:
+        **needs("compare_own_participants_consistency"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing the errors of own participants and of models"
+    script:
+        SCRIPTS / "compare/own_participants_consistency.py"
 
 
 def of_tested(entries, tested):

@@ -5,7 +5,7 @@ of observers with the same accuracy whose errors are independent (Geirhos, Medin
 of right and wrong answers. Agreement between answers and categories is in ``metamers.compare.chance``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,9 @@ import scipy.special
 import xarray as xr
 
 from metamers.compare.proportions import ENDS
+from metamers.humans.own_participants import model_correct
 from metamers.humans.participants import stage_union
+from metamers.names import NATURAL
 
 ADDED = 3  # stimuli added to the variance, a quarter of them for each outcome: both right, both wrong, one of the two
 ROUNDING = 1e-12
@@ -216,3 +218,116 @@ def error_consistency_dataset(
     ).assign_coords(generation_model=list(by_model))
     whole = whole.transpose("generation_model", "stage", "recognition_model", "other_model")
     return whole.assign(stage_number=stage_number)
+
+
+def participants_consistency(
+    right: np.ndarray, models: np.ndarray, stimuli: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute the error consistency of participants with each of several models, averaged over participants.
+
+    The mean weights each participant's kappa by 1 - c_exp: those whose kappa is undefined have the weight 0, and few
+    answers with nearly no errors do not dominate. The interval is over participants and stimuli: the variance is that
+    of the sums over participants, plus that of the sums over stimuli, minus that of single answers, and at least the
+    larger of the first two. Student's quantile is that of the smaller number minus 1.
+
+    Parameters
+    ----------
+    right
+        (participant, exhibit): 1 if the participant is right, 0 if wrong, NaN without an answer.
+    models
+        (model, exhibit): whether each model is right.
+    stimuli
+        (exhibit): names of their stimuli.
+
+    Returns
+    -------
+    tuple
+        (model): the mean, and the ends of its 95% interval; NaN without a participant with a defined kappa.
+
+    References
+    ----------
+    Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29, 238-249.
+    """
+    pairs = error_consistency(right[:, None, :, None], models[None, :, :, None])
+    defined = np.isfinite(pairs.kappa)
+    weight = np.where(defined, 1 - pairs.expected, 0)
+    kappa = np.where(defined, pairs.kappa, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        whole = np.where(defined.any(axis=0), weight.sum(axis=0), np.nan)
+        mean = (weight * kappa).sum(axis=0) / whole
+        answered = np.isfinite(right)[:, None, :]
+        each = np.where(defined[..., None], pairs.influence, 0) + (kappa - mean)[..., None]
+        each = np.where(answered, each * (weight / whole / np.maximum(pairs.n, 1))[..., None], 0)
+        of_stimulus = each.sum(axis=0) @ (stimuli[:, None] == np.unique(stimuli))  # (model, stimulus)
+        of_participant = each.sum(axis=-1)
+        numbers = defined.sum(axis=0), len(np.unique(stimuli[answered.any(axis=(0, 1))]))
+        by_participant = (of_participant**2).sum(axis=0) * numbers[0] / (numbers[0] - 1)
+        by_stimulus = (of_stimulus**2).sum(axis=-1) * numbers[1] / (numbers[1] - 1)
+        both = by_participant + by_stimulus - (each**2).sum(axis=(0, 2))
+        error = np.sqrt(np.maximum(both, np.maximum(by_participant, by_stimulus)))
+    df = np.minimum(*numbers) - 1
+    half = np.where(df > 0, scipy.special.stdtrit(np.maximum(df, 1), ENDS[1]) * error, np.nan)
+    return mean, (mean - half).clip(-1, 1), (mean + half).clip(-1, 1)
+
+
+def participants_dataset(
+    groups: Sequence[tuple[xr.Dataset, xr.Dataset]],
+    recognition: Mapping[str, Mapping[str, xr.Dataset]],
+    stages: Mapping[str, Sequence[str]],
+) -> xr.Dataset:
+    """Compute the error consistency of own participants and each recognition model, for the exhibits that they judged.
+
+    Parameters
+    ----------
+    groups
+        Of each group of participants, ``humans/<own_participants>.nc`` and what they were shown
+        (``metamers.humans.design``).
+    recognition
+        Generation model → recognition model → ``correct`` (stage, stimulus, seed), stage ``natural`` first.
+    stages
+        Generation model → stages that were shown.
+
+    Returns
+    -------
+    xr.Dataset
+        (generation_model, stage, recognition_model) → ``participant_consistency`` with ``_low`` and ``_high``, from
+        ``participants_consistency``, and ``participants``: the number with an answer; ``stage_number``.
+    """
+    union, stage_number = stage_union({model: [NATURAL, *own] for model, own in stages.items()})
+    names = list(dict.fromkeys(name for model in stages for name in recognition[model]))
+    values = np.full((3, len(stages), len(union), len(names)), np.nan)
+    counts = np.zeros(values.shape[1:], int)
+    for at_model, (model, own) in enumerate(stages.items()):
+        at_names = [names.index(name) for name in recognition[model]]
+        own_groups = [(answers, design) for answers, design in groups if model in design["generation_model"].values]
+        for stage in [NATURAL, *own]:
+            rights, models, stimuli = [], [], []
+            for answers, design in own_groups:
+                of_stage = (design["kind"] == "main") & (design["stage"] == stage)
+                shown = design.isel(exhibit=(of_stage & design["generation_model"].isin(["", model])).values)
+                judged = np.isin(shown["exhibit"].values.astype(str), answers["exhibit"].values.astype(str))
+                shown = shown.isel(exhibit=judged)
+                rights.append(answers["correct_by_exhibit"].sel(exhibit=shown["exhibit"].values.astype(str)).values)
+                models.append(np.array([model_correct(one, shown) for one in recognition[model].values()], float))
+                stimuli.append(shown["stimulus"].values.astype(str))
+            right = _block_diagonal(rights)
+            found = participants_consistency(right, np.concatenate(models, axis=1), np.concatenate(stimuli))
+            values[:, at_model, union.index(stage), at_names] = np.array(found)
+            counts[at_model, union.index(stage), at_names] = np.isfinite(right).any(axis=1).sum()
+    dims = ("generation_model", "stage", "recognition_model")
+    columns = dict(zip(("", "_low", "_high"), values, strict=True))
+    return xr.Dataset(
+        {f"participant_consistency{end}": (dims, column) for end, column in columns.items()}
+        | {"participants": (dims, counts), "stage_number": stage_number},
+        coords={"generation_model": list(stages), "stage": union, "recognition_model": names},
+    )
+
+
+def _block_diagonal(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    """Join (participant, exhibit) of several groups; NaN for exhibits of another group."""
+    whole = np.full(np.sum([block.shape for block in blocks], axis=0), np.nan)
+    row = column = 0
+    for block in blocks:
+        whole[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    return whole

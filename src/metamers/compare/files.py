@@ -20,6 +20,15 @@ MEANINGS: Meanings = {
     "error_consistency_high": "high end of the 95% interval of error_consistency over stimuli",
     "observed_agreement": "proportion of stimuli about which two recognition models are both right or both wrong",
     "expected_agreement": "observed_agreement that is expected if errors are independent at the same accuracy",
+    "participant_consistency": (
+        "error consistency (kappa) of own participants and a recognition model, mean over participants"
+    ),
+    "participant_consistency_low": (
+        "low end of the 95% interval of participant_consistency over participants and stimuli"
+    ),
+    "participant_consistency_high": (
+        "high end of the 95% interval of participant_consistency over participants and stimuli"
+    ),
     "other_model": ("second recognition model of a pair", NO_UNIT),
     "between_families": (
         "mean error_consistency of pairs of models of different families, unrelated to the generation model"
@@ -213,6 +222,17 @@ ERROR_CONSISTENCY = RunFile(
             "between_families, between_families_low, between_families_high, between_families_pairs, within_family, "
             "within_family_low, within_family_high, within_family_pairs, stage_number"
         ),
+    },
+    meanings=MEANINGS,
+)
+OWN_PARTICIPANTS_CONSISTENCY = RunFile(
+    "comparison/own_participants_consistency.nc",
+    coordinates="generation_model, stage, recognition_model",
+    variables={
+        "generation_model, stage, recognition_model": (
+            "participant_consistency, participant_consistency_low, participant_consistency_high, participants"
+        ),
+        "generation_model, stage": "stage_number",
     },
     meanings=MEANINGS,
 )
