@@ -106,6 +106,7 @@ context = site_context(
     judges=params.recognition_models,
     relation=relation,
     recognizable=compared.get("recognizability"),
+    error_consistency=compared.get("error_consistency"),
     anova=compared.get("anova"),
     own_participants=own_participants,
     adaptive=adaptive,

@@ -230,7 +230,10 @@ WITHOUT = {"null", "humans", "compare", "leaderboard", "power", "paper", "crate"
 WITHOUT_STEPS = {
     *("retrieve_collection", "retrieve_jspsych", "recognize", "recognize_natural", "model_card"),
     *("preregister", "preregister_score", "humans_participants", "humans_summary", "humans_bids"),
-    *(f"report_{name}" for name in ("assets", "beyond", "contrasts", "humans_vs_models", "leaderboard")),
+    *(
+        f"report_{name}"
+        for name in ("assets", "beyond", "contrasts", "error_consistency", "humans_vs_models", "leaderboard")
+    ),
     *(
         f"report_{name}"
         for name in ("leaderboard_site", "metamer_sets", "pages", "picture", "preregistered", "sensitivity")

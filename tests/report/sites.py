@@ -14,6 +14,7 @@ from PIL import Image
 from metamers.compare.chance import with_chance
 from metamers.compare.contrasts import contrasts
 from metamers.compare.criterion import conclusions
+from metamers.compare.error_consistency import error_consistency_dataset
 from metamers.compare.humans_vs_models import humans_vs_models
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognition_spread import COMPONENTS
@@ -339,6 +340,7 @@ class Run:
             reached = {model: dict.fromkeys(stages, 1.0) for model in models}
             declines = first_minus_last(self.recognition, self.acceptance, families, models, reached)
             self.compared["recognizability"] = found.merge(declines)
+            self.compared["error_consistency"] = error_consistency_dataset(self.acceptance, self.recognition, families)
             self.compared["predicted_human"] = predicted_human(
                 found, self.relation, models, {model: entry["categories"] for model, entry in self.entries.items()}
             )
@@ -411,9 +413,8 @@ class Run:
         names = [name for name in PAGES if name not in without]
         kinds = ("recognizability", "confusion", "null", "loss")
         figures = [f"{kind}_{model}" for kind in kinds for model in self.models]
-        figures += [
-            name for name, data in (("contrasts", self.compared.get("contrasts")), ("brain", self.brain)) if data
-        ]
+        figures += [name for name in ("contrasts", "error_consistency") if name in self.compared]
+        figures += ["brain"] if self.brain else []
         figures += [
             *(f"humans_vs_models_{modality}" for modality in ("vision", "audio")),
             "power",

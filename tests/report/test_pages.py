@@ -74,6 +74,7 @@ FAMILIES = {"net_a": "net", "net_b": "net", "net_c": "other"}
 CAPTIONS = (
     "recognizability",
     "contrasts",
+    "error_consistency",
     "confusion",
     "null",
     "loss",
@@ -211,6 +212,7 @@ def context(models, relation, written, **changed) -> dict:
         "judges": {judge: {"modality": "vision", "family": "net"} for judge in JUDGES},
         "relation": relation,
         "recognizable": declines_of(vision=ONE_STIMULUS, audio=ONE_STIMULUS),
+        "error_consistency": None,
         "anova": None,
         "own_participants": {},
         "adaptive": {},

@@ -22,7 +22,9 @@ AFTER_COMPARISON = {
 
 AFTER_ACCEPTANCE = {
     "compare_recognizability",
+    "compare_error_consistency",
     "compare_predicted_human",
+    "report_error_consistency",
     "report_media",
     "report_picture",
 } | AFTER_COMPARISON
@@ -167,7 +169,8 @@ def test_another_family_reruns_only_what_compares_judges(rerun):
     models["first"]["family"] = "another"
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     jobs = counts(snakemake(folder, "-n", *arguments))
-    assert jobs.keys() == {"compare_recognizability", "compare_predicted_human", "report_picture"} | AFTER_COMPARISON
+    compared = {"compare_recognizability", "compare_error_consistency", "compare_predicted_human"}
+    assert jobs.keys() == compared | {"report_error_consistency", "report_picture"} | AFTER_COMPARISON
 
 
 def test_the_null_distribution_can_come_from_a_dataset_of_its_own(rerun):

@@ -13,6 +13,7 @@ COMPARED = plan.compared_modalities
 FROM_OWN_PARTICIPANTS = [
     *(["results/<run>/comparison/anova.nc"] if OWN_PARTICIPANTS else []),
     *(["results/<run>/comparison/own_participants_vs_models.nc"] if COMPARED else []),
+    *(["results/<run>/comparison/own_participants_consistency.nc"] if OWN_PARTICIPANTS else []),
 ]
 CONTRASTS = plan.sides_of_contrasts
 # Generation models that are in a contrast, each once.
@@ -21,7 +22,7 @@ COMPARISON = [
     *(path for path in HUMANS if path.startswith("results/<run>/comparison/")),
     *(
         f"results/<run>/comparison/{name}.nc"
-        for name in ("recognizability", "predicted_human", "criterion")
+        for name in ("recognizability", "error_consistency", "predicted_human", "criterion")
         if plan.generation_models
     ),
     *("results/<run>/comparison/passes.nc", "results/<run>/comparison/power.nc"),
@@ -82,6 +83,32 @@ rule compare_criterion:
         "Drawing the conclusions again from metamers with a closer match"
     script:
         SCRIPTS / "compare/criterion.py"
+
+
+rule compare_error_consistency:
+    input:
+        acceptance=expand("results/<run>/acceptance/{model}.nc", model=plan.generation_models),
+        recognition=[path for model in plan.generation_models for path in recognition_of(model)],
+    output:
+        "results/<run>/comparison/error_consistency.nc",
+    log:
+        "results/<run>/logs/compare_error_consistency.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_error_consistency.tsv"
+    params:
+        **step("compare/error_consistency"),
+        families=plan.families,
+    resources:
+        **needs(
+            "compare_error_consistency",
+            Work(items=sum(map(len, map(plan.recognition_models_of, plan.generation_models)))),
+        ),
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing the errors of recognition models"
+    script:
+        SCRIPTS / "compare/error_consistency.py"
 
 
 rule compare_contrasts:
@@ -173,6 +200,32 @@ rule compare_own_participants_vs_models:
         "Comparing own participants with models"
     script:
         SCRIPTS / "compare/own_participants_vs_models.py"
+
+
+rule compare_own_participants_consistency:
+    input:
+        answers=OWN_PARTICIPANTS,
+        designs=[design_of(name) for name in plan.own_participants],
+        recognition=[
+            path for judged in plan.judged_stages.values() for model in judged for path in recognition_of(model)
+        ],
+    output:
+        "results/<run>/comparison/own_participants_consistency.nc",
+    log:
+        "results/<run>/logs/compare_own_participants_consistency.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_own_participants_consistency.tsv"
+    params:
+        **step("compare/own_participants_consistency"),
+        stages={model: stages for judged in plan.judged_stages.values() for model, stages in judged.items()},
+    resources:
+        **needs("compare_own_participants_consistency"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing the errors of own participants and of models"
+    script:
+        SCRIPTS / "compare/own_participants_consistency.py"
 
 
 def of_tested(entries, tested):

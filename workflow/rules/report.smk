@@ -137,6 +137,34 @@ rule report_contrasts:
 FIGURES += ["results/<run>/report/figures/contrasts.svg"] if CONTRASTS else []
 
 
+rule report_error_consistency:
+    input:
+        "results/<run>/comparison/error_consistency.nc",
+    output:
+        report(
+            "results/<run>/report/figures/error_consistency.svg",
+            caption="../report/error_consistency.rst",
+            category="Recognizability over stages",
+        ),
+    log:
+        "results/<run>/logs/report_error_consistency.log",
+    benchmark:
+        "results/<run>/benchmarks/report_error_consistency.tsv"
+    params:
+        **step("report/error_consistency"),
+    resources:
+        **needs("report_error_consistency"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing the error consistency of recognition models"
+    script:
+        SCRIPTS / "report/error_consistency.py"
+
+
+FIGURES += ["results/<run>/report/figures/error_consistency.svg"] if plan.generation_models else []
+
+
 rule report_training:
     input:
         "results/<run>/training/{trained_model}.nc",

@@ -20,6 +20,31 @@ MEANINGS: Meanings = {
     "most_frequent_answer": ("most frequent answer of a recognition model", NO_UNIT),
     "most_frequent_answer_share": "proportion of answers that are most_frequent_answer",
     "single_answer": "whether a recognition model gives nearly all metamers, of several categories, the same answer",
+    "error_consistency": "agreement of two recognition models in right and wrong answers beyond their accuracy (kappa)",
+    "error_consistency_low": "low end of the 95% interval of error_consistency over stimuli",
+    "error_consistency_high": "high end of the 95% interval of error_consistency over stimuli",
+    "observed_agreement": "proportion of stimuli about which two recognition models are both right or both wrong",
+    "expected_agreement": "observed_agreement that is expected if errors are independent at the same accuracy",
+    "participant_consistency": (
+        "error consistency (kappa) of own participants and a recognition model, mean over participants"
+    ),
+    "participant_consistency_low": (
+        "low end of the 95% interval of participant_consistency over participants and stimuli"
+    ),
+    "participant_consistency_high": (
+        "high end of the 95% interval of participant_consistency over participants and stimuli"
+    ),
+    "other_model": ("second recognition model of a pair", NO_UNIT),
+    "between_families": (
+        "mean error_consistency of pairs of models of different families, unrelated to the generation model"
+    ),
+    "between_families_low": "low end of the 95% interval of between_families over stimuli",
+    "between_families_high": "high end of the 95% interval of between_families over stimuli",
+    "between_families_pairs": "number of pairs in between_families; each of both models is sometimes right and wrong",
+    "within_family": "mean error_consistency of pairs of models of one family, unrelated to the generation model",
+    "within_family_low": "low end of the 95% interval of within_family over stimuli",
+    "within_family_high": "high end of the 95% interval of within_family over stimuli",
+    "within_family_pairs": "number of pairs in within_family; each of both models is sometimes right and wrong",
     "unrelated_models": (
         "mean recognizability by models of other families than the generation model's, each family counted once"
     ),
@@ -195,6 +220,32 @@ RECOGNIZABILITY = RunFile(
         ),
         "generation_model": "generation_family",
         "recognition_model": "recognition_family",
+    },
+    meanings=MEANINGS,
+)
+ERROR_CONSISTENCY = RunFile(
+    "comparison/error_consistency.nc",
+    coordinates="generation_model, stage, recognition_model, other_model",
+    variables={
+        "generation_model, stage, recognition_model, other_model": (
+            "error_consistency, error_consistency_low, error_consistency_high, observed_agreement, expected_agreement, "
+            "n"
+        ),
+        "generation_model, stage": (
+            "between_families, between_families_low, between_families_high, between_families_pairs, within_family, "
+            "within_family_low, within_family_high, within_family_pairs, stage_number"
+        ),
+    },
+    meanings=MEANINGS,
+)
+OWN_PARTICIPANTS_CONSISTENCY = RunFile(
+    "comparison/own_participants_consistency.nc",
+    coordinates="generation_model, stage, recognition_model",
+    variables={
+        "generation_model, stage, recognition_model": (
+            "participant_consistency, participant_consistency_low, participant_consistency_high, participants"
+        ),
+        "generation_model, stage": "stage_number",
     },
     meanings=MEANINGS,
 )

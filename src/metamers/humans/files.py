@@ -18,6 +18,7 @@ MEANINGS: Meanings = {
         "proportion of right answers of the participants who met the stimulus at the stage, and of the generation "
         "model to what they met"
     ),
+    "correct_by_exhibit": "1 if the participant's answer to the exhibit is right, 0 if wrong; missing if there is none",
     "excluded": "number of participants excluded for this reason",
     "answered_after_reload": "number of answers after a reload to stimuli shown before it",
     "rows_set_aside": "number of rows of the files that were not valid answers and do not count",
@@ -42,13 +43,14 @@ MEANINGS: Meanings = {
 
 HUMANS = RunFile(
     "humans/<experiment>.nc",
-    coordinates="generation_model, stage, participant, observer, stimulus?, exclusion?",
+    coordinates="generation_model, stage, participant, observer, stimulus?, exhibit?, exclusion?",
     variables={
         "participant, generation_model, stage, observer": "proportion_correct",
         "generation_model, stage": "stage_number",
         "generation_model": "model_class",
         "participant, generation_model, stage": "trials_answered?",
         "stimulus, generation_model, stage, observer": "correct_by_stimulus?",
+        "participant, exhibit": "correct_by_exhibit?",
         "exclusion": "excluded?",
         "": "answered_after_reload?, rows_set_aside?, files_set_aside?",
     },

@@ -298,7 +298,7 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
     return Answers(given, len(set_aside), len(files_set_aside))
 
 
-def _model_correct(recognition: xr.Dataset, shown: xr.Dataset) -> np.ndarray:
+def model_correct(recognition: xr.Dataset, shown: xr.Dataset) -> np.ndarray:
     """Return whether a model recognizes each exhibit (exhibit,), a natural stimulus or a metamer of its own."""
     seeds = np.where(shown["seed"] < 0, recognition["seed"].values[0], shown["seed"])  # natural stimuli have none
     at = {"stage": shown["stage"].values, "stimulus": shown["stimulus"].values, "seed": seeds}
@@ -319,7 +319,7 @@ def exhibits_of_models(
     for model in models:
         own = main.isel(exhibit=np.isin(main["generation_model"].values, ["", model]))
         columns = {name: own[name].values.astype(str) for name in ("exhibit", "stimulus", "stage", "category")}
-        right = _model_correct(recognition[model], own).astype(float) if model in recognition else np.nan
+        right = model_correct(recognition[model], own).astype(float) if model in recognition else np.nan
         tables.append(pd.DataFrame(columns | {"generation_model": model, "model": right}))
     return pd.concat(tables, ignore_index=True)
 
@@ -332,6 +332,7 @@ def proportions_correct(
     ``trials_answered`` (participant, generation_model, stage) has the number of trials behind each proportion.
     ``correct_by_stimulus`` (stimulus, generation_model, stage, observer) has the proportion of the participants who met
     the stimulus there that is right, and whether the generation model is; NaN where no participant met it.
+    ``correct_by_exhibit`` (participant, exhibit) is 1 if the participant is right, 0 if wrong, NaN without an answer.
 
     Parameters
     ----------
@@ -354,6 +355,7 @@ def proportions_correct(
     for (name, model, stage), rows in met.groupby(["participant", "generation_model", "stage"]):
         at = included.index(name), list(own).index(model), union.index(stage)
         values[at], answered[at] = rows[list(OBSERVERS)].mean().to_numpy(), len(rows)
+    of_exhibit = met.pivot_table("human", "participant", "exhibit", aggfunc="max").reindex(included)
     stimuli = list(dict.fromkeys(met["stimulus"]))
     cells = met.groupby(["stimulus", "generation_model", "stage"])[list(OBSERVERS)].mean()
     every = pd.MultiIndex.from_product([stimuli, own, union])
@@ -363,10 +365,12 @@ def proportions_correct(
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), values),
             "trials_answered": (("participant", "generation_model", "stage"), answered),
             "correct_by_stimulus": (("stimulus", "generation_model", "stage", "observer"), by_stimulus),
+            "correct_by_exhibit": (("participant", "exhibit"), of_exhibit.to_numpy(float)),
             "stage_number": stage_number,
         },
         coords={
             "participant": included,
+            "exhibit": of_exhibit.columns.to_numpy(str),
             "stimulus": stimuli,
             "observer": list(OBSERVERS),
             "model_class": ("generation_model", [MODEL_CLASS] * len(own)),
@@ -476,5 +480,5 @@ def judgements_of_shown(
             wanted = (main["generation_model"].values == model) & (main["stage"].values == stage)
             shown = main.isel(exhibit=wanted)
             for recognition_model, answers in recognition[model].items():
-                rows.append((model, stage, recognition_model, float(_model_correct(answers, shown).mean())))
+                rows.append((model, stage, recognition_model, float(model_correct(answers, shown).mean())))
     return pd.DataFrame(rows, columns=["generation_model", "stage", "recognition_model", "proportion_correct"])

@@ -170,6 +170,15 @@ def recognizability_series(
     return [series for series in [*found, each[0] | {"points": parts}] if series["points"]]
 
 
+def stage_axis(stages: Sequence[str], n: Iterable[int]) -> alt.X:
+    """Axis of the stages of one model in processing order, with the number of stimuli of each."""
+    labels = json.dumps([[stage, f"n = {number}"] for stage, number in zip(stages, n, strict=True)])
+    ticks = alt.Axis(values=[*range(len(stages))], labelExpr=f"{labels}[datum.value]", grid=False, labelOverlap=False)
+    wide = alt.Scale(domain=[-0.5, len(stages) - 0.5], nice=False)
+    title = "Stage that the metamers match (n: stimuli with an accepted metamer)"
+    return alt.X("place:Q", title=title, axis=ticks, scale=wide)
+
+
 def recognizability_figure(
     series: Sequence[Mapping[str, Any]], generation_model: str, recognizable: xr.Dataset, chance: float
 ) -> bytes:
@@ -187,13 +196,7 @@ def recognizability_figure(
     names = [one["name"] for one in series]
     stages = own_stages(recognizable, generation_model)
     own = recognizable.sel(generation_model=generation_model, stage=stages)
-    ticks = zip(stages, own["n"].max("recognition_model").values, strict=True)
-    labels = json.dumps([[stage, f"n = {n}"] for stage, n in ticks])
-    ticks = alt.Axis(values=[*range(len(stages))], labelExpr=f"{labels}[datum.value]", grid=False, labelOverlap=False)
-    wide = alt.Scale(domain=[-0.5, len(stages) - 0.5], nice=False)
-    x = alt.X(
-        "place:Q", title="Stage that the metamers match (n: stimuli with an accepted metamer)", axis=ticks, scale=wide
-    )
+    x = stage_axis(stages, own["n"].max("recognition_model").values)
     axis, scale = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]), alt.Scale(domain=[0, 1.02], nice=False)
     y = alt.Y("value:Q", title="Proportion correct", axis=axis, scale=scale)
     guess = alt.Chart(alt.InlineData(values=[{"value": chance}])).mark_rule(strokeDash=[2, 3], color=INK)

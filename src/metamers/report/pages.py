@@ -26,6 +26,7 @@ from metamers.report.brain import brain_context
 from metamers.report.browser import link
 from metamers.report.chance import chance_context
 from metamers.report.contrasts import contrasts_context
+from metamers.report.error_consistency import consistency_context
 from metamers.report.figures import with_interval
 from metamers.report.navigation import navigation_context
 from metamers.report.own_participants import own_participants_context, without_own_participants
@@ -297,6 +298,7 @@ def site_context(
     judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
     recognizable: xr.Dataset | None,
+    error_consistency: xr.Dataset | None,
     anova: xr.Dataset | None,
     own_participants: Mapping[str, xr.Dataset],
     adaptive: Mapping[str, xr.Dataset],
@@ -337,7 +339,7 @@ def site_context(
         Results of ``metamers.report.example_stimuli.remedy``; may be empty.
     judges
         Recognition model → ``modality`` and ``family``.
-    relation, recognizable, anova, contrasts, criterion
+    relation, recognizable, error_consistency, anova, contrasts, criterion
         Contents of the files of these names in comparison/ (``humans_vs_models`` for the first); None where a run has
         no generation models, no participants, or compares no models.
     own_participants
@@ -409,6 +411,7 @@ def site_context(
         ],
         "single_answer_share": SINGLE_ANSWER_SHARE,
         "relation": relations(relation),
+        "error_consistency": consistency_context(error_consistency) if error_consistency is not None else None,
         "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
         "criterion": criterion_context(criterion) if criterion is not None else None,
         "power": power_context(power),

@@ -151,3 +151,23 @@ def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
     head = ["Difference", "Accepted", "Verdict"]
     head += [f"{title}, {STRICTER}" for title in head]
     return {"table": {"head": ["Conclusion", *head], "rows": rows}, "changed": changed, "number": len(rows)}
+
+
+def consistency_claim(side: int | None, n: int) -> str:
+    """What an interval of error consistency says of recognition models of different families: a main clause.
+
+    Parameters
+    ----------
+    side
+        1 if the interval is above 0, -1 if it is below, 0 if it includes 0 or is missing; None if there is no pair.
+    n
+        Number of stimuli.
+    """
+    if side is None:
+        return "there is no pair to compare"
+    if side == 0:
+        return "whether they err on the same stimuli more or less often than their accuracy predicts is undecided"
+    claim = f"they err on the same stimuli {'more' if side > 0 else 'less'} often than their accuracy predicts"
+    if n < MIN_STIMULI:
+        return f"the answers suggest, but do not show, that {claim} (only {n} of the {MIN_STIMULI} stimuli needed)"
+    return claim

@@ -1,0 +1,57 @@
+"""Error consistency on the page of recognizability."""
+
+import numpy as np
+import pytest
+
+from metamers.compare.error_consistency import error_consistency_dataset
+from metamers.report.error_consistency import consistency_context, consistency_figure, consistency_points
+from tests.report.sites import acceptance_of, recognition_of
+
+FAMILIES = {"net": "net", "a": "a", "b": "b", "c": "b"}
+STAGES = ["input", "logits"]
+
+
+def compared(stimuli=24, judges=("a", "b", "c"), alike=False):
+    """Error consistency for one generation model; ``alike``: the recognition models give the same answers."""
+    rng = np.random.default_rng(0)
+    acceptance = acceptance_of(STAGES, stimuli, 1, rng)
+    recognition = recognition_of(list(judges), acceptance, "net", rng)
+    if alike:
+        recognition = dict.fromkeys(judges, recognition["a"])
+    return error_consistency_dataset({"net": acceptance}, {"net": recognition}, FAMILIES)
+
+
+def claims(dataset):
+    return {
+        stage: claim for claim, stages in consistency_context(dataset)["sentences"][0]["claims"] for stage in stages
+    }
+
+
+def test_an_interval_that_includes_0_is_undecided_and_no_pair_is_said():
+    found = claims(compared())
+    assert "undecided" in found["input"]
+    assert found["natural"] == "there is no pair to compare"  # all models are always right
+
+
+@pytest.mark.parametrize(("stimuli", "suggested"), [(12, True), (24, False)])
+def test_the_same_errors_are_shown_with_enough_stimuli_and_suggested_with_fewer(stimuli, suggested):
+    found = claims(compared(stimuli, alike=True))["input"]
+    assert "more often than their accuracy predicts" in found
+    assert ("suggest, but do not show" in found) == suggested
+
+
+def test_points_and_table_have_the_means_of_the_file():
+    dataset = compared()
+    points = consistency_points(dataset)
+    assert [point["stage"] for point in points if point["kind"] == "pairs of different families"] == STAGES
+    assert points[0]["value"] == float(dataset["between_families"].sel(generation_model="net", stage="input"))
+    rows = consistency_context(dataset)["table"]["rows"]
+    assert rows[0][:5] == ["net", "input", "pairs of different families", "2", "24"]
+
+
+def test_the_figure_shows_every_stage_in_processing_order_the_level_0_and_models_without_a_pair():
+    figure = consistency_figure(compared()).decode()
+    assert figure.index("natural") < figure.index("input") < figure.index("logits")
+    assert "Error consistency (κ)" in figure
+    assert "pairs within a family" in figure
+    assert "net: no pair of unrelated models" in consistency_figure(compared(judges=("a",))).decode()
