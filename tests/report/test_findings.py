@@ -11,7 +11,7 @@ NOT_CONVERGED = verdict(Evidence(0.85, 0.6, 0.95, 8, 0, False, 0.25))
 UNDECIDED = verdict(Evidence(0.267, -0.072, 0.605, 9, 1, False, 0.05))
 IMAGES = {
     "title": "Images", "accepted": 40, "made": 48, "first": 0.95, "last": 0.1, "first_known": True, "last_known": True,
-    "chance": 0.08, "quality": "quick", "verdict": NOT_CONVERGED, "noun": "images",
+    "chance": 0.08, "quality": "quick", "penalized": [], "verdict": NOT_CONVERGED, "noun": "images",
 }  # fmt: skip
 RELATION = [{"name": "vision", "r2": 0.82}, {"name": "audio", "r2": 0.9}]
 
