@@ -84,13 +84,13 @@ def test_range_is_the_sixth_power_of_the_distance_from_the_middle_of_the_limits(
 @pytest.mark.parametrize("term", TERMS)
 def test_gradients_agree_with_finite_differences(term, modality, shape):
     stimuli = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda given: TERMS[term](given, modality), stimuli)
+    assert torch.autograd.gradcheck(lambda some: TERMS[term](some, modality), stimuli)
 
 
 def test_the_penalty_is_the_weighted_sum_of_the_terms(natural):
     both = penalty_of({"penalty": {"total_variation": 3.0, "range": 0.5}}, "vision")
-    wanted = 3 * total_variation(natural) + 0.5 * TERMS["range"](natural, "vision")
-    torch.testing.assert_close(both(natural), wanted)
+    expected = 3 * total_variation(natural) + 0.5 * TERMS["range"](natural, "vision")
+    torch.testing.assert_close(both(natural), expected)
     assert penalty_of({}, "vision") is None
 
 
@@ -98,8 +98,8 @@ def test_the_penalty_is_the_weighted_sum_of_the_terms(natural):
 def test_metamers_with_a_penalty_on_total_variation_are_smoother_and_match_less(model, natural, procedure):
     (without, _), (smooth, loss) = (made(model, natural, procedure, one) for one in ({}, SMOOTH))
     assert (total_variation(smooth) < 0.5 * total_variation(without)).all()
-    wanted, error = (normalized_error(model(natural, "block"), model(made, "block")) for made in (without, smooth))
-    assert (error > wanted).all()
+    exact, error = (normalized_error(model(natural, "block"), model(one, "block")) for one in (without, smooth))
+    assert (error > exact).all()
     # The recorded loss is that of the activations alone: the start is the same.
     assert loss[:, 0] == pytest.approx(made(model, natural, procedure, {})[1][:, 0])
 
@@ -142,8 +142,8 @@ def test_a_function_of_the_user_takes_the_place_of_the_terms(model, natural, pro
     ],
 )
 def test_what_a_function_of_the_user_gives_is_checked(model, natural, functions, name, problem):
-    wanted = re.escape(f"functions.py:{name} gave {problem}; wanted a tensor (3,)")
-    with pytest.raises(ValueError, match=rf"^synthesis\.penalty\.python: for 3 stimuli, .*{wanted}"):
+    said = re.escape(f"functions.py:{name} gave {problem}; wanted a tensor (3,)")
+    with pytest.raises(ValueError, match=rf"^synthesis\.penalty\.python: for 3 stimuli, .*{said}"):
         made(model, natural, "one_cycle", functions(name))
 
 

@@ -275,8 +275,8 @@ class Plan:
     @property
     def penalties(self) -> dict[str, str]:
         """Generation model whose metamers have a penalty → the penalty in words."""
-        found = {model: self.penalty_of(model) for model in self.generation_models}
-        return {model: penalty_in_words(penalty) for model, penalty in found.items() if penalty}
+        penalties = {model: self.penalty_of(model) for model in self.generation_models}
+        return {model: penalty_in_words(penalty) for model, penalty in penalties.items() if penalty}
 
     def target_of(self, model: str, stage: str) -> float | None:
         """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it.

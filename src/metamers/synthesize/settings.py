@@ -201,8 +201,8 @@ class PenaltySettings(Settings):
     """a penalty on the stimulus alone, which synthesis adds to the normalized error: weights of terms, or python"""
 
     model_config = section_config(
-        "Off by default: metamers then match the activations and nothing else. With a penalty, they look more natural "
-        "than the model alone would make them; files and pages name it, and acceptance is unchanged ([With a "
+        "Off by default: metamers then match the activations and nothing else. With a penalty, they may look more "
+        "natural than the model alone would make them; files and pages name it, and acceptance is unchanged ([With a "
         "penalty](../docs/explanation/metamers.md#with-a-penalty))."
     )
 
