@@ -16,7 +16,9 @@ from metamers.models.model import fit_dataset
 from metamers.run import files
 
 MAX_BATCH_SIZE = 8  # stimuli
-SYNTHESIS_ATTRIBUTES = ("part", "modality", "quality", "procedure", "convergence", "settings", "models", "device")
+SYNTHESIS_ATTRIBUTES = (
+    *("part", "modality", "quality", "procedure", "convergence", "penalty", "settings", "models", "device"),
+)
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)

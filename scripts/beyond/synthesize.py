@@ -67,7 +67,7 @@ def metamers_of(part: slice) -> xr.Dataset:
     ).assign_attrs(
         part=made["part"],
         modality=first.modality,
-        **quality_attributes(params.quality),
+        **quality_attributes(params.quality, params.settings),
         settings=json.dumps(dict(params.settings)),
         models=json.dumps({model: one["model"] for model, one in entries.items()}),
         device=str(device),

@@ -97,5 +97,5 @@ parts.sort(key=lambda part: part["lead"] is None)  # pictures first
 write_figures(parts, Path(snakemake.output.page), prefix="beyond_")
 manifest.record(*dict.fromkeys(written))
 context = {"run": snakemake.config["run"], "parts": parts}
-context |= navigation_context("beyond", params.pages, params.linked, params.quality)
+context |= navigation_context("beyond", params.pages, params.linked, params.quality, penalties=params.penalties)
 files.write(snakemake.output.page, render("beyond.html.j2", context))

@@ -21,5 +21,7 @@ write_results(own_models_first(entries_of(board)), snakemake.output.table)
 files.write(snakemake.output.figure, svg(reliability_figure(board)))
 files.write(snakemake.output.passes, svg(passes_figure(tested)))
 context = page_context(board, tested, recognizable, snakemake.config["run"], looks_of(params.model_order))
-context |= navigation_context("leaderboard", params.pages, params.linked, params.quality, params.left_out)
+context |= navigation_context(
+    "leaderboard", params.pages, params.linked, params.quality, params.left_out, params.penalties
+)
 files.write(snakemake.output.page, render("leaderboard.html.j2", context))

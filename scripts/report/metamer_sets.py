@@ -53,5 +53,5 @@ for modality in dict.fromkeys(one.attrs["modality"] for one in found.values()):
 write_figures(parts, Path(snakemake.output.page))
 manifest.record(*placed)
 context = {"run": snakemake.config["run"], "parts": parts}
-context |= navigation_context("metamer_sets", params.pages, params.linked, params.quality)
+context |= navigation_context("metamer_sets", params.pages, params.linked, params.quality, penalties=params.penalties)
 files.write(snakemake.output.page, render("metamer_sets.html.j2", context))

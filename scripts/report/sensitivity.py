@@ -40,5 +40,5 @@ parts = [
 write_figures(parts, Path(snakemake.output.page))
 manifest.record(*placed)
 context = {"run": snakemake.config["run"], "parts": parts}
-context |= navigation_context("sensitivity", params.pages, params.linked, params.quality)
+context |= navigation_context("sensitivity", params.pages, params.linked, params.quality, penalties=params.penalties)
 files.write(snakemake.output.page, render("sensitivity.html.j2", context))

@@ -20,7 +20,7 @@ from metamers.synthesize.files import METAMERS
 from metamers.synthesize.measure import with_measures
 
 SYNTHESIS_ATTRIBUTES = (
-    *("generation_model", "stage", "quality", "procedure", "convergence", "settings", "model", "device"),
+    *("generation_model", "stage", "quality", "procedure", "convergence", "penalty", "settings", "model", "device"),
 )
 
 log_to(snakemake.log[0])

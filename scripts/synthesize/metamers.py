@@ -89,7 +89,7 @@ with files.save_in_pieces(
             piece.assign_attrs(
                 generation_model=name,
                 stage=stage,
-                **quality_attributes(params.quality),
+                **quality_attributes(params.quality, settings),
                 settings=json.dumps(settings),
                 model=json.dumps(params.model),
                 device=str(device),

@@ -58,6 +58,13 @@ def test_a_model_that_differs_in_more_than_the_seed_of_its_training_is_not_retra
     assert plan.retrained("digits_standard_2") == ["digits_standard_2"]
 
 
+def test_networks_with_and_without_a_penalty_do_not_count_together(root):
+    penalty = {"range": 1, "models": ["digits_standard", "digits_standard_2"]}
+    plan = of_digits(root, synthesis={"penalty": penalty})
+    assert plan.retrained("digits_standard") == penalty["models"]
+    assert plan.retrained("digits_standard_3") == [f"digits_standard_{number}" for number in (3, 4, 5)]
+
+
 def test_a_contrast_is_of_all_networks_where_both_sides_have_several_and_another_model_judges(root):
     standard, adversarial = (
         [f"digits_{arm}", *(f"digits_{arm}_{number}" for number in range(2, 6))] for arm in ("standard", "adversarial")

@@ -65,6 +65,12 @@ def without_generation_models(settings):
     settings["beyond"]["models"] = []
 
 
+def with_penalty(settings):
+    """A run with a penalty whose creator could make entries of a leaderboard."""
+    settings["creator"] |= {"name": "A", "license": "MIT", "url": "https://a.b"}
+    settings["synthesis"]["penalty"] |= {"range": 1, "models": ["efficientnet_lite0"]}
+
+
 def with_sounds_only(settings):
     """Published participants, but no model of images."""
     settings["human_data"] = "participants"
@@ -92,6 +98,7 @@ def without_extensions(settings):
         (change("creator", {"name": "A ", "license": "MIT", "url": "https://a.b"}), "leaderboard_entries", r"^creator\.name: found a space at the beginning or the end"),
         (change("creator", {"name": "A", "license": "M" * 501, "url": "https://a.b"}), "leaderboard_entries", r"^creator\.license: found 501 letters; .* at most 500"),
         (change("creator", {"name": "A", "license": "MIT", "url": "https://a@b.example"}), "leaderboard_entries", r"^creator\.url: found 'https://a@b\.example'; wanted an address"),
+        (with_penalty, "leaderboard_entries", r"^synthesis\.penalty: the metamers of efficientnet_lite0 have a penalty"),
         (without_generation_models, "leaderboard_entries", r"^generation_models: there is no model to make an entry"),
         (lambda settings: None, "model_card", r"^model: missing; .* Valid: .*efficientnet_lite0"),
         (with_input_stages_only, "experiment", r"^experiment: there are no metamers to present\. Name, in experiment\."),

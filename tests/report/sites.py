@@ -464,6 +464,7 @@ class Run:
                 **quality_attributes("quick"),
                 "steps": dict.fromkeys(MODALITIES, 64),
                 "default_settings": dict.fromkeys(MODALITIES, True),
+                "penalties": {},
             },
             "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
             "configuration": {"run": HOSTILE},

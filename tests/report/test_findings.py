@@ -11,7 +11,7 @@ NOT_CONVERGED = verdict(Evidence(0.85, 0.6, 0.95, 8, 0, False, 0.25))
 UNDECIDED = verdict(Evidence(0.267, -0.072, 0.605, 9, 1, False, 0.05))
 IMAGES = {
     "title": "Images", "accepted": 40, "made": 48, "first": 0.95, "last": 0.1, "first_known": True, "last_known": True,
-    "chance": 0.08, "quality": "quick", "verdict": NOT_CONVERGED, "noun": "images",
+    "chance": 0.08, "quality": "quick", "penalized": [], "verdict": NOT_CONVERGED, "noun": "images",
 }  # fmt: skip
 RELATION = [{"name": "vision", "r2": 0.82}, {"name": "audio", "r2": 0.9}]
 
@@ -60,6 +60,11 @@ def test_an_undecided_run_finds_no_model_specific_invariances():
 def test_of_several_contrasts_one_that_is_decided_comes_first():
     found = findings([IMAGES, IMAGES], [contrast(UNDECIDED), contrast(SUGGESTED, "bold")], RELATION)
     assert "bold" in found[2]
+
+
+def test_models_whose_metamers_have_a_penalty_are_named():
+    (found,) = findings([IMAGES | {"quality": "standard", "penalized": ["smooth"]}], [], [])
+    assert found.startswith("Images: 40 of 48 metamers (quality standard; with a penalty: smooth) were accepted")
 
 
 def test_a_run_without_models_tells_of_published_experiments():

@@ -235,6 +235,7 @@ def context(models, relation, written, **changed) -> dict:
             **quality_attributes("quick"),
             "steps": {"vision": 64, "audio": 80},
             "default_settings": {"vision": True, "audio": True},
+            "penalties": {},
         },
         "configuration": {"run": HOSTILE, "seed": 0},
         "left_out": LEFT_OUT,
@@ -425,6 +426,7 @@ def test_the_overview_says_the_quality_of_the_synthesis(
         **quality_attributes(quality),
         "steps": {"vision": 64},
         "default_settings": {"vision": default_settings},
+        "penalties": {},
         "target": {"vision": 0.05},
         "stage_targets": {},
         "must_converge": True,
@@ -437,6 +439,17 @@ def test_the_overview_says_the_quality_of_the_synthesis(
     (sentence,) = (line for line in page.split("</p>") if "Quality of the synthesis" in line)
     assert said in " ".join(sentence.split())
     assert ("published procedure" in sentence) == (quality not in ("converged", "new"))
+
+
+def test_every_page_names_the_models_whose_metamers_have_a_penalty(model, relation, written, drawn):
+    content = context([model], relation, written, charts=drawn)
+    assert not any("with a penalty" in page for page in report.site(content).values())
+    content["synthesis"] |= {"penalties": {"net_a": "range (weight <1>)"}}
+    pages = report.site(content)
+    for page in pages.values():
+        assert '<a href="index.html#penalty">metamers of net_a: <strong>with a penalty</strong></a>' in page
+    assert 'id="penalty"' in pages["index"]
+    assert "net_a: <strong>range (weight &lt;1&gt;)</strong>" in pages["index"]
 
 
 def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):

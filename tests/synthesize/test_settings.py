@@ -3,14 +3,17 @@
 import re
 
 import pytest
+import yaml
 
+from metamers.config import read as config_read
 from metamers.match import MEASURES
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
-from metamers.plan.steps import configuration_schema, declared_files
+from metamers.plan.steps import configuration_schema, declared_files, merge_defaults
 from metamers.synthesize.optimizers import OPTIMIZERS
 from metamers.synthesize.qualities import QUALITIES
 from tests.configurations import change, check_refused, of_digits
+from tests.documentation import blocks, pages
 
 pytestmark = pytest.mark.usefixtures("in_the_repository")
 
@@ -85,6 +88,29 @@ pytestmark = pytest.mark.usefixtures("in_the_repository")
             10**6 + 1,
             r"vision\.steps: .* Wanted: steps at each step size, from 1 to 1000000",
         ),
+        (
+            "synthesis.penalty.total_variation",
+            0,
+            r"synthesis\.penalty\.total_variation: 0 is .*above 0 and up to 1000000; null for none",
+        ),
+        ("synthesis.penalty.range", "strong", r"synthesis\.penalty\.range: 'strong' is not of type 'number'"),
+        ("synthesis.penalty.python", "blur.py", r"synthesis\.penalty\.python: 'blur\.py' .*FILE\.py:FUNCTION"),
+        ("synthesis.penalty.python", "blur.py:blur", r"^synthesis\.penalty\.python: there is no file blur\.py$"),
+        (
+            "synthesis.penalty",
+            {"range": 1, "python": "tests/networks/tiny.py:linear"},
+            r"^synthesis\.penalty\.python: takes the place .*synthesis\.penalty\.range has a weight; wanted one of the two",
+        ),
+        (
+            "synthesis.penalty.models",
+            ["efficientnet_lite0"],
+            r"^synthesis\.penalty\.models: names models, but there is no penalty; wanted a weight .*, or no models",
+        ),
+        (
+            "synthesis.penalty",
+            {"range": 1, "models": ["efficientnet_lite"]},
+            r"^synthesis\.penalty\.models\.0: unknown model 'efficientnet_lite'.*efficientnet_lite0",
+        ),
         ("synthesis.seeds", 1001, r"synthesis\.seeds: 1001 is greater than .* from 1 to 1000"),
     ],
 )
@@ -107,6 +133,35 @@ def test_a_quality_with_a_target_needs_one_for_each_modality_and_stages_may_have
     assert plan.target_error_of("efficientnet_lite0", "block_5") == 0.02
     assert plan.target_error_of("efficientnet_lite0", "block_1") == 0.1
     assert plan.target_error_of("cochcnn9_standard", "relu1") == 0.01
+
+
+def test_a_penalty_is_that_of_the_named_models_and_of_several_together_if_each_has_it(settings):
+    plan = config.make_plan(settings)
+    assert plan.penalties == {}
+    assert plan.metamer_settings("efficientnet_lite0") == plan.synthesis_of("efficientnet_lite0")
+    change("synthesis.penalty", {"range": 1, "models": ["efficientnet_lite0"]})(settings)
+    plan = config.make_plan(settings)
+    assert plan.penalties == {"efficientnet_lite0": "range (weight 1)"}
+    assert plan.metamer_settings("efficientnet_lite0")["penalty"] == {"range": 1}
+    assert plan.penalty_of("efficientnet_lite1") == plan.penalty_of("efficientnet_lite0", "efficientnet_lite1") == {}
+    change("synthesis.penalty.models", None)(settings)
+    assert list(config.make_plan(settings).penalties) == list(plan.generation_models)
+
+
+def test_the_example_of_the_documentation_compares_one_network_with_and_without_a_penalty(root):
+    ((_, example),) = [block for block in blocks(pages()["docs/explanation/metamers.md"]) if "penalty" in block[1]]
+    default_run = config_read.read_yaml(root / "config" / "config.yaml")
+    plan = config.make_plan(merge_defaults(default_run | yaml.safe_load(example)))
+    assert plan.penalties == {"lite0_smooth": "total_variation (weight 10), range (weight 0.5)"}
+    assert plan.sides_of_contrasts == [(["lite0_smooth"], ["efficientnet_lite0"])]
+    with_penalty, without = (plan.models[name] for name in ("lite0_smooth", "efficientnet_lite0"))
+    assert (with_penalty.source, with_penalty.input, with_penalty.family) == (
+        without.source,
+        without.input,
+        without.family,
+    )
+    assert with_penalty.weights == {key: without.weights[key] for key in with_penalty.weights}
+    assert with_penalty.stages.items() <= without.stages.items()
 
 
 def test_own_targets_of_a_retrained_network_come_before_those_of_the_named_one(root):

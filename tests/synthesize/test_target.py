@@ -88,9 +88,9 @@ def drafted(model, monkeypatch):
         def activations(self, taken):
             return draft()
 
-    def noted(batch, goals, drafts, replay):
+    def noted(batch, goals, drafts, replay, penalty):
         calls.append(({descent.draft for descent in batch}, len(goals[0].target), len(batch)))
-        return usual(batch, goals, drafts, replay)
+        return usual(batch, goals, drafts, replay, penalty)
 
     monkeypatch.setattr(target, "drafts_of", lambda *_: [OfTest()])
     monkeypatch.setattr(target, "loss_and_gradient", noted)

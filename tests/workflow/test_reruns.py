@@ -1,11 +1,15 @@
 """A change reruns what depends on it, and nothing else."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 import yaml
 from PIL import Image
 
+from metamers.run import files
+from metamers.run.hashes import sha256_of
 from tests.workflow.runs import SMALL, append, calls_that_do_not_count, counts, snakemake
 
 pytestmark = pytest.mark.slow  # for the small run that they change
@@ -148,6 +152,30 @@ def test_another_number_of_steps_reruns_synthesis_but_not_retrieval(rerun):
     assert (
         not {"retrieve_collection", "stimuli_datasets", "null_distribution", "compare_humans_vs_models"} & jobs.keys()
     )
+
+
+def test_a_penalty_is_made_for_its_models_alone_and_its_function_is_an_input(rerun):
+    folder, arguments = rerun
+    function = folder / "mine" / "penalty.py"
+    function.write_text("def dark(stimuli):\n    return stimuli.square().flatten(1).mean(dim=1)\n")
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["synthesis"]["penalty"] = {"python": "mine/penalty.py:dark", "models": ["second"]}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    assert counts(snakemake(folder, "-n", *arguments))["synthesize_metamers"] == 3
+    path = "results/small/metamers/second/block/0000.nc"
+    before = files.load(folder / path)
+    snakemake(folder, path, *arguments)
+    made, synthesis = files.load(folder / path), files.load(folder / path.replace("/metamers/", "/synthesis/"))
+    assert made.attrs["penalty"] == synthesis.attrs["penalty"] == "function mine/penalty.py:dark"
+    assert "penalty" not in before.attrs
+    assert (made["metamer"].mean() < before["metamer"].mean()).all()
+    assert json.loads(synthesis.attrs["inputs"])["mine/penalty.py"] == sha256_of(function)
+    append(function)
+    assert counts(snakemake(folder, "-n", path, *arguments)) == {
+        "synthesize_metamers": 1,
+        "synthesize_measure": 1,
+        "total": 2,
+    }
 
 
 def test_another_rule_of_acceptance_reruns_neither_synthesis_nor_recognition(rerun):

@@ -154,6 +154,7 @@ def work_of_metamer_sets(model):
 rule beyond_synthesize:
     input:
         models=by("beyond_set", files_of_models, MEMBERS.get),
+        penalty=by("beyond_set", lambda models: penalty_files(*models), MEMBERS.get),
         stimuli=by("beyond_set", stimuli_of, first_member),
         categories=by("beyond_set", categories_of, first_member),
     output:
@@ -163,14 +164,14 @@ rule beyond_synthesize:
     benchmark:
         "results/<run>/benchmarks/beyond_synthesize/{beyond_set}.tsv"
     params:
-        **step("beyond/synthesize", by("beyond_set", entries_of, MEMBERS.get)),
+        **step("beyond/synthesize", by("beyond_set", lambda models: penalized_entries(*models), MEMBERS.get)),
         **answer_params("beyond_set", first_member),
         set=lookup("{beyond_set}", within=parameters_of(SETS)),
         entries=by("beyond_set", recognition_params, MEMBERS.get),
         seeds=plan.settings.synthesis.seeds,
         run_seed=plan.settings.seed,
         quality=plan.settings.synthesis.quality,
-        settings=by("beyond_set", plan.synthesis_of, first_member),
+        settings=by("beyond_set", lambda models: plan.metamer_settings(*models), MEMBERS.get),
         target_errors=by("beyond_set", target_errors_of_set),
         references=by("beyond_set", references_of_set),
     # One thread, as for synthesis: the numbers do not depend on --cores.

@@ -162,6 +162,7 @@ def page_params():
         "pages": PAGES,
         "linked": LINKED,
         "quality": plan.settings.synthesis.quality if plan.generation_models else None,
+        "penalties": plan.penalties,
     }
 
 

@@ -8,11 +8,12 @@ PUBLISHED_PARTICIPANTS += [f"humans/{Path(table).name}" for table in rules.human
 
 
 def files_of_user():
-    """Files that the run depends on and that are not the workflow's: registries, and code of models."""
+    """Files that the run depends on and that are not the workflow's: registries, and code of models and of the penalty."""
     registries = [
         path for given in config["registry"].values() for path in ([given] if isinstance(given, str) else given)
     ]
     code = [path for model in plan.dataset_of for path in plan.models[model].python_files]
+    code += penalty_files()
     used = dict.fromkeys(Path(resolve_path(str(path))).resolve() for path in [*registries, *code])
     return [str(path) for path in used if not path.is_relative_to(ROOT.resolve())]
 

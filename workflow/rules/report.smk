@@ -465,6 +465,7 @@ rule report_pages:
             "target": plan.settings.synthesis.target.normalized_error.parameters,
             "stage_targets": plan.settings.synthesis.target.stages,
             "must_converge": plan.settings.acceptance.converged,
+            "penalties": plan.penalties,
         },
         # Without keys that concern one machine, or a model card, only.
         configuration={

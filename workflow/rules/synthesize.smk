@@ -52,9 +52,21 @@ def measures_of_batch(wildcards):
     return workload.measure(wildcards.generation_model, len(stimuli_of_batch(wildcards)))
 
 
+def penalty_files(*models):
+    """The user's own file with the function that is the penalty of metamers of models, as a list."""
+    penalty = plan.penalty_of(*models)
+    return local([penalty["python"].rsplit(":", 1)[0]]) if "python" in penalty else []
+
+
+def penalized_entries(*models):
+    """The same as ``entries_of`` for models that metamers are made of; a file with a penalty may import everything."""
+    return None if penalty_files(*models) else entries_of(models)
+
+
 rule synthesize_metamers:
     input:
         unpack(model_files("generation_model")),
+        penalty=by("generation_model", penalty_files),
         stimuli=stimuli_to_match,
         categories=by("generation_model", categories_of),
     output:
@@ -64,7 +76,7 @@ rule synthesize_metamers:
     benchmark:
         "results/<run>/benchmarks/synthesize_metamers/{generation_model}/{stage}/{batch}.tsv"
     params:
-        **step("synthesize/metamers", by("generation_model", entry_of)),
+        **step("synthesize/metamers", by("generation_model", penalized_entries)),
         **model_params("generation_model"),
         **answer_params("generation_model"),
         name="{generation_model}",
@@ -73,7 +85,7 @@ rule synthesize_metamers:
         seeds=plan.settings.synthesis.seeds,
         run_seed=plan.settings.seed,
         quality=plan.settings.synthesis.quality,
-        settings=by("generation_model", plan.synthesis_of),
+        settings=by("generation_model", plan.metamer_settings),
         target_error=target_error,
     cache: workflow.enable_cache
     priority: 2  # before training: the longest jobs first

@@ -13,7 +13,7 @@ from metamers.config.fields import ModelName, setting, several
 from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.config.model_lock import Lock
 from metamers.config.pretrained import check_modality, check_pretrained, locked_weights
-from metamers.config.read import resolve_path
+from metamers.config.read import resolve_function, resolve_path
 from metamers.config.sources import SOURCES, is_repository, source_name
 from metamers.config.stages import UNRESOLVED, Traced, number_of_automatic_stages
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
@@ -283,9 +283,9 @@ def model_entry(
     else:
         weights = dict(entry["weights"])
     if "python" in source:
-        source["python"] = _resolve_builder(source["python"])
+        source["python"] = resolve_function(source["python"])
     if isinstance(own := given.get("preprocessing"), Mapping) and "python" in own:
-        given["preprocessing"] = {**own, "python": _resolve_builder(own["python"])}
+        given["preprocessing"] = {**own, "python": resolve_function(own["python"])}
     if weights.get("path"):
         weights["path"] = resolve_path(weights["path"])
     if "extra_weights" in weights:
@@ -348,12 +348,6 @@ def _of_publisher(
             f"{'it' if len(missing) == 1 else 'them'} in a form that the workflow has"
         )
     return source, published, given
-
-
-def _resolve_builder(place: str) -> str:
-    """``FILE.py:FUNCTION`` with the resolved path of the file."""
-    file, function = place.rsplit(":", 1)
-    return f"{resolve_path(file)}:{function}"
 
 
 def architecture_of(source: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:

@@ -207,6 +207,12 @@ def resolve_path(path: str) -> str:
     return str(own) if own.exists() and not Path(path).exists() else path
 
 
+def resolve_function(place: str) -> str:
+    """``FILE.py:FUNCTION`` with the resolved path of the file."""
+    file, function = place.rsplit(":", 1)
+    return f"{resolve_path(file)}:{function}"
+
+
 @cache
 def read_schema(name: str) -> dict[str, Any]:
     """A schema, ``workflow/schemas/<name>.schema.yaml``, read once for each process; do not change the result.

@@ -1,6 +1,6 @@
 """Whether the creator of a run can make entries of a shared leaderboard."""
 
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from metamers.config.settings import Creator
@@ -9,7 +9,7 @@ from metamers.leaderboard.texts import CREATOR_LETTERS, is_address, misleading_f
 
 def unavailable_entries(plan: Any) -> dict[str, str]:
     """The target of entries, if a run cannot make them → why, and which configuration could."""
-    reason = _no_entry(plan.settings.creator, plan.generation_models)
+    reason = _no_entry(plan.settings.creator, plan.generation_models) or _penalized(plan.penalties)
     return {"leaderboard_entries": reason} if reason else {}
 
 
@@ -25,6 +25,15 @@ def _no_entry(creator: Creator, generation_models: Sized) -> str | None:
         f"creator.{lacking[0]}: missing; an entry states who made it, how to reach them (email or url), and its terms "
         "of use. Set these in the run's configuration, such as creator: {name: NAME, url: https://ADDRESS, license: "
         "CC-BY-4.0}."
+    )
+
+
+def _penalized(penalties: Mapping[str, str]) -> str | None:
+    if not penalties:
+        return None
+    return (
+        f"synthesis.penalty: the metamers of {', '.join(penalties)} have a penalty; a shared leaderboard compares "
+        "metamers without. Make entries in a run without it."
     )
 
 

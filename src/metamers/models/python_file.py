@@ -1,31 +1,28 @@
-"""Modules that a function of a user's Python file builds: a network, or the preprocessing of sounds."""
+"""Functions of a user's Python file, and modules that they build: a network, or the preprocessing of sounds."""
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 
-def module_from_file(place: str, arguments: Mapping[str, Any], key: str) -> nn.Module:
-    """Build a module by a function of a user's Python file.
+def function_from_file(place: str, key: str) -> Callable[..., Any]:
+    """Return a function of a user's Python file.
 
     Parameters
     ----------
     place
         ``FILE.py:FUNCTION``.
-    arguments
-        Keyword arguments of the function.
     key
-        The key of the registry that names the file, for messages.
+        The key of the configuration or registry that names the file, for messages.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file or function, or the function does not return a ``torch.nn.Module``. Errors of the
-        file and the function pass through.
+        When there is no such file or function. Errors of the file pass through.
     """
     file, function = place.rsplit(":", 1)
     if not Path(file).is_file():
@@ -36,10 +33,29 @@ def module_from_file(place: str, arguments: Mapping[str, Any], key: str) -> nn.M
     sys.modules[specification.name] = module
     sys.path.append(str(Path(file).resolve().parent))
     specification.loader.exec_module(module)
-    builder = getattr(module, function, None)
-    if not callable(builder):
+    named = getattr(module, function, None)
+    if not callable(named):
         raise ValueError(f"{key}: {file} has no function {function}")
-    network = builder(**arguments)
+    return named
+
+
+def module_from_file(place: str, arguments: Mapping[str, Any], key: str) -> nn.Module:
+    """Build a module by a function of a user's Python file.
+
+    Parameters
+    ----------
+    place, key
+        As for ``function_from_file``.
+    arguments
+        Keyword arguments of the function.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As ``function_from_file``, or when the function does not return a ``torch.nn.Module``. Errors of the function
+        pass through.
+    """
+    network = function_from_file(place, key)(**arguments)
     if not isinstance(network, nn.Module):
         raise ValueError(f"{key}: {place} gave a {type(network).__name__}, not a torch.nn.Module")
     return network

@@ -53,7 +53,7 @@ from metamers.plan.used_models import card_models, check_modalities, check_recog
 from metamers.power.settings import check_power
 from metamers.recognize.settings import check_scores
 from metamers.stimuli.settings import metamer_stimuli
-from metamers.synthesize.qualities import TO_TARGET, batch_size_of
+from metamers.synthesize.qualities import PENALTY_SETTING, TO_TARGET, batch_size_of, penalty_in_words
 from metamers.synthesize.settings import check_synthesis
 from metamers.train.settings import check_vocabulary
 from metamers.vulnerability.settings import Vulnerability, plan_vulnerability
@@ -174,7 +174,8 @@ class Plan:
     @cached_property
     def _without_seed(self) -> dict[str, str | None]:
         """Generation model → what it has in common with those that differ by the seed of their training only."""
-        return {name: self.models[name].without_seed for name in self.generation_models}
+        common = {name: self.models[name].without_seed for name in self.generation_models}
+        return {name: one and f"{one} {self.penalty_of(name)}" for name, one in common.items()}
 
     @cached_property
     def _retrained(self) -> dict[str, list[str]]:
@@ -260,6 +261,22 @@ class Plan:
         """Settings of the procedure of a quality, by default the run's, for the modality of a model."""
         synthesis = self.settings.synthesis
         return synthesis.qualities[quality or synthesis.quality][self.models[model].modality]
+
+    def penalty_of(self, *models: str) -> dict[str, Any]:
+        """The penalty of the metamers of a model, or of several models together if each of them has it; empty: none."""
+        penalty = self.settings.synthesis.penalty
+        return penalty.chosen if penalty.models is None or {*models} <= {*penalty.models} else {}
+
+    def metamer_settings(self, *models: str) -> dict[str, Any]:
+        """Settings of the synthesis of the run's metamers of a model, or of several models together, with a penalty."""
+        penalty = self.penalty_of(*models)
+        return self.synthesis_of(models[0]) | ({PENALTY_SETTING: penalty} if penalty else {})
+
+    @property
+    def penalties(self) -> dict[str, str]:
+        """Generation model whose metamers have a penalty → the penalty in words."""
+        penalties = {model: self.penalty_of(model) for model in self.generation_models}
+        return {model: penalty_in_words(penalty) for model, penalty in penalties.items() if penalty}
 
     def target_of(self, model: str, stage: str) -> float | None:
         """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it.

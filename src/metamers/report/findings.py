@@ -40,7 +40,8 @@ def findings(
 
 def _of_modality(result: Mapping[str, Any]) -> str:
     not_converged = ", not converged" if result["quality"] in UNCONVERGED_QUALITIES else ""
-    made = f"{result['made']} metamers (quality {result['quality']}{not_converged})"
+    with_penalty = f"; with a penalty: {', '.join(result['penalized'])}" if result["penalized"] else ""
+    made = f"{result['made']} metamers (quality {result['quality']}{not_converged}{with_penalty})"
     accepted = f"{result['title']}: {result['accepted']} of {made} were accepted"
     if not (result["first_known"] and result["last_known"]):
         return f"{accepted}; other models classified none of the first or of the last stage."

@@ -39,6 +39,7 @@ def navigation_context(
     linked: Mapping[str, str],
     quality: str | None,
     left_out: Mapping[str, Any] = MappingProxyType({}),
+    penalties: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Values of the head of a page for the template ``site.html.j2``.
 
@@ -56,6 +57,8 @@ def navigation_context(
     left_out
         ``failed``, what failed: ``title``, ``reason``, ``log`` and ``command`` of each; and ``dependent``, what depends
         on it, in words. Empty if nothing failed.
+    penalties
+        Generation model whose metamers were synthesized with a penalty → the penalty in words.
     """
     return {
         "page": page,
@@ -63,4 +66,5 @@ def navigation_context(
         "linked": dict(linked),
         "unconverged_quality": quality if quality in UNCONVERGED_QUALITIES else None,
         "left_out": left_out,
+        "penalties": penalties,
     }

@@ -372,7 +372,8 @@ def site_context(
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
     synthesis
         The results of ``metamers.synthesize.qualities.quality_attributes``; ``steps``, modality → number of steps;
-        ``default_settings``, modality → whether its settings are the default ones, whose match was measured; and for
+        ``default_settings``, modality → whether its settings are the default ones, whose match was measured;
+        ``penalties``, generation model whose metamers have a penalty → the penalty in words; and for
         the quality ``converged``, ``target``, modality → normalized error, ``stage_targets``, those of single stages,
         and ``must_converge``, whether a metamer must reach it to be accepted.
     configuration
@@ -380,7 +381,8 @@ def site_context(
     left_out
         As of ``metamers.report.navigation.navigation_context``.
     """
-    modalities = list(dict.fromkeys(model["modality"] for model in models))
+    kinds = {model["name"]: model["modality"] for model in models}
+    modalities = list(dict.fromkeys(kinds.values()))
     published = without_own_participants(anova, own_participants) if anova is not None else None
     training = None
     if trained:
@@ -406,7 +408,10 @@ def site_context(
                 relation,
                 recognizable,
             )
-            | {"quality": synthesis["quality"]}
+            | {
+                "quality": synthesis["quality"],
+                "penalized": [name for name in synthesis["penalties"] if kinds.get(name) == modality],
+            }
             for modality in modalities
         ],
         "single_answer_share": SINGLE_ANSWER_SHARE,
@@ -456,9 +461,8 @@ def site(context: Mapping[str, Any]) -> dict[str, str]:
     """
     pages, linked = context["pages"], context["linked"]
     quality = context["synthesis"]["quality"] if context["models"] else None
+    of_run = context["left_out"], context["synthesis"]["penalties"]
     return {
-        name: render(
-            f"{name}.html.j2", {**context, **navigation_context(name, pages, linked, quality, context["left_out"])}
-        )
+        name: render(f"{name}.html.j2", {**context, **navigation_context(name, pages, linked, quality, *of_run)})
         for name in pages
     }

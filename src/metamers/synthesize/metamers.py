@@ -2,10 +2,11 @@
 
 Three procedures minimize the same loss, the normalized error at the stage, over the stimulus alone: ``published``
 (Feather et al. 2023, Methods); ``one_cycle``, which reaches the same match in fewer steps; and ``to_target``, which
-takes steps until the error has reached a target (``metamers.synthesize.target``). None has a prior or a penalty:
-nothing favours natural-looking solutions. The stimuli of a batch do not influence each other. The module also defines
-what a file of metamers holds (``metamers_dataset``). Metamers are measured in ``metamers.synthesize.measure``, which
-synthesis does not import, so that another measure does not repeat it.
+takes steps until the error has reached a target (``metamers.synthesize.target``). Nothing favours natural-looking
+solutions, unless the settings ask for a penalty (``metamers.synthesize.penalties``). The stimuli of a batch do not
+influence each other. The module also defines what a file of metamers holds (``metamers_dataset``). Metamers are
+measured in ``metamers.synthesize.measure``, which synthesis does not import, so that another measure does not repeat
+it.
 
 The parts of ``one_cycle`` were chosen by measurement (studies/README.md).
 ``published`` follows the study's own code step for step (tests/synthesize/test_published.py).
@@ -146,7 +147,8 @@ def synthesize(
         steps, from the first one, with the network in bfloat16, if device and stage support it, and with rough
         cochleagrams (``metamers.synthesize.drafts``). With ``max_steps`` and ``target_error`` instead of ``steps``,
         synthesis of a stimulus ends when its normalized error has reached this target
-        (``metamers.synthesize.target``), and these keys are true or false.
+        (``metamers.synthesize.target``), and these keys are true or false. ``penalty`` is optional
+        (``metamers.synthesize.penalties.penalty_of``).
     label
         Beginning of the lines in the log.
     progress, part

@@ -16,8 +16,9 @@ from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.drafts import Draft, drafts_of, of_gradient
 from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
+from metamers.synthesize.penalties import Penalty, penalty_of
 from metamers.synthesize.procedures import PROCEDURES, StepFunction, logarithm
-from metamers.synthesize.qualities import DRAFT_SETTINGS, number_of_passes, number_of_steps
+from metamers.synthesize.qualities import DRAFT_SETTINGS, PENALTY_SETTING, number_of_passes, number_of_steps
 from metamers.synthesize.replay import Replay
 from metamers.synthesize.schedules import all_units, units_by_step
 
@@ -37,6 +38,7 @@ def gradient_steps(
     taken: int = 0,
     drafts: Sequence[Draft] = (),
     equal: bool = False,
+    penalty: Penalty | None = None,
 ) -> Iterator[torch.Tensor]:
     """Take steps that lower a loss, and yield the loss before each step.
 
@@ -51,7 +53,7 @@ def gradient_steps(
     limits
         Smallest and largest value of a stimulus; metamers are clamped to them after each step.
     objective
-        From the loss (stimulus,) to the optimized objective (stimulus,).
+        From the loss (stimulus,), with the penalty if there is one, to the optimized objective (stimulus,).
     taken
         Number of earlier steps.
     drafts
@@ -59,11 +61,13 @@ def gradient_steps(
     equal
         Whether the loss depends on the number of steps by its drafts alone, so that steps may be replayed on a card
         (``metamers.synthesize.replay``).
+    penalty
+        Added to the loss (``metamers.synthesize.penalties``); None: the loss alone is lowered.
 
     Yields
     ------
     torch.Tensor
-        The loss (stimulus,) before each step.
+        The loss (stimulus,) before each step, without the penalty.
     """
     replay = Replay()
     for number, step in enumerate(steps, start=taken):
@@ -71,7 +75,7 @@ def gradient_steps(
         def compute(number: int = number) -> torch.Tensor:
             with of_gradient(drafts, number):
                 before = loss(metamers, number)
-                objective(before).sum().backward()
+                objective(before if penalty is None else before + penalty(metamers)).sum().backward()
             return before.detach()
 
         yield replay([metamers], tuple(draft.kind(number) for draft in drafts) if equal else None, compute)
@@ -113,7 +117,7 @@ def optimize(
     metamers
         (stimulus, …signal), in the shape of ``start``, within the modality's limits.
     loss
-        The loss before each step, (stimulus, step).
+        The loss before each step, (stimulus, step), without a penalty.
 
     Raises
     ------
@@ -128,7 +132,9 @@ def optimize(
     drafts = drafts_of([(goal.model, goal.stage) for goal in goals], settings, total)
     units = [units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed) for goal in goals]
     errors = [make_loss(*each) for each in zip(goals, drafts, units, strict=True)]
-    steps = PROCEDURES[procedure](metamers, **{key: settings[key] for key in settings if key not in DRAFT_SETTINGS})
+    others = (*DRAFT_SETTINGS, PENALTY_SETTING)
+    steps = PROCEDURES[procedure](metamers, **{key: settings[key] for key in settings if key not in others})
+    modality = goals[0].model.modality
     losses = torch.empty(total, len(metamers), device=device, dtype=goals[0].target.dtype)
     if taken:
         losses[:taken] = kept["losses"]
@@ -140,10 +146,11 @@ def optimize(
         return {"taken": taken, "metamers": metamers.detach(), "losses": losses[:taken]}
 
     began = said = time.monotonic()
-    limits = MODALITIES[goals[0].model.modality].limits
+    limits, penalty = MODALITIES[modality].limits, penalty_of(settings, modality)
     left = steps if taken < total else []
     equal = all(each is all_units for each in units)
-    descent = gradient_steps(joint_error(errors), metamers, left, limits, steps.objective, taken, drafts, equal)
+    loss_of = joint_error(errors)
+    descent = gradient_steps(loss_of, metamers, left, limits, steps.objective, taken, drafts, equal, penalty)
     for number, loss in enumerate(descent, start=taken + 1):
         losses[number - 1] = loss
         if on_step is not None:

@@ -5,6 +5,7 @@ because the plan of a run and its report need it, too.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 # Quality → procedure (``metamers.synthesize``). `quick` is for a first look. `converged` takes steps until the match
@@ -17,6 +18,8 @@ QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cy
 # steps before the first decay of the rate are. And the format of numbers in low precision, ``bfloat16`` or ``tf32``.
 DRAFT_SHARES, FORMAT_SETTING = ("low_precision", "rough_cochleagram"), "low_precision_format"
 DRAFT_SETTINGS = (*DRAFT_SHARES, FORMAT_SETTING)
+
+PENALTY_SETTING = "penalty"  # the key of settings with what ``metamers.synthesize.penalties`` adds to the loss
 
 TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
 COMPARED_PROCEDURES = (TO_TARGET, "published")  # by which the metamers of `make convergence` are synthesized
@@ -53,10 +56,18 @@ def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int
     return min(max(MIN_STIMULI, STEPS_OF_CARD_JOB // (number_of_steps(settings) * seeds)), MAX_STIMULI)
 
 
-def quality_attributes(quality: str) -> dict[str, str]:
-    """The attributes of a file of metamers that say how they were synthesized."""
+def quality_attributes(quality: str, settings: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
+    """The attributes of a file of metamers that say how they were synthesized; ``settings`` may have a penalty."""
     unconverged = {"convergence": NOT_CONVERGED} if quality in UNCONVERGED_QUALITIES else {}
-    return {"quality": quality, "procedure": QUALITIES[quality]} | unconverged
+    penalized = {PENALTY_SETTING: penalty_in_words(chosen)} if (chosen := settings.get(PENALTY_SETTING)) else {}
+    return {"quality": quality, "procedure": QUALITIES[quality]} | unconverged | penalized
+
+
+def penalty_in_words(penalty: Mapping[str, Any]) -> str:
+    """The penalty that was added to the normalized error, as files and pages name it."""
+    if "python" in penalty:
+        return f"function {penalty['python']}"
+    return ", ".join(f"{term} (weight {weight:g})" for term, weight in penalty.items())
 
 
 def number_of_passes(settings: Mapping[str, Any]) -> int:

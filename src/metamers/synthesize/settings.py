@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from metamers.config.fields import (
+    ModelName,
     Number,
     OfModalities,
     Settings,
@@ -14,9 +16,12 @@ from metamers.config.fields import (
     of_modalities,
     one_of,
     optional,
+    section_config,
     setting,
+    several,
 )
 from metamers.config.models import ModelEntry
+from metamers.config.read import resolve_function
 from metamers.names import ConfigurationError, unknown_name
 from metamers.synthesize.qualities import QUALITIES, TO_TARGET
 
@@ -189,6 +194,80 @@ class Target(Settings):
     ] = {}
 
 
+Weight = Annotated[Number | None, setting("", gt=0, le=1_000_000)]
+
+
+class PenaltySettings(Settings):
+    """a penalty on the stimulus alone, which synthesis adds to the normalized error: weights of terms, or python"""
+
+    model_config = section_config(
+        "Off by default: metamers then match the activations and nothing else. With a penalty, they may look more "
+        "natural than the model alone would make them; files and pages name it, and acceptance is unchanged ([With a "
+        "penalty](../docs/explanation/metamers.md#with-a-penalty))."
+    )
+
+    total_variation: Annotated[
+        Weight,
+        setting(
+            "weight of the squared differences between neighbouring values, above 0 and up to 1000000; null for none"
+        ),
+    ] = None
+    range: Annotated[
+        Weight,
+        setting(
+            "weight of the sixth powers of values, whose limits count as -1 and 1, above 0 and up to 1000000; null for "
+            "none"
+        ),
+    ] = None
+    python: Annotated[
+        str | None,
+        setting(
+            "FILE.py:FUNCTION, a function of yours in place of both terms, or null",
+            "From stimuli (stimulus, …signal) to the penalty of each, a tensor (stimulus,).",
+            pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$",
+        ),
+    ] = None
+    models: Annotated[
+        list[ModelName] | None,
+        several(
+            "generation models whose metamers have the penalty, each once; null means all",
+            "With one network under two names, `comparison.contrasts` compares its metamers with and without.",
+        ),
+    ] = None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The penalty as a job takes it (``metamers.synthesize.penalties.penalty_of``); empty for none."""
+        place = {} if self.python is None else {"python": resolve_function(self.python)}
+        terms = {"total_variation": self.total_variation, "range": self.range}
+        return place | {term: weight for term, weight in terms.items() if weight is not None}
+
+    def check(self, models: Mapping[str, ModelEntry]) -> None:
+        """Check that terms and function are not both chosen, and that files and models exist.
+
+        Raises
+        ------
+        ConfigurationError
+            For the first error.
+        """
+        key = "synthesis.penalty"
+        terms = [term for term in self.chosen if term != "python"]
+        if self.python is not None and terms:
+            raise ConfigurationError(
+                f"{key}.python: takes the place of the terms, but {key}.{terms[0]} has a weight; wanted one of the two"
+            )
+        if self.python is not None and not Path(file := self.chosen["python"].rsplit(":", 1)[0]).is_file():
+            raise ConfigurationError(f"{key}.python: there is no file {file}")
+        for number, model in enumerate(self.models or []):
+            if not self.chosen:
+                raise ConfigurationError(
+                    f"{key}.models: names models, but there is no penalty; wanted a weight for total_variation or "
+                    "range, python, or no models"
+                )
+            if model not in models:  # a model that is left out after an error is not a generation model any more
+                raise unknown_name("model", model, models, f"{key}.models.{number}")
+
+
 class SynthesisSettings(Settings):
     """how metamers are synthesized"""
 
@@ -240,6 +319,7 @@ class SynthesisSettings(Settings):
             "metamers have this error.",
         ),
     ] = Target()
+    penalty: PenaltySettings = PenaltySettings()
     quick: Quick = Quick()
     converged: Converged = Converged()
     standard: Standard = Standard()
@@ -275,8 +355,9 @@ def check_synthesis(
     Raises
     ------
     ConfigurationError
-        When it has none, or the target names a model or stage that there is not.
+        When it has none, the target names a model or stage that there is not, or the penalty cannot be used.
     """
+    settings.penalty.check(models)
     for model, stages in settings.target.stages.items():
         # A file that is laid over another may leave out some of its generation models.
         if model not in models:

@@ -29,6 +29,7 @@ from metamers.synthesize.drafts import EXACT, Draft, drafts_of, of_gradient
 from metamers.synthesize.losses import Goal, make_loss, root_mean_square
 from metamers.synthesize.optimize import PROGRESS_S, OnStep, as_leaf
 from metamers.synthesize.optimizers import OPTIMIZERS
+from metamers.synthesize.penalties import Penalty, penalty_of
 from metamers.synthesize.procedures import logarithm
 from metamers.synthesize.replay import Replay
 
@@ -269,7 +270,8 @@ def optimize_to_target(
         The start of the synthesis, (stimulus, …signal).
     settings
         ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``; optionally
-        ``metamers.synthesize.qualities.DRAFT_SETTINGS``, each true or false.
+        ``metamers.synthesize.qualities.DRAFT_SETTINGS``, each true or false, and ``penalty``
+        (``metamers.synthesize.penalties``).
     max_batch_size
         Maximum number of stimuli that are optimized together; None: all. It is halved whenever memory does not suffice.
         On a CPU, it is ``metamers.models.batches.CPU_BATCH_SIZE_TO_TARGET``.
@@ -292,7 +294,8 @@ def optimize_to_target(
     """
     on_cpu = start.device.type == "cpu"
     size, least = (CPU_BATCH_SIZE_TO_TARGET,) * 2 if on_cpu else (max_batch_size or len(start), 1)
-    drafts = drafts_of([(goal.model, goal.stage) for goal in goals_of([0])], settings, 1)
+    places = [(goal.model, goal.stage) for goal in goals_of([0])]
+    drafts, penalty = drafts_of(places, settings, 1), penalty_of(settings, places[0][0].modality)
     stimuli = Stimuli(start, settings, size, any(draft is not EXACT for draft in drafts))
     if (kept := progress.load(part)) is not None:
         stimuli.load(kept)
@@ -306,7 +309,7 @@ def optimize_to_target(
                 goals = goals_of([in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), least)])
                 numbers = in_batch
                 replay.forget()
-            losses, errors = loss_and_gradient(stimuli.batch, goals, drafts, replay)
+            losses, errors = loss_and_gradient(stimuli.batch, goals, drafts, replay, penalty)
             fits = True
         except torch.OutOfMemoryError:
             if len(in_batch) == 1:
@@ -328,7 +331,11 @@ def optimize_to_target(
 
 
 def loss_and_gradient(
-    batch: Sequence[Descent], goals: Sequence[Goal], drafts: Sequence[Draft], replay: Replay
+    batch: Sequence[Descent],
+    goals: Sequence[Goal],
+    drafts: Sequence[Draft],
+    replay: Replay,
+    penalty: Penalty | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the gradient of each metamer of a batch.
 
@@ -343,11 +350,13 @@ def loss_and_gradient(
         How the activations of each goal are computed while the stimuli are drafts.
     replay
         Repeats the computation; it must forget it when stimuli or goals change.
+    penalty
+        Added to the loss whose gradient is computed; None: nothing is.
 
     Returns
     -------
     losses, errors
-        Present loss, and largest error relative to the target of its goal, each (stimulus,).
+        Present loss, without the penalty, and largest error relative to the target of its goal, each (stimulus,).
 
     Raises
     ------
@@ -363,7 +372,7 @@ def loss_and_gradient(
         with of_gradient(computed, 0):
             each = [make_loss(goal, draft)(shown, 0)[:count] for goal, draft in zip(goals, computed, strict=True)]
             losses = root_mean_square(each)
-            logarithm(losses).sum().backward()
+            logarithm(losses if penalty is None else losses + penalty(shown)[:count]).sum().backward()
         relative = [error.detach() / goal.target_error for error, goal in zip(each, goals, strict=True)]
         return torch.stack([losses.detach(), torch.stack(relative).amax(dim=0)])
 

@@ -1,0 +1,108 @@
+"""Penalties: terms of the stimulus alone that synthesis adds to the normalized error where a configuration asks for it.
+
+They favour smooth stimuli (``total_variation``), values in the middle of their range (``range``), or what a function of
+the user's lowers. Both terms are those of Mahendran & Vedaldi (2015, CVPR, arXiv:1412.0035), section 3, with the powers
+of their experiments, 2 and 6, here as means over values, so that a weight does not depend on the size of the stimulus.
+The published code of Feather et al. 2023 has none; whether the terms of its Figure 4e are these is not verified.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from metamers.modalities import MODALITIES
+from metamers.models.python_file import function_from_file
+from metamers.synthesize.qualities import PENALTY_SETTING
+
+# From stimuli (stimulus, …signal) to the penalty of each, (stimulus,), differentiable.
+Penalty = Callable[[torch.Tensor], torch.Tensor]
+
+RANGE_POWER = 6
+KEY = "synthesis.penalty.python"
+
+
+def total_variation(stimuli: torch.Tensor, modality: str) -> torch.Tensor:
+    """The sum of squared differences between neighbours in space or time, divided by the number of values.
+
+    Parameters
+    ----------
+    stimuli
+        (stimulus, …signal). Neighbours are in adjacent rows or columns of an image, or adjacent samples of a sound.
+    modality
+        A name from ``metamers.modalities.MODALITIES``.
+
+    Returns
+    -------
+    torch.Tensor
+        (stimulus,).
+    """
+    each = tuple(range(1, stimuli.ndim))
+    axes = [axis for axis, name in zip(each, MODALITIES[modality].dims, strict=True) if name != "channel"]
+    squares = [stimuli.diff(dim=axis).square().sum(dim=each) for axis in axes]
+    return torch.stack(squares).sum(dim=0) / stimuli[0].numel()
+
+
+def value_range(stimuli: torch.Tensor, modality: str) -> torch.Tensor:
+    """The mean of the sixth powers of values, which are scaled so that their limits are -1 and 1.
+
+    Parameters and result are those of ``total_variation``.
+    """
+    low, high = MODALITIES[modality].limits
+    scaled = (2 * stimuli - low - high) / (high - low)
+    return scaled.pow(RANGE_POWER).mean(dim=tuple(range(1, stimuli.ndim)))
+
+
+TERMS: dict[str, Callable[[torch.Tensor, str], torch.Tensor]] = {
+    "total_variation": total_variation,
+    "range": value_range,
+}
+
+
+def penalty_of(settings: Mapping[str, Any], modality: str) -> Penalty | None:
+    """The penalty of a synthesis: the weighted sum of terms, or a user's function; None if there is none.
+
+    Parameters
+    ----------
+    settings
+        Settings of a procedure, optionally with ``penalty``: the weights of ``TERMS``, or ``python``, the user's
+        function as ``FILE.py:FUNCTION``.
+    modality
+        The modality of the stimuli.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is no such file or function.
+    """
+    chosen = settings.get(PENALTY_SETTING)
+    if not chosen:
+        return None
+    if "python" in chosen:
+        return _checked(function_from_file(chosen["python"], KEY), chosen["python"])
+    return lambda stimuli: torch.stack(
+        [weight * TERMS[term](stimuli, modality) for term, weight in chosen.items()]
+    ).sum(dim=0)
+
+
+def _checked(function: Callable[[torch.Tensor], Any], place: str) -> Penalty:
+    """A user's function that raises ``ValueError`` unless it gives each stimulus a finite, differentiable number."""
+
+    def penalty(stimuli: torch.Tensor) -> torch.Tensor:
+        values, count = function(stimuli), len(stimuli)
+        if not isinstance(values, torch.Tensor):
+            problem = f"a {type(values).__name__}"
+        elif values.shape != (count,):
+            problem = f"the shape {tuple(values.shape)}"
+        elif not values.isfinite().all():
+            problem = f"the penalties {values.tolist()}"
+        elif not values.requires_grad:
+            problem = "penalties without a gradient"
+        else:
+            return values
+        raise ValueError(
+            f"{KEY}: for {count} stimuli, {place} gave {problem}; wanted a tensor ({count},), a finite number for each "
+            "stimulus, computed by differentiable operations of PyTorch"
+        )
+
+    return penalty

@@ -1,0 +1,159 @@
+"""Penalties: their closed forms and gradients, what they change in a synthesis, and what they do not."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from metamers.synthesize.losses import normalized_error
+from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.penalties import TERMS, penalty_of
+from metamers.synthesize.qualities import quality_attributes
+from tests.networks.entries import load, tiny
+from tests.synthesize.procedures import ONE_CYCLE, PUBLISHED, TO_TARGET, starts
+
+PROCEDURES = {
+    "one_cycle": ONE_CYCLE | {"steps": 60},
+    "published": PUBLISHED | {"steps": 12},
+    "to_target": TO_TARGET | {"target_error": 0.05, "max_steps": 60},
+}
+SMOOTH = {"penalty": {"total_variation": 100.0}}
+FUNCTIONS = """
+import torch
+
+def square(stimuli):
+    return stimuli.square().flatten(1).mean(dim=1)
+
+def nothing(stimuli):
+    return 0 * square(stimuli)
+
+def of_batch(stimuli):
+    return stimuli.mean()
+
+def undefined(stimuli):
+    return (stimuli.flatten(1).sum(dim=1) - 1e9).log()
+
+def constant(stimuli):
+    return torch.zeros(len(stimuli))
+
+def plain(stimuli):
+    return [0.0] * len(stimuli)
+"""
+
+
+@pytest.fixture
+def model(root):
+    return load(tiny(root, "convolutional", {"input": None, "block": "block", "logits": "classify"}))
+
+
+@pytest.fixture
+def natural():
+    return torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def functions(tmp_path):
+    (tmp_path / "functions.py").write_text(FUNCTIONS)
+    return lambda name: {"penalty": {"python": f"{tmp_path / 'functions.py'}:{name}"}}
+
+
+def made(model, natural, procedure, settings, names="abc"):
+    return synthesize(model, "block", natural, starts(model, names), procedure, PROCEDURES[procedure] | settings)
+
+
+def total_variation(images):
+    return TERMS["total_variation"](images, "vision")
+
+
+def test_total_variation_is_the_squared_difference_between_neighbours_for_each_value():
+    image = torch.tensor([[[[0.0, 1.0], [0.5, 0.5]], [[0.2, 0.2], [0.2, 0.2]]]])
+    # Rows: 0.5² + 0.5²; columns: 1² + 0²; the second channel is constant, and channels are no neighbours.
+    assert total_variation(image).item() == pytest.approx((0.25 + 0.25 + 1) / 8)
+    sound = torch.tensor([[0.0, 0.1, -0.1, -0.1], [0.0, 0.0, 0.0, 1.0]])
+    assert TERMS["total_variation"](sound, "audio").tolist() == pytest.approx([0.05 / 4, 1 / 4])
+
+
+def test_range_is_the_sixth_power_of_the_distance_from_the_middle_of_the_limits():
+    image = torch.tensor([0.5, 0.0, 1.0, 0.75]).reshape(1, 1, 2, 2)
+    assert TERMS["range"](image, "vision").item() == pytest.approx((0 + 1 + 1 + 0.5**6) / 4)
+    assert TERMS["range"](torch.tensor([[0.0, -1.0, 0.5, 0.0]]), "audio").item() == pytest.approx((1 + 0.5**6) / 4)
+
+
+@pytest.mark.parametrize(("modality", "shape"), [("vision", (2, 3, 3, 4)), ("audio", (2, 5))])
+@pytest.mark.parametrize("term", TERMS)
+def test_gradients_agree_with_finite_differences(term, modality, shape):
+    stimuli = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda some: TERMS[term](some, modality), stimuli)
+
+
+def test_the_penalty_is_the_weighted_sum_of_the_terms(natural):
+    both = penalty_of({"penalty": {"total_variation": 3.0, "range": 0.5}}, "vision")
+    expected = 3 * total_variation(natural) + 0.5 * TERMS["range"](natural, "vision")
+    torch.testing.assert_close(both(natural), expected)
+    assert penalty_of({}, "vision") is None
+
+
+@pytest.mark.parametrize("procedure", PROCEDURES)
+def test_metamers_with_a_penalty_on_total_variation_are_smoother_and_match_less(model, natural, procedure):
+    (without, _), (smooth, loss) = (made(model, natural, procedure, one) for one in ({}, SMOOTH))
+    assert (total_variation(smooth) < 0.5 * total_variation(without)).all()
+    exact, error = (normalized_error(model(natural, "block"), model(one, "block")) for one in (without, smooth))
+    assert (error > exact).all()
+    # The recorded loss is that of the activations alone: the start is the same.
+    assert loss[:, 0] == pytest.approx(made(model, natural, procedure, {})[1][:, 0])
+
+
+@pytest.mark.parametrize("procedure", PROCEDURES)
+def test_without_a_penalty_metamers_are_to_the_bit_those_of_a_penalty_of_0(model, natural, procedure, functions):
+    without, loss = made(model, natural, procedure, {})
+    for nothing in ({"penalty": {}}, functions("nothing")):
+        same, same_loss = made(model, natural, procedure, nothing)
+        assert torch.equal(same, without)
+        assert np.array_equal(same_loss, loss, equal_nan=True)
+
+
+def test_a_metamer_with_a_penalty_does_not_depend_on_its_batch(model, natural):
+    settings = {"penalty": {"total_variation": 5.0, "range": 1.0}, "low_precision": 0}
+    natural = torch.cat([natural, natural.flip(0)])
+    together, _ = made(model, natural, "one_cycle", settings, "abcdef")
+    apart, _ = made(model, natural[2:], "one_cycle", settings, "cdef")
+    assert torch.equal(together[2:], apart)
+
+
+@pytest.mark.parametrize("procedure", PROCEDURES)
+def test_a_function_of_the_user_takes_the_place_of_the_terms(model, natural, procedure, functions):
+    (without, _), (dark, _) = (made(model, natural, procedure, one) for one in ({}, functions("square")))
+    assert (dark.mean(dim=(1, 2, 3)) < without.mean(dim=(1, 2, 3))).all()
+
+
+@pytest.mark.hostile(
+    "Models",
+    "a penalty of your own that gives another shape, no tensor, NaN, or no gradient",
+    "synthesis stops with a sentence that names the function, what it gave, and what is wanted",
+)
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("of_batch", "the shape ()"),
+        ("plain", "a list"),
+        ("undefined", "the penalties [nan, nan, nan]"),
+        ("constant", "penalties without a gradient"),
+    ],
+)
+def test_what_a_function_of_the_user_gives_is_checked(model, natural, functions, name, problem):
+    said = re.escape(f"functions.py:{name} gave {problem}; wanted a tensor (3,)")
+    with pytest.raises(ValueError, match=rf"^synthesis\.penalty\.python: for 3 stimuli, .*{said}"):
+        made(model, natural, "one_cycle", functions(name))
+
+
+def test_a_file_without_the_function_is_named(functions):
+    with pytest.raises(ValueError, match=r"^synthesis\.penalty\.python: .*functions\.py has no function other"):
+        penalty_of(functions("other"), "vision")
+
+
+def test_files_name_the_penalty():
+    settings = {"steps": 3, "penalty": {"total_variation": 10.0, "range": 0.5}}
+    assert quality_attributes("standard", settings)["penalty"] == "total_variation (weight 10), range (weight 0.5)"
+    assert quality_attributes("standard", {"penalty": {"python": "a.py:f"}})["penalty"] == "function a.py:f"
+    assert "penalty" not in quality_attributes("standard", {"steps": 3})
