@@ -111,6 +111,7 @@ context = site_context(
     own_participants=own_participants,
     adaptive=adaptive,
     own_participants_compared=compared.get("own_participants_vs_models"),
+    own_participants_consistency=compared.get("own_participants_consistency"),
     preregistered=compared.get("preregistered"),
     contrasts=contrasts,
     criterion=compared.get("criterion"),

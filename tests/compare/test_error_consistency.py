@@ -131,19 +131,17 @@ def test_only_accepted_metamers_count_and_all_natural_stimuli():
     recognition, acceptance = run_of(correct, accepted)
     joined = xr.concat([one["correct"] for one in recognition.values()], "recognition_model")
     joined = joined.assign_coords(recognition_model=list("ab"))
-    found = consistency_by_stage(joined, acceptance["accepted"], "net", {"a": "a", "b": "b", "net": "net"})
+    found = consistency_by_stage(joined, acceptance["accepted"], "net", {"a": "a", "b": "b"})
     pair = found.sel(recognition_model="a", other_model="b")
     assert list(pair["n"]) == [8, 5]
     kept = [np.where(accepted[0], correct[name][1], np.nan)[3:] for name in "ab"]
     assert float(pair["error_consistency"].sel(stage="one")) == pytest.approx(float(error_consistency(*kept).kappa))
-    nothing = consistency_by_stage(
-        joined, xr.zeros_like(acceptance["accepted"]), "net", dict.fromkeys(["a", "b", "net"])
-    )
+    nothing = consistency_by_stage(joined, xr.zeros_like(acceptance["accepted"]), "net", {"a": "a", "b": "b"})
     assert np.isnan(nothing["error_consistency"].sel(stage="one")).all()
     assert (nothing["n"].sel(stage="one") == 0).all()
 
 
-def test_means_are_over_pairs_of_families_other_than_the_generation_models():
+def test_means_leave_out_the_generation_model_and_count_each_pair_of_families_once():
     rng = np.random.default_rng(0)
     correct = {name: rng.integers(0, 2, (2, 12, 1)) for name in ("net", "sibling", "a1", "a2", "b")}
     correct["right"] = np.ones((2, 12, 1), int)  # kappa with it is 0 whatever the others answer
@@ -151,9 +149,14 @@ def test_means_are_over_pairs_of_families_other_than_the_generation_models():
     recognition, acceptance = run_of(correct)
     found = error_consistency_dataset({"net": acceptance}, {"net": recognition}, families).sel(generation_model="net")
     kappa = found["error_consistency"].sel(stage="one")
-    expected = np.mean([kappa.sel(recognition_model=name, other_model="b") for name in ("a1", "a2")])
-    assert int(found["between_families_pairs"].sel(stage="one")) == 2
-    assert float(found["between_families"].sel(stage="one")) == pytest.approx(expected)
+
+    def of_families(pairs):
+        return np.mean([kappa.sel(recognition_model=one, other_model=other) for one, other in pairs])
+
+    expected = [of_families([("sibling", "a1"), ("sibling", "a2")]), of_families([("a1", "b"), ("a2", "b")])]
+    expected.append(of_families([("sibling", "b")]))
+    assert int(found["between_families_pairs"].sel(stage="one")) == 5
+    assert float(found["between_families"].sel(stage="one")) == pytest.approx(np.mean(expected))
     assert int(found["within_family_pairs"].sel(stage="one")) == 1
     for end in ("", "_low", "_high"):  # a single pair
         of_pair = found[f"error_consistency{end}"].sel(stage="one", recognition_model="a1", other_model="a2")

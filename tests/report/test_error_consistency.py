@@ -54,4 +54,4 @@ def test_the_figure_shows_every_stage_in_processing_order_the_level_0_and_models
     assert figure.index("natural") < figure.index("input") < figure.index("logits")
     assert "Error consistency (κ)" in figure
     assert "pairs within a family" in figure
-    assert "net: no pair of unrelated models" in consistency_figure(compared(judges=("a",))).decode()
+    assert "net: no pair of other models" in consistency_figure(compared(judges=("a",))).decode()

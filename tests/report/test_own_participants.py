@@ -114,3 +114,16 @@ def test_correlations_with_models_stand_with_their_intervals(answers):
     assert row == ["vision", "1", *["0.500 (0.500 to 0.500)"] * 5]
     (row,) = shown["beyond_depth"]["rows"]
     assert row == ["vision", "0.50", *["0.50 (0.50 to 0.50)"] * 3, "1"]
+
+
+def test_error_consistency_has_a_row_for_each_stage_and_a_column_for_each_recognition_model(answers):
+    dims = ("generation_model", "stage", "recognition_model")
+    ends = {"": [0.25, np.nan], "_low": [-0.1, np.nan], "_high": [0.6, np.nan]}
+    consistency = xr.Dataset(
+        {f"participant_consistency{end}": (dims, [[values] * 2]) for end, values in ends.items()}
+        | {"stage_number": (dims[:2], [[0, 1]])},
+        {"generation_model": ["net"], "stage": ["natural", "late"], "recognition_model": ["a", "b"]},
+    )
+    table = own_participants_context({"mine": answers}, None, None, None, consistency)["consistency"]
+    assert table["head"] == ["Metamers of", "Stage", "a", "b"]
+    assert table["rows"] == [["net", stage, "0.25 (−0.10 to 0.60)", "–"] for stage in ("natural", "late")]

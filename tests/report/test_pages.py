@@ -217,6 +217,7 @@ def context(models, relation, written, **changed) -> dict:
         "own_participants": {},
         "adaptive": {},
         "own_participants_compared": None,
+        "own_participants_consistency": None,
         "preregistered": None,
         "contrasts": None,
         "criterion": None,

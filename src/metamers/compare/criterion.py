@@ -104,14 +104,14 @@ def conclusions(
                     f"{name}: first minus last stage", compared.sel(modality=modality), FIRST_MINUS_LAST, number
                 )
             )
-        differences = contrasts(sides, recognition, accepted, families) if sides else xr.Dataset()
         if sides:
+            differences = contrasts(sides, recognition, accepted, families)
             differences = differences.merge(contrast_evidence(differences, sides, accepted, families, targets))
-        for place, pair in enumerate(sides):
-            one = differences.isel(contrast=place)
-            late = str(one["late_stages"].values).split(", ")
-            number = sum(_accepted(accepted[model], late) for side in pair for model in side)
-            rows.append(_conclusion(f"{one['contrast'].item()}: later stages", one, LATER_STAGES, number))
+            for place, pair in enumerate(sides):
+                one = differences.isel(contrast=place)
+                late = str(one["late_stages"].values).split(", ")
+                number = sum(_accepted(accepted[model], late) for side in pair for model in side)
+                rows.append(_conclusion(f"{one['contrast'].item()}: later stages", one, LATER_STAGES, number))
         names = [row.pop("conclusion") for row in rows]
         columns = {key: ("conclusion", np.array([row[key] for row in rows])) for key in rows[0]}
         of_criteria.append(xr.Dataset(columns, coords={"conclusion": names}))

@@ -137,17 +137,18 @@ def consistency_by_stage(
     xr.Dataset
         (stage, recognition_model, other_model) → ``error_consistency`` with ``_low`` and ``_high``,
         ``observed_agreement``, ``expected_agreement`` and ``n``; NaN and 0 for a model with itself. (stage) → for each
-        of ``PAIRS`` the mean over pairs of models of other families than the generation model's, with ``_low`` and
-        ``_high`` over stimuli, and ``_pairs``, their number. Pairs with a model that is always right or always wrong do
-        not count: their kappa is 0 whatever the answers.
+        of ``PAIRS`` the mean over pairs of models other than the generation model, in which every pair of families, or
+        every family, counts once; ``_low`` and ``_high`` over stimuli; and ``_pairs``, the number of pairs of models.
+        Pairs with a model that is always right or always wrong do not count: their kappa is 0 whatever the answers.
     """
     counts = accepted.reindex(stage=correct["stage"], fill_value=True).astype(bool)
     values = correct.astype(float).where(counts).transpose("stage", "recognition_model", "stimulus", "seed").values
     names = list(map(str, correct["recognition_model"].values))
     family = np.array([families[name] for name in names])
-    unrelated = family != families[generation_model]
-    candidates = np.triu(unrelated[:, None] & unrelated, 1)
+    other = np.array(names) != generation_model
+    candidates = np.triu(other[:, None] & other, 1)
     same, itself = family[:, None] == family, np.eye(len(names), dtype=bool)
+    families_of_pair = np.sort(np.stack(np.broadcast_arrays(family[:, None], family), axis=-1), axis=-1)
     rows: list[dict[str, np.ndarray]] = []
     for of_stage in values:  # stage by stage, to save memory with many models
         pairs = error_consistency(of_stage[:, None], of_stage)
@@ -157,8 +158,9 @@ def consistency_by_stage(
         row["n"] = np.where(itself, 0, pairs.n)
         for kind, chosen in zip(PAIRS, (candidates & ~same, candidates & same), strict=True):
             at = chosen & pairs.both_vary
+            weights = _equal_shares(families_of_pair[at])
             mean, influence, added = (
-                part[at].mean(axis=0) if at.any() else np.full(part.shape[2:], np.nan)
+                np.tensordot(weights, part[at], 1) if at.any() else np.full(part.shape[2:], np.nan)
                 for part in (pairs.kappa, pairs.influence, pairs.added)
             )
             row[kind] = mean
@@ -171,6 +173,12 @@ def consistency_by_stage(
         {name: (dims[: column.ndim], column) for name, column in columns.items()},
         coords={"stage": correct["stage"].values, "recognition_model": names, "other_model": names},
     )
+
+
+def _equal_shares(groups: np.ndarray) -> np.ndarray:
+    """Weights of the rows of (row, name), which sum to 1 and give the same share to all rows that are equal."""
+    different, place, number = np.unique(groups, axis=0, return_inverse=True, return_counts=True)
+    return 1 / (len(different) * number[place.ravel()])
 
 
 def error_consistency_dataset(

@@ -36,12 +36,15 @@ MEANINGS: Meanings = {
     ),
     "other_model": ("second recognition model of a pair", NO_UNIT),
     "between_families": (
-        "mean error_consistency of pairs of models of different families, unrelated to the generation model"
+        "mean error_consistency of pairs of models of different families without the generation model, each pair of "
+        "families once"
     ),
     "between_families_low": "low end of the 95% interval of between_families over stimuli",
     "between_families_high": "high end of the 95% interval of between_families over stimuli",
     "between_families_pairs": "number of pairs in between_families; each of both models is sometimes right and wrong",
-    "within_family": "mean error_consistency of pairs of models of one family, unrelated to the generation model",
+    "within_family": (
+        "mean error_consistency of pairs of models of one family without the generation model, each family once"
+    ),
     "within_family_low": "low end of the 95% interval of within_family over stimuli",
     "within_family_high": "high end of the 95% interval of within_family over stimuli",
     "within_family_pairs": "number of pairs in within_family; each of both models is sometimes right and wrong",

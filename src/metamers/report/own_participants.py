@@ -10,6 +10,7 @@ from metamers.compare.anova import AGAINST_NETWORK
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.compare.min_f import MIN_F, OVER_PARTICIPANTS, OVER_STIMULI
 from metamers.humans.participants import own_stages
+from metamers.report.chance import kappa_text
 from metamers.report.preregistered import preregistered_context
 from metamers.report.tables import (
     ABSENT,
@@ -53,6 +54,18 @@ def _compared_table(compared: xr.Dataset) -> Table:
         ]
         rows.append([str(modality), str(int(one["human_mean"].count())), *values, *ceiling(one)])
     return {"head": ["Modality", "Points", *NAMES.values(), *CEILING], "rows": rows}
+
+
+def consistency_table(consistency: xr.Dataset) -> Table:
+    """Error consistency of own participants with each recognition model, a row for each stage of each model."""
+    judges = list(map(str, consistency["recognition_model"].values))
+    parts = ["participant_consistency", "participant_consistency_low", "participant_consistency_high"]
+    rows = []
+    for model in map(str, consistency["generation_model"].values):
+        for stage in own_stages(consistency, model):
+            one = consistency[parts].sel(generation_model=model, stage=stage)
+            rows.append([model, stage, *(kappa_text(*numbers) for numbers in one.to_array().values.T)])
+    return {"head": ["Metamers of", "Stage", *judges], "rows": rows}
 
 
 def network_table(tested: xr.Dataset) -> Table:
@@ -106,6 +119,7 @@ def own_participants_context(
     compared: xr.Dataset | None,
     tested: xr.Dataset | None,
     preregistered: xr.Dataset | None = None,
+    consistency: xr.Dataset | None = None,
 ) -> dict[str, Any] | None:
     """Values of own participants for the pages; None if there are no own participants.
 
@@ -119,13 +133,16 @@ def own_participants_context(
         Content of ``comparison/anova.nc``, or None; tests of other experiments are left out.
     preregistered
         Content of ``comparison/preregistered.nc``, or None without a frozen prediction.
+    consistency
+        Result of ``metamers.compare.error_consistency.participants_dataset``, or None.
 
     Returns
     -------
     dict
         ``models``: generation models with answers; ``groups``: for each name ``participants``, ``excluded`` (reason →
         number), the numbers ``rows_set_aside`` and ``files_set_aside``, and a ``table``;
-        ``compared``, ``beyond_depth``, ``against_network`` and ``anova``, the other tests: tables, or None;
+        ``compared``, ``beyond_depth``, ``consistency``, ``against_network`` and ``anova``, the other tests: tables, or
+        None;
         ``preregistered``: the result of
         ``metamers.report.preregistered.preregistered_context``, or None.
     """
@@ -152,6 +169,7 @@ def own_participants_context(
         ],
         "compared": _compared_table(compared) if compared is not None else None,
         "beyond_depth": beyond_depth_table(compared) if compared is not None else None,
+        "consistency": consistency_table(consistency) if consistency is not None else None,
         **tables,
         "preregistered": preregistered_context(preregistered) if preregistered is not None else None,
     }

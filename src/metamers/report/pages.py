@@ -303,6 +303,7 @@ def site_context(
     own_participants: Mapping[str, xr.Dataset],
     adaptive: Mapping[str, xr.Dataset],
     own_participants_compared: xr.Dataset | None,
+    own_participants_consistency: xr.Dataset | None,
     preregistered: xr.Dataset | None,
     contrasts: xr.Dataset | None,
     criterion: xr.Dataset | None,
@@ -348,6 +349,8 @@ def site_context(
         Name → result of the rule ``humans_adaptive``; may be empty.
     own_participants_compared
         Result of the rule ``compare_own_participants_vs_models``, or None.
+    own_participants_consistency
+        Result of the rule ``compare_own_participants_consistency``, or None.
     preregistered
         Result of the rule ``preregister_score``, or None without a frozen prediction.
     power
@@ -427,7 +430,9 @@ def site_context(
         "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
         "adaptive": adaptive_context(adaptive),
         "adaptive_models": {str(model) for found in adaptive.values() for model in found["generation_model"].values},
-        "own_participants": own_participants_context(own_participants, own_participants_compared, anova, preregistered),
+        "own_participants": own_participants_context(
+            own_participants, own_participants_compared, anova, preregistered, own_participants_consistency
+        ),
         "tables": {
             "relation": relation_table(relation),
             "beyond_depth": beyond_depth_table(relation),
