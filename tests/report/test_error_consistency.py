@@ -33,6 +33,14 @@ def test_an_interval_that_includes_0_is_undecided_and_no_pair_is_said():
     assert found["natural"] == "there is no pair to compare"  # all models are always right
 
 
+def test_a_sentence_is_about_a_family_if_there_is_no_other():
+    (one,) = consistency_context(compared(judges=("b", "c")))["sentences"]
+    assert one["kind"] == "pairs within a family"
+    assert len(dict(one["claims"])) == 2
+    (one,) = consistency_context(compared())["sentences"]
+    assert one["kind"] == "pairs of different families"
+
+
 @pytest.mark.parametrize(("stimuli", "suggested"), [(12, True), (24, False)])
 def test_the_same_errors_are_shown_with_enough_stimuli_and_suggested_with_fewer(stimuli, suggested):
     found = claims(compared(stimuli, alike=True))["input"]

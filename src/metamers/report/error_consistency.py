@@ -96,18 +96,21 @@ def consistency_table(points: list[Point]) -> Table:
 def consistency_context(compared: xr.Dataset) -> Mapping[str, Any]:
     """Values for the page: ``sentences``, one for each generation model, and ``table``.
 
-    A sentence is about pairs of different families. It groups the stages by what their intervals permit.
+    A sentence is about pairs of different families, or if there are none at any stage, about pairs within a family. It
+    groups the stages by what their intervals permit.
     """
     points = consistency_points(compared)
     sentences = []
     for model in map(str, compared["generation_model"].values):
         groups: dict[str, list[str]] = {}
-        own = {
-            point["stage"]: point for point in points if point["model"] == model and point["kind"] == KINDS[PAIRS[0]]
+        by_kind = {
+            kind: {point["stage"]: point for point in points if (point["model"], point["kind"]) == (model, kind)}
+            for kind in KINDS.values()
         }
+        kind = next((kind for kind, own in by_kind.items() if own), KINDS[PAIRS[0]])
         for stage in own_stages(compared, model):
-            at = own.get(stage)
+            at = by_kind[kind].get(stage)
             claim = consistency_claim(at and side_of_zero(at["low"], at["high"]), at["n"] if at else 0)
             groups.setdefault(claim, []).append(stage)
-        sentences.append({"model": model, "claims": list(groups.items())})
+        sentences.append({"model": model, "kind": kind, "claims": list(groups.items())})
     return {"sentences": sentences, "table": consistency_table(points)}
