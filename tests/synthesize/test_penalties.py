@@ -37,8 +37,11 @@ def undefined(stimuli):
 def constant(stimuli):
     return torch.zeros(len(stimuli))
 
-def plain(stimuli):
-    return [0.0] * len(stimuli)
+def of_numpy(stimuli):
+    return square(stimuli).detach().numpy()
+
+def broken(stimuli):
+    return stimuli.missing
 """
 
 
@@ -129,27 +132,33 @@ def test_a_function_of_the_user_takes_the_place_of_the_terms(model, natural, pro
 
 @pytest.mark.hostile(
     "Models",
-    "a penalty of your own that gives another shape, no tensor, NaN, or no gradient",
-    "synthesis stops with a sentence that names the function, what it gave, and what is wanted",
+    "a penalty of your own that raises an error, or gives another shape, no tensor, NaN, or no gradient",
+    "synthesis stops with a sentence that names the key, the function, what it did, and what is wanted",
 )
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("of_batch", "the shape ()"),
-        ("plain", "a list"),
-        ("undefined", "the penalties [nan, nan, nan]"),
-        ("constant", "penalties without a gradient"),
+        ("of_batch", "gave the shape ()"),
+        ("of_numpy", "gave a ndarray"),
+        ("undefined", "gave the penalties [nan, nan, nan]"),
+        ("constant", "gave penalties without a gradient"),
+        ("broken", "raised AttributeError ('Tensor' object has no attribute 'missing')"),
     ],
 )
-def test_what_a_function_of_the_user_gives_is_checked(model, natural, functions, name, problem):
-    said = re.escape(f"functions.py:{name} gave {problem}; wanted a tensor (3,)")
-    with pytest.raises(ValueError, match=rf"^synthesis\.penalty\.python: for 3 stimuli, .*{said}"):
-        made(model, natural, "one_cycle", functions(name))
+def test_what_a_function_of_the_user_gives_is_checked(natural, functions, name, problem):
+    said = re.escape(f"functions.py:{name} {problem} for 3 stimuli; wanted a tensor (3,)")
+    with pytest.raises((ValueError, RuntimeError), match=rf"^synthesis\.penalty\.python: .*{said}"):
+        penalty_of(functions(name), "vision")(natural.requires_grad_())
 
 
-def test_a_file_without_the_function_is_named(functions):
+def test_a_file_that_cannot_be_imported_or_is_without_the_function_is_named(functions, tmp_path):
     with pytest.raises(ValueError, match=r"^synthesis\.penalty\.python: .*functions\.py has no function other"):
         penalty_of(functions("other"), "vision")
+    (tmp_path / "functions.py").write_text("import no_such_module")
+    with pytest.raises(
+        ValueError, match=r"^synthesis\.penalty\.python: .*cannot be imported: ModuleNotFoundError: No mod"
+    ):
+        penalty_of(functions("square"), "vision")
 
 
 def test_files_name_the_penalty():
