@@ -108,6 +108,18 @@ def test_a_metamer_is_made_to_a_target():
     assert short.dataset["steps"].item() == 3
 
 
+def test_a_metamer_has_the_penalty_that_it_names(made):
+    def darkness(stimuli):
+        return stimuli.square().flatten(1).mean(dim=1)
+
+    dark = mm.metamer(network(), IMAGE, "block", penalty=darkness, steps=60, null=[], **QUIET)
+    assert dark.metamer.mean() < made.metamer.mean()
+    assert dark.dataset.attrs["penalty"].endswith("darkness")
+    smooth = mm.metamer(network(), IMAGE, "block", penalty={"total_variation": 9}, steps=2, null=[], **QUIET)
+    assert smooth.dataset.attrs["penalty"] == "total_variation (weight 9)"
+    assert json.loads(smooth.dataset.attrs["settings"])["penalty"] == {"total_variation": 9}
+
+
 def test_the_network_itself_is_not_changed():
     own = network().train()
     before = {name: value.clone() for name, value in own.state_dict().items()}
@@ -203,6 +215,8 @@ def test_sounds_come_as_samples_and_as_files(tmp_path):
         ((network(), IMAGE, "block"), {"low_precision_format": "fp8"}, r"unknown low_precision_format 'fp8'\. Valid: bfloat16, tf32"),
         ((network(), IMAGE, "block"), {"quality": "standart"}, r"unknown quality 'standart'\. Did you mean 'standard'\?"),
         ((network(), IMAGE, "block"), {"quality": ["quick"]}, r"unknown quality"),
+        ((network(), IMAGE, "block"), {"penalty": {"range": 0}}, "penalty: range: 0 is less than"),
+        ((network(), IMAGE, "block"), {"penalty": lambda stimuli: stimuli}, r"penalty: function .*<lambda> gave the shape \(1, 3, 16, 16\)"),
         ((network(), IMAGE * 255, "block"), {}, "Divide by 255"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0.5]}}, r"input: network\.input.*std"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0], "std": [1]}}, r"does not run on an input of shape \(1, 1, 16, 16\)"),

@@ -7,7 +7,7 @@ The functions are attributes of the package, imported on first use: ``import met
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import index
@@ -41,7 +41,7 @@ from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE, unknown_name
 from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
-from metamers.plan.steps import merge_defaults
+from metamers.plan.steps import configuration_schema, merge_defaults
 from metamers.recognize.recognition import recognize as recognize_exported
 from metamers.retrieve import obtain, retrieve
 from metamers.run import files
@@ -56,10 +56,13 @@ from metamers.synthesize.optimizers import OPTIMIZERS
 from metamers.synthesize.qualities import (
     DRAFT_SHARES,
     FORMAT_SETTING,
+    PENALTY_SETTING,
     QUALITIES,
     number_of_steps,
+    penalty_in_words,
     quality_attributes,
 )
+from metamers.synthesize.settings import PenaltySettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -526,6 +529,7 @@ def metamer(
     output: Part = None,
     seed: int = 0,
     quality: str = "quick",
+    penalty: Mapping[str, float] | Callable[[torch.Tensor], torch.Tensor] | None = None,
     progress: bool = True,
     device: str = "auto",
     **settings: Any,
@@ -568,6 +572,9 @@ def metamer(
         ``target_error``, or ``max_steps`` are taken; ``standard``, with at least the match of the published procedure
         at every stage at which that was measured; or ``published``, that procedure itself. With other ``settings``, it
         is not what was measured.
+    penalty
+        What is added to the normalized error: weights of ``total_variation`` and ``range``, or a function from stimuli
+        (1, …signal) to penalties (1,), by differentiable operations (``metamers.synthesize.penalties``); None: nothing.
     progress
         Whether to show a progress bar.
     device
@@ -602,7 +609,7 @@ def metamer(
     name, as_exported = name_of(stimulus), FORMATS[model.modality].as_exported
     given = GIVEN[model.modality].stimulus_for(model.preprocessing, stimulus, sampling_rate_hz, name)
     natural = fit_stimuli(model, given[None], model.sampling)
-    chosen = _settings(quality, model.modality, settings)
+    chosen = _settings(quality, model.modality, settings) | _penalty(penalty)
     procedure = QUALITIES[quality]
     others = _null_stimuli(null, model, natural, sampling_rate_hz)
     with tqdm(total=number_of_steps(chosen), desc=f"{model.name} {stage}", unit="step", disable=not progress) as bar:
@@ -622,8 +629,8 @@ def metamer(
         .assign_attrs(
             generation_model=model.name,
             stage=stage,
-            **quality_attributes(quality),
-            settings=json.dumps(chosen),
+            **quality_attributes(quality, chosen),
+            settings=json.dumps(chosen, default=penalty_in_words),
             device=str(natural.device),
         )
     )
@@ -675,6 +682,17 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
         if not (isinstance(error, float | np.floating) and 0 < error < 1):
             raise ValueError(f"target_error: found {error!r}; wanted a number between 0 and 1")
     return settings
+
+
+def _penalty(penalty: Any) -> dict[str, Any]:
+    """The user's penalty as a setting, checked as in a configuration; empty for none."""
+    if penalty is not None and not callable(penalty):
+        schema = configuration_schema()["properties"]["synthesis"]["properties"]["penalty"]
+        validate(penalty, schema, "penalty")
+        own = PenaltySettings(**penalty)
+        own.check(())
+        penalty = own.chosen
+    return {PENALTY_SETTING: penalty} if penalty else {}
 
 
 def _accepted(

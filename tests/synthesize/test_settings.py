@@ -108,8 +108,8 @@ pytestmark = pytest.mark.usefixtures("in_the_repository")
         ),
         (
             "synthesis.penalty",
-            {"range": 1, "models": ["efficientnet_lite"]},
-            r"^synthesis\.penalty\.models\.0: unknown model 'efficientnet_lite'.*efficientnet_lite0",
+            {"range": 1, "models": ["efficientnet_lite0", "resnet50"]},
+            r"^synthesis\.penalty\.models\.1: unknown generation model 'resnet50'.*efficientnet_lite0",
         ),
         ("synthesis.seeds", 1001, r"synthesis\.seeds: 1001 is greater than .* from 1 to 1000"),
     ],

@@ -22,7 +22,7 @@ def function_from_file(place: str, key: str) -> Callable[..., Any]:
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file or function. Errors of the file pass through.
+        When there is no such file or function, or the file cannot be imported.
     """
     file, function = place.rsplit(":", 1)
     if not Path(file).is_file():
@@ -32,7 +32,10 @@ def function_from_file(place: str, key: str) -> Callable[..., Any]:
     # As an import does: the file may define dataclasses and import other files of its folder.
     sys.modules[specification.name] = module
     sys.path.append(str(Path(file).resolve().parent))
-    specification.loader.exec_module(module)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # a user's file may raise anything
+        raise ValueError(f"{key}: {file} cannot be imported: {type(error).__name__}: {error}") from error
     named = getattr(module, function, None)
     if not callable(named):
         raise ValueError(f"{key}: {file} has no function {function}")

@@ -425,9 +425,10 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     ConfigurationError
         For the first error.
     """
-    if config.get("left_out") is None:
-        return _resolve(config, files)
     whole = _resolve(config, files)
+    whole.settings.synthesis.penalty.check(whole.generation_models)  # also names models that are left out
+    if config.get("left_out") is None:
+        return whole
     left_out = read_left_out(config["left_out"])
     stimuli = {(one.names[0], one.names[1]) for one in left_out if one.kind == STIMULUS}
     plan = _resolve(without(config, left_out, whole), files, stimuli)

@@ -13,13 +13,12 @@ import torch
 
 from metamers.modalities import MODALITIES
 from metamers.models.python_file import function_from_file
-from metamers.synthesize.qualities import PENALTY_SETTING
+from metamers.synthesize.qualities import PENALTY_SETTING, penalty_in_words
 
 # From stimuli (stimulus, …signal) to the penalty of each, (stimulus,), differentiable.
 Penalty = Callable[[torch.Tensor], torch.Tensor]
 
 RANGE_POWER = 6
-KEY = "synthesis.penalty.python"
 
 
 def total_variation(stimuli: torch.Tensor, modality: str) -> torch.Tensor:
@@ -65,31 +64,45 @@ def penalty_of(settings: Mapping[str, Any], modality: str) -> Penalty | None:
     Parameters
     ----------
     settings
-        Settings of a procedure, optionally with ``penalty``: the weights of ``TERMS``, or ``python``, the user's
-        function as ``FILE.py:FUNCTION``.
+        Settings of a procedure, optionally with ``penalty``: the weights of ``TERMS``; or a user's function, either
+        itself or as ``python``, ``FILE.py:FUNCTION``.
     modality
         The modality of the stimuli.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file or function.
+        When there is no such file or function, or the file cannot be imported.
     """
     chosen = settings.get(PENALTY_SETTING)
     if not chosen:
         return None
+    if callable(chosen):
+        return _checked(chosen, f"penalty: {penalty_in_words(chosen)}")
     if "python" in chosen:
-        return _checked(function_from_file(chosen["python"], KEY), chosen["python"])
+        key = "synthesis.penalty.python"
+        return _checked(function_from_file(chosen["python"], key), f"{key}: {chosen['python']}")
     return lambda stimuli: torch.stack(
         [weight * TERMS[term](stimuli, modality) for term, weight in chosen.items()]
     ).sum(dim=0)
 
 
-def _checked(function: Callable[[torch.Tensor], Any], place: str) -> Penalty:
-    """A user's function that raises ``ValueError`` unless it gives each stimulus a finite, differentiable number."""
+def _checked(function: Callable[[torch.Tensor], Any], name: str) -> Penalty:
+    """A user's function that stops with an error that begins with ``name`` unless its result is a penalty."""
 
     def penalty(stimuli: torch.Tensor) -> torch.Tensor:
-        values, count = function(stimuli), len(stimuli)
+        count = len(stimuli)
+        wanted = (
+            f"for {count} stimuli; wanted a tensor ({count},), a finite number for each stimulus, computed by "
+            "differentiable operations of PyTorch"
+        )
+        try:
+            values = function(stimuli)
+        except torch.OutOfMemoryError:  # smaller batches may fit
+            raise
+        except Exception as error:  # a user's function may raise anything
+            # Of the type that tells ``metamers.synthesize.replay`` that a step waits for the card.
+            raise RuntimeError(f"{name} raised {type(error).__name__} ({error}) {wanted}") from error
         if not isinstance(values, torch.Tensor):
             problem = f"a {type(values).__name__}"
         elif values.shape != (count,):
@@ -99,10 +112,7 @@ def _checked(function: Callable[[torch.Tensor], Any], place: str) -> Penalty:
         elif not values.requires_grad:
             problem = "penalties without a gradient"
         else:
-            return values
-        raise ValueError(
-            f"{KEY}: for {count} stimuli, {place} gave {problem}; wanted a tensor ({count},), a finite number for each "
-            "stimulus, computed by differentiable operations of PyTorch"
-        )
+            return values.to(stimuli)
+        raise ValueError(f"{name} gave {problem} {wanted}")
 
     return penalty

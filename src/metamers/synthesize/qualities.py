@@ -4,7 +4,7 @@ The settings of each quality are in the configuration (``synthesis.<quality>``).
 because the plan of a run and its report need it, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -63,8 +63,10 @@ def quality_attributes(quality: str, settings: Mapping[str, Any] = MappingProxyT
     return {"quality": quality, "procedure": QUALITIES[quality]} | unconverged | penalized
 
 
-def penalty_in_words(penalty: Mapping[str, Any]) -> str:
+def penalty_in_words(penalty: Mapping[str, Any] | Callable[..., Any]) -> str:
     """The penalty that was added to the normalized error, as files and pages name it."""
+    if callable(penalty):
+        return f"function {getattr(penalty, '__qualname__', type(penalty).__name__)}"
     if "python" in penalty:
         return f"function {penalty['python']}"
     return ", ".join(f"{term} (weight {weight:g})" for term, weight in penalty.items())

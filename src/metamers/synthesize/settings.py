@@ -1,6 +1,6 @@
 """Settings of synthesis: quality, target, and the procedure of each quality for each modality."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -242,8 +242,8 @@ class PenaltySettings(Settings):
         terms = {"total_variation": self.total_variation, "range": self.range}
         return place | {term: weight for term, weight in terms.items() if weight is not None}
 
-    def check(self, models: Mapping[str, ModelEntry]) -> None:
-        """Check that terms and function are not both chosen, and that files and models exist.
+    def check(self, generation_models: Collection[str]) -> None:
+        """Check that terms and function are not both chosen, and that the file and the generation models exist.
 
         Raises
         ------
@@ -264,8 +264,8 @@ class PenaltySettings(Settings):
                     f"{key}.models: names models, but there is no penalty; wanted a weight for total_variation or "
                     "range, python, or no models"
                 )
-            if model not in models:  # a model that is left out after an error is not a generation model any more
-                raise unknown_name("model", model, models, f"{key}.models.{number}")
+            if model not in generation_models:
+                raise unknown_name("generation model", model, generation_models, f"{key}.models.{number}")
 
 
 class SynthesisSettings(Settings):
@@ -355,9 +355,8 @@ def check_synthesis(
     Raises
     ------
     ConfigurationError
-        When it has none, the target names a model or stage that there is not, or the penalty cannot be used.
+        When it has none, or the target names a model or stage that there is not.
     """
-    settings.penalty.check(models)
     for model, stages in settings.target.stages.items():
         # A file that is laid over another may leave out some of its generation models.
         if model not in models:
