@@ -26,6 +26,7 @@ PAGES = {
     "match": Page("Match", attrgetter("generation_models")),
     "statistics": Page("Statistics"),
     "analyses": Page("Complementary analyses", _with_analyses),
+    "reading": Page("How to read this report"),
     "made": Page("How it was made"),
 }
 # The site of a shared leaderboard (metamers.report.leaderboard_site): pages in its navigation, and what its pages load.

@@ -25,7 +25,7 @@ def page_provenance(paths: Sequence[str | Path], folder: str | Path | None = Non
     Returns
     -------
     dict
-        ``software``: name → versions; ``references``: publications to cite; ``inputs``: table of all input files with
+        ``version``: that of this program; ``software``: name → versions; ``references``: publications to cite; ``inputs``: table of all input files with
         their SHA-256; ``files``: table of the files with the SHA-256 of their content; ``mixed``: inputs that were used
         in several versions, so that results of the run may be inconsistent; ``other_version``: table of the files that
         another version of this program made; ``derived``: path → the step that made it, and the paths of its inputs.
@@ -51,6 +51,7 @@ def page_provenance(paths: Sequence[str | Path], folder: str | Path | None = Non
         if attributes["product_version"] != PRODUCT_VERSION:
             others.append([path, attributes["product_version"]])
     return {
+        "version": PRODUCT_VERSION,
         "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
         "references": list(references),
         "inputs": {
