@@ -25,10 +25,11 @@ def page_provenance(paths: Sequence[str | Path], folder: str | Path | None = Non
     Returns
     -------
     dict
-        ``version``: that of this program; ``software``: name → versions; ``references``: publications to cite; ``inputs``: table of all input files with
-        their SHA-256; ``files``: table of the files with the SHA-256 of their content; ``mixed``: inputs that were used
-        in several versions, so that results of the run may be inconsistent; ``other_version``: table of the files that
-        another version of this program made; ``derived``: path → the step that made it, and the paths of its inputs.
+        ``version``: that of this program; ``software``: name → versions; ``references``: publications to cite;
+        ``inputs``: table of all input files with their SHA-256; ``files``: table of the files with the SHA-256 of
+        their content; ``mixed``: inputs that were used in several versions, so that results of the run may be
+        inconsistent; ``other_version``: table of the files that another version of this program made; ``derived``:
+        path → the step that made it, and the paths of its inputs.
     """
     software: dict[str, set[str]] = {}
     inputs: dict[str, dict[str, None]] = {}
