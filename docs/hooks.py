@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from generate import convergence, equations, hostile, keys, library, notebook, reading, rules, simulated, sources
+from generate import convergence, equations, hostile, keys, library, notebook, rules, simulated, sources
 from generate import files as variables
 from metamers.config.read import read_schema
 from metamers.plan.steps import configuration_schema, declared_files, default_configuration
@@ -28,7 +28,6 @@ def made_pages() -> dict[str, str]:
     shown = notebook.read(ROOT / "docs" / f"{NOTEBOOK}.ipynb")
     return {
         f"{NOTEBOOK}.md": notebook.page(shown, NOTEBOOK),
-        "read_a_report.md": reading.page(),
         "reference/configuration.md": sources.relinked(configuration, "config/README.md", "reference/configuration.md"),
         "studies.md": sources.relinked(studies, "studies/README.md", "studies.md"),
         "reference/hostile.md": hostile.page(hostile.rows(ROOT / "tests")),

@@ -1,6 +1,6 @@
 """How to read a report: a page of every report, and the same text in the documentation."""
 
-from generate.reading import page
+from generate.reading import PAGE, page
 from metamers.report.navigation import PAGES, navigation_context
 from metamers.report.render import render
 
@@ -13,4 +13,5 @@ def test_the_documentation_has_the_text_of_the_page_without_its_links():
     for text in ("<dt>Accepted</dt>", "It cannot show", "Error consistency"):
         assert text in of_report
         assert text in of_docs
+    assert PAGE.read_text(encoding="utf-8") == of_docs, "`make reference` writes the page"
     assert of_docs.count("## ") == of_report.count("<h2 ")
