@@ -38,6 +38,7 @@ PLANNED = {
     "snakemake --snakefile studies/Snakefile --cores all results/benchmark/benchmark/scale.nc --configfile studies/config/benchmark.yaml": HOURS,
     "snakemake --snakefile studies/Snakefile --cores all equivalence --configfile studies/config/equivalence.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
+    "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE": CLUSTER,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,
     "snakemake brainscore": PEOPLE,
@@ -201,7 +202,7 @@ def test_a_command_that_cannot_run_here_is_planned(planning, command):
         default.write_text(
             yaml.safe_dump(yaml.safe_load(settings) | yaml.safe_load((folder / "people.yaml").read_text()))
         )
-    status, said = running.run(filled(command, {"N": "2", "FOLDER": "mirror"}), "-n")
+    status, said = running.run(filled(command, {"N": "2", "FOLDER": "mirror", "FILE": "first.yaml"}), "-n")
     default.write_text(settings)
     assert status == 0, said[-3000:]
     assert counts(said)["total"] >= 1
