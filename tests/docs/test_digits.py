@@ -18,9 +18,8 @@ def rows(root):
 
 
 @pytest.fixture(scope="module")
-def texts(root):
-    names = ("docs/explanation/default_run.md",)
-    return {name: " ".join((root / name).read_text(encoding="utf-8").split()) for name in names}
+def page(root):
+    return " ".join((root / "docs" / "explanation" / "default_run.md").read_text(encoding="utf-8").split())
 
 
 def points(row, decimals, sign="+"):
@@ -39,8 +38,7 @@ def test_the_table_has_every_contrast_and_stage_of_the_run_over_five_networks(ro
         assert float(row["low"]) <= float(row["difference"]) <= float(row["high"])
 
 
-def test_the_documentation_says_the_committed_differences(rows, texts):
-    page = texts["docs/explanation/default_run.md"]
+def test_the_documentation_says_the_committed_differences(rows, page):
     said = {
         ("digits_adversarial", "digits_standard"): "adversarial minus standard",
         ("digits_adversarial", "digits_random"): "adversarial minus random perturbations",
@@ -55,10 +53,9 @@ def test_the_documentation_says_the_committed_differences(rows, texts):
         assert f"| {words} | {' | '.join(cells)} |" in page
 
 
-def test_the_documentation_says_what_adversarial_training_gives_beyond_the_control(rows, texts):
+def test_the_documentation_says_what_adversarial_training_gives_beyond_the_control(rows, page):
     row = rows["digits_adversarial", "digits_random", "final"]
     difference, low, high = points(row, 0)
-    page = texts["docs/explanation/default_run.md"]
     assert f"{difference} points more often" in page
     assert f"(95% interval {low} to {high})" in page
     assert f"Five networks of each kind and {row['n']} digits" in page
