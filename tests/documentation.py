@@ -10,7 +10,12 @@ from hooks import made_pages
 ROOT = Path(__file__).resolve().parents[1]
 
 # tests/docs/test_tutorial.py follows these pages block by block.
-FOLLOWED = ("docs/first_run.md", "docs/your_own_model.md", "docs/your_own_stimuli.md")
+FOLLOWED = (
+    "docs/first_run.md",
+    "docs/your_own_model.md",
+    "docs/your_own_model_more.md",
+    "docs/your_own_stimuli.md",
+)
 PROGRAMS = (
     "snakemake",
     "metamers",

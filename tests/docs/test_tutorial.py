@@ -89,12 +89,24 @@ def published_lite0() -> dict[str, bytes]:
 def followed(root, tmp_path_factory):
     """The folder of somebody who followed the tutorial on one's own model, with a hub that is on this machine."""
     folder = copy_of(root, tmp_path_factory.mktemp("tutorial"))
-    tutorial, _ = page(root, "your_own_model.md").split(WHO_SPEAKS)  # which needs a package that may not be installed
+    more, _ = page(root, "your_own_model_more.md").split(WHO_SPEAKS)  # which needs a package that may not be installed
     with publisher() as hub:
         hub.commit("timm/tf_efficientnet_lite0.in1k", published_lite0())
+        hub.commit("timm/vit_small_patch16_224.augreg_in21k_ft_in1k", {"model.safetensors": b"weights"})  # never read
         cache = str(tmp_path_factory.mktemp("cache"))
-        follow(tutorial, folder, HF_ENDPOINT=hub.address, HF_HOME=cache, HF_HUB_DISABLE_XET="1")
+        text = page(root, "your_own_model.md") + more
+        said = follow(text, folder, HF_ENDPOINT=hub.address, HF_HOME=cache, HF_HUB_DISABLE_XET="1")
+        (folder / "said.txt").write_text(said)
         yield folder
+
+
+def test_the_commands_print_what_the_page_says(root, followed):
+    texts = [content for _, content in blocks(page(root, "your_own_model.md"))]
+    (printed,) = [content for content in texts if content.startswith("Added ")]
+    said = (followed / "said.txt").read_text()
+    assert printed in said
+    assert "It is a model without classes" in said
+    assert "With its readout, it can be in recognition_models, too." in said
 
 
 def test_both_models_pass_their_check(followed):
@@ -137,6 +149,12 @@ def test_the_rest_of_the_report_would_follow(followed):
     assert "synthesize_metamers" not in jobs
 
 
+def test_the_network_of_waveforms_would_recognize_by_its_readout(followed):
+    jobs = counts(snakemake(followed, "-n", "--configfile", "mine/sounds.yaml"))
+    assert (jobs["train_readout"], jobs["train_model"]) == (1, 2)
+    assert jobs["synthesize_metamers"] > 1
+
+
 def test_the_speaker_encoder_names_voices_by_its_readout(root, tmp_path):
     """Its weights are those of its package."""
     try:
@@ -146,8 +164,8 @@ def test_the_speaker_encoder_names_voices_by_its_readout(root, tmp_path):
     folder = copy_of(root, tmp_path)
     (folder / "mine").mkdir()
     (folder / "mine/models.yaml").touch()
-    text = page(root, "your_own_model.md").split("# As a module of your workflow")[0]
-    follow(text[text.index("A network without classes needs no such dataset") :], folder)
+    text = page(root, "your_own_model_more.md").split("## As a module of your workflow")[0]
+    follow(text[text.index("## A speaker encoder") :], folder)
     results = folder / "results/voices"
     readout = files.load(results / "readouts/speaker.nc")
     claim = re.search(r"of (\d+)% of the (\d+) held-out words.*interval (\d+)% to (\d+)%; chance (\d+)%\)", text)

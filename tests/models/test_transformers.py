@@ -357,10 +357,10 @@ def test_a_model_type_needs_no_network_and_has_stages(kind, monkeypatch):
 
 
 def test_the_networks_of_the_documentation_are_valid_and_the_small_one_is_built(root):
-    page = (root / "docs/your_own_model.md").read_text()
+    page = (root / "docs/your_own_model_more.md").read_text()
     (block,) = [content for _, content in blocks(page) if "small_dino" in content]
     entries = yaml.safe_load(block)
-    validate(entries, "models", "docs/your_own_model.md")
+    validate(entries, "models", "docs/your_own_model_more.md")
     entry = entries["small_dino"]
     network, preprocessing = load_network("small_dino", entry, None), build_preprocessing("small_dino", entry)
     stages = automatic_stages("small_dino", network, preprocessing, 8, classes=False)

@@ -90,6 +90,9 @@ RUN_BY = {
     "sha256sum -c": "test_verify.py::test_the_manifest_is_what_sha256sum_checks",
     "sha256sum FILE": "workflow/test_commands.py::test_a_hash_is_what_sha256sum_says",
     "snakemake --cores 2 --configfile mine/run.yaml": "docs/test_tutorial.py::test_the_rest_of_the_report_would_follow",
+    "snakemake --cores 2 --configfile mine/sounds.yaml": (
+        "docs/test_tutorial.py::test_the_network_of_waveforms_would_recognize_by_its_readout"
+    ),
     "snakemake --cores 2 --configfile mine/stimuli.yaml": "docs/test_tutorial.py::test_own_stimuli_are_what_is_exported",
     "snakemake --cores 2 --configfile first.yaml --default-storage-provider s3 --default-storage-prefix s3://BUCKET/FOLDER": (
         "workflow/test_storage.py::test_a_run_in_a_storage_is_killed_goes_on_and_is_verified"

@@ -229,7 +229,11 @@ def test_another_python_imports_the_installed_package_and_nothing_beside_it(inst
 
 
 def test_the_documented_snippet_makes_the_users_first_rule_the_default(root, tmp_path):
-    page = (root / "docs" / "your_own_model.md").read_text(encoding="utf-8").split("# As a module of your workflow")[1]
+    page = (
+        (root / "docs" / "your_own_model_more.md")
+        .read_text(encoding="utf-8")
+        .split("# As a module of your workflow")[1]
+    )
     (snippet,) = re.findall(r"```python\n(.*?)```", page.split("\n# ")[0], re.DOTALL)
     assert "/path/to/metamers" in snippet
     (tmp_path / "Snakefile").write_text(snippet.replace("/path/to/metamers", str(root)))
@@ -257,7 +261,7 @@ def released(repository, installed, tmp_path, monkeypatch):
 
 
 def test_the_documented_module_of_a_release_is_planned(root, released):
-    page = (root / "docs" / "your_own_model.md").read_text(encoding="utf-8").split("## From a release")[1]
+    page = (root / "docs" / "your_own_model_more.md").read_text(encoding="utf-8").split("## From a release")[1]
     (snippet,) = re.findall(r"```text\n(module .*?)```", page, re.DOTALL)
     small(root, released)
     lines = ['configfile: "config.yaml"', snippet, "use rule * from metamers as metamers_*"]
