@@ -215,6 +215,17 @@ def test_the_mean_over_participants_is_that_of_their_kappas_with_the_weights_tha
     assert np.isnan(one[1:]).all()
 
 
+def test_participants_and_models_that_are_always_right_do_not_count_and_equal_answers_have_a_width():
+    rng = np.random.default_rng(0)
+    right = (rng.random((6, 12)) < 0.6).astype(float)
+    names = np.arange(12)
+    assert np.isnan(participants_consistency(right, np.ones((1, 12)), names)).all()
+    assert np.isnan(participants_consistency(np.ones((6, 12)), right[:1], names)).all()
+    mean, low, high = participants_consistency(np.tile(right[:1], (6, 1)), right[:1], names)
+    assert (mean[0], high[0]) == (pytest.approx(1), 1)
+    assert 0.3 < low[0] < 0.9
+
+
 @pytest.mark.parametrize("kappa", [0, 0.3])
 def test_the_interval_over_participants_and_stimuli_contains_the_true_value(kappa):
     rng = np.random.default_rng(0)

@@ -119,6 +119,7 @@ def test_r2_is_also_given_as_a_share_of_the_noise_ceiling(from_summary):
 def test_the_interval_of_a_share_is_that_of_a_known_ceiling_and_wider_otherwise():
     r2 = (0.6, 0.4, 0.75)
     assert humans_vs_models.of_ceiling(r2, (0.8, 0.8, 0.8)) == pytest.approx((0.75, 0.5, 0.9375))
+    assert np.isnan(humans_vs_models.of_ceiling(r2, (-0.1, 0.0, 0.2))).all()
     value, low, high = humans_vs_models.of_ceiling(r2, (0.8, 0.7, 0.88))
     assert value == pytest.approx(0.75)
     assert low < 0.5

@@ -42,6 +42,14 @@ def test_with_many_stimuli_the_interval_is_that_of_fieller():
     assert low < value < high
 
 
+def test_few_stimuli_that_are_all_recognized_have_an_interval_and_one_without_an_end_has_none():
+    ones = np.ones(6)
+    assert relative_to_natural(ones, ones, 1 / 16) == pytest.approx((1, 0.75, 1.33), abs=0.01)
+    for stimuli in (2, 3, 4):
+        _, low, high = relative_to_natural(np.ones(stimuli), np.ones(stimuli), 1 / 16)
+        assert np.isfinite(low) == np.isfinite(high)
+
+
 @pytest.mark.parametrize(
     ("metamers", "natural"),
     [([1, 0, 1.0], [0, 0, 0.0]), ([NAN] * 3, [1, 1, 1.0]), ([1, NAN, NAN], [1, 1, 1.0])],

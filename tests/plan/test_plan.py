@@ -2,6 +2,7 @@
 
 import pytest
 
+from metamers.config.read import read_yaml
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from tests.configurations import change, check_refused, with_input_stages_only
@@ -56,6 +57,19 @@ def test_a_model_s_metamers_are_recognized_by_the_models_of_its_modality(setting
     plan = config.make_plan(settings)
     assert plan.recognition_models_of("efficientnet_lite0") == [f"efficientnet_lite{number}" for number in range(3)]
     assert plan.other_recognition_models("efficientnet_lite0") == ["efficientnet_lite1", "efficientnet_lite2"]
+
+
+def test_a_network_under_another_name_does_not_judge_its_metamers_and_a_penalty_takes_no_part_in_conclusions(settings):
+    again = read_yaml("config/models.yaml")["efficientnet_lite0"]
+    settings["models"] = {"smooth": again | {"weights": {**again["weights"], "sha256": "0" * 64}}}
+    settings["generation_models"] = [*settings["generation_models"], "smooth"]
+    settings["synthesis"]["penalty"] |= {"range": 1, "models": ["smooth"]}
+    plan = config.make_plan(settings)
+    assert plan.recognition_models_of("smooth") == ["efficientnet_lite1", "efficientnet_lite2"]
+    assert plan.recognition_models_of("efficientnet_lite0")[0] == "efficientnet_lite0"
+    assert list(plan.concluded) == [name for name in plan.generation_models if name != "smooth"]
+    settings["synthesis"]["penalty"]["models"] = None
+    assert list(config.make_plan(settings).concluded) == list(plan.generation_models)
 
 
 def without_generation_models(settings):

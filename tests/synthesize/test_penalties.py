@@ -28,6 +28,14 @@ def square(stimuli):
 def nothing(stimuli):
     return 0 * square(stimuli)
 
+def changes(stimuli):
+    penalties = nothing(stimuli)
+    stimuli.data.clamp_(0.4, 0.6)
+    return penalties
+
+def negative(stimuli):
+    return square(stimuli) - 1
+
 def of_batch(stimuli):
     return stimuli.mean()
 
@@ -108,9 +116,11 @@ def test_metamers_with_a_penalty_on_total_variation_are_smoother_and_match_less(
 
 
 @pytest.mark.parametrize("procedure", PROCEDURES)
-def test_without_a_penalty_metamers_are_to_the_bit_those_of_a_penalty_of_0(model, natural, procedure, functions):
+@pytest.mark.parametrize("name", ["nothing", "changes"])
+def test_without_a_penalty_metamers_are_to_the_bit_those_of_a_penalty_of_0(model, natural, procedure, functions, name):
+    """A function cannot change the stimuli that it gets."""
     without, loss = made(model, natural, procedure, {})
-    same, same_loss = made(model, natural, procedure, functions("nothing"))
+    same, same_loss = made(model, natural, procedure, functions(name))
     assert torch.equal(same, without)
     assert np.array_equal(same_loss, loss, equal_nan=True)
 
@@ -130,7 +140,7 @@ def test_a_function_of_the_user_takes_the_place_of_the_terms(model, natural, fun
 
 @pytest.mark.hostile(
     "Models",
-    "a penalty of your own that raises an error, or gives another shape, no tensor, NaN, or no gradient",
+    "a penalty of your own that raises an error, or gives another shape, no tensor, NaN, numbers below 0, or no gradient",
     "synthesis stops with a sentence that names the key, the function, what it did, and what is wanted",
 )
 @pytest.mark.parametrize(
@@ -139,12 +149,13 @@ def test_a_function_of_the_user_takes_the_place_of_the_terms(model, natural, fun
         ("of_batch", "gave the shape ()"),
         ("of_numpy", "gave a ndarray"),
         ("undefined", "gave the penalties [nan, nan, nan]"),
+        ("negative", "gave the penalties [-"),
         ("constant", "gave penalties without a gradient"),
         ("broken", "raised AttributeError ('Tensor' object has no attribute 'missing')"),
     ],
 )
 def test_what_a_function_of_the_user_gives_is_checked(natural, functions, name, problem):
-    said = re.escape(f"functions.py:{name} {problem} for 3 stimuli; wanted a tensor (3,)")
+    said = re.escape(f"functions.py:{name} {problem}") + r".* for 3 stimuli; wanted a tensor \(3,\), a number from 0"
     with pytest.raises((ValueError, RuntimeError), match=rf"^synthesis\.penalty\.python: .*{said}"):
         penalty_of(functions(name), "vision")(natural.requires_grad_())
 

@@ -43,7 +43,7 @@ rule compare_recognizability:
     params:
         **step("compare/recognizability"),
         families=plan.families,
-        modalities={model: plan.models[model].modality for model in plan.generation_models},
+        modalities=plan.concluded,
         targets=TARGETS,
         guessing={model: 1 / number_of_categories(model) for model in plan.generation_models},
     resources:
@@ -71,10 +71,10 @@ rule compare_criterion:
     params:
         **step("compare/criterion"),
         families=plan.families,
-        modalities={model: plan.models[model].modality for model in plan.generation_models},
+        modalities=plan.concluded,
         targets=TARGETS,
         contrasts=CONTRASTS,
-        retrained=[model for model in plan.generation_models if len(plan.retrained(model)) > 1],
+        retrained=[model for model in plan.concluded if len(plan.retrained(model)) > 1],
     resources:
         **needs("compare_criterion"),
     conda:

@@ -233,10 +233,12 @@ def participants_consistency(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute the error consistency of participants with each of several models, averaged over participants.
 
-    The mean weights each participant's kappa by 1 - c_exp: those whose kappa is undefined have the weight 0, and few
-    answers with nearly no errors do not dominate. The interval is over participants and stimuli: the variance is that
-    of the sums over participants, plus that of the sums over stimuli, minus that of single answers, and at least the
-    larger of the first two. Student's quantile is that of the smaller number minus 1.
+    The mean weights each participant's kappa by 1 - c_exp, so that few answers with nearly no errors do not dominate.
+    Participants count if they and the model are each right about some exhibits and wrong about others: otherwise kappa
+    is 0 or undefined, whatever the other one answers. The interval is over participants and stimuli: the variance is
+    that of the sums over participants, plus that of the sums over stimuli, minus that of single answers; at least the
+    larger of the first two, and at least that of the added stimuli of each participant, as in ``consistency_interval``.
+    Student's quantile is that of the smaller number minus 1.
 
     Parameters
     ----------
@@ -250,14 +252,14 @@ def participants_consistency(
     Returns
     -------
     tuple
-        (model): the mean, and the ends of its 95% interval; NaN without a participant with a defined kappa.
+        (model): the mean, and the ends of its 95% interval; NaN without a participant who counts.
 
     References
     ----------
     Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29, 238-249.
     """
     pairs = error_consistency(right[:, None, :, None], models[None, :, :, None])
-    defined = np.isfinite(pairs.kappa)
+    defined = pairs.both_vary
     weight = np.where(defined, 1 - pairs.expected, 0)
     kappa = np.where(defined, pairs.kappa, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -272,7 +274,9 @@ def participants_consistency(
         by_participant = (of_participant**2).sum(axis=0) * numbers[0] / (numbers[0] - 1)
         by_stimulus = (of_stimulus**2).sum(axis=-1) * numbers[1] / (numbers[1] - 1)
         both = by_participant + by_stimulus - (each**2).sum(axis=(0, 2))
-        error = np.sqrt(np.maximum(both, np.maximum(by_participant, by_stimulus)))
+        size = pairs.n + ADDED
+        added = ((weight / whole) ** 2 * np.where(defined, pairs.added, 0) / (size * (size - 1))).sum(axis=0)
+        error = np.sqrt(np.max([both, by_participant, by_stimulus, added], axis=0))
     df = np.minimum(*numbers) - 1
     half = np.where(df > 0, scipy.special.stdtrit(np.maximum(df, 1), ENDS[1]) * error, np.nan)
     return mean, (mean - half).clip(-1, 1), (mean + half).clip(-1, 1)
@@ -312,15 +316,15 @@ def participants_dataset(
             rights, models, stimuli = [], [], []
             for answers, design in own_groups:
                 of_stage = (design["kind"] == "main") & (design["stage"] == stage)
-                shown = design.isel(exhibit=(of_stage & design["generation_model"].isin(["", model])).values)
-                judged = np.isin(shown["exhibit"].values.astype(str), answers["exhibit"].values.astype(str))
-                shown = shown.isel(exhibit=judged)
-                rights.append(answers["correct_by_exhibit"].sel(exhibit=shown["exhibit"].values.astype(str)).values)
-                models.append(np.array([model_correct(one, shown) for one in recognition[model].values()], float))
-                stimuli.append(shown["stimulus"].values.astype(str))
+                judged = of_stage & design["generation_model"].isin(["", model])
+                judged &= np.isin(design["exhibit"].values.astype(str), answers["exhibit"].values.astype(str))
+                exhibits = design.isel(exhibit=judged.values)
+                rights.append(answers["correct_by_exhibit"].sel(exhibit=exhibits["exhibit"].values.astype(str)).values)
+                models.append(np.array([model_correct(one, exhibits) for one in recognition[model].values()], float))
+                stimuli.append(exhibits["stimulus"].values.astype(str))
             right = _block_diagonal(rights)
-            found = participants_consistency(right, np.concatenate(models, axis=1), np.concatenate(stimuli))
-            values[:, at_model, union.index(stage), at_names] = np.array(found)
+            consistency = participants_consistency(right, np.concatenate(models, axis=1), np.concatenate(stimuli))
+            values[:, at_model, union.index(stage), at_names] = np.array(consistency)
             counts[at_model, union.index(stage), at_names] = np.isfinite(right).any(axis=1).sum()
     dims = ("generation_model", "stage", "recognition_model")
     columns = dict(zip(("", "_low", "_high"), values, strict=True))

@@ -65,7 +65,7 @@ def of_ceiling(r2: tuple[float, float, float], ceiling: tuple[float, float, floa
 
     The two are estimated from different samples, of models and of participants, so their errors are independent. The
     interval is that of Donner and Zou for a ratio, which recovers the variances from the two intervals. It is NaN where
-    one of these is.
+    one of these is. All are NaN if the ceiling is not above 0, as it can be with few participants.
 
     References
     ----------
@@ -78,7 +78,7 @@ def of_ceiling(r2: tuple[float, float, float], ceiling: tuple[float, float, floa
         inside = (a * b) ** 2 - of_r2 * (2 * a - of_r2) * scale
         return (a * b + side * float(np.sqrt(max(inside, 0)))) / scale if scale > 0 else np.nan
 
-    return a / b, end(a_low, b_high, -1), end(a_high, b_low, 1)
+    return (a / b, end(a_low, b_high, -1), end(a_high, b_low, 1)) if b > 0 else (np.nan, np.nan, np.nan)
 
 
 def humans_vs_models(

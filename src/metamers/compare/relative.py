@@ -53,11 +53,13 @@ def relative_to_natural(metamers: np.ndarray, natural: np.ndarray, guessing: flo
         below, above = np.full(value.shape, SMALLEST), np.full(value.shape, LARGEST)
         for _ in range(HALVINGS):
             middle = (below + above) / 2
-            positive = getattr(difference_interval(left - middle[..., None] * whole), end) > 0
+            scale = np.maximum(1, np.abs(middle))[..., None]  # residuals within -1 and 1, which the interval is for
+            positive = getattr(difference_interval((left - middle[..., None] * whole) / scale), end) > 0
             below, above = np.where(positive, middle, below), np.where(positive, above, middle)
         inside = known & (below > SMALLEST) & (above < LARGEST)
         ends.append(np.where(inside, below, np.nan))
-    return value, *ends
+    both = np.isfinite(ends).all(axis=0)
+    return value, *(np.where(both, end, np.nan) for end in ends)
 
 
 def with_relative(

@@ -218,6 +218,14 @@ class ModelEntry:
         weights = self.weights | {"train": settings}
         return json.dumps([self.family, self.parameters | {"weights": weights}], sort_keys=True, default=str)
 
+    def has_answers_of(self, other: "ModelEntry") -> bool:
+        """Whether both entries are one network under two names: a test of one by the other is a test by itself."""
+        own, others = (
+            [one.source, {key: value for key, value in one.weights.items() if key != "sha256"}, one.output, one.readout]
+            for one in (self, other)
+        )
+        return own == others
+
     @property
     def builder(self) -> str | None:
         """The user's file that builds the network, if the source is ``python``."""

@@ -278,6 +278,17 @@ class Plan:
         penalties = {model: self.penalty_of(model) for model in self.generation_models}
         return {model: penalty_in_words(penalty) for model, penalty in penalties.items() if penalty}
 
+    @property
+    def concluded(self) -> dict[str, str]:
+        """Generation model → modality, of the models of conclusions: those without a penalty, if there are any."""
+        modalities = {model: self.models[model].modality for model in self.generation_models}
+        plain = {modality for model, modality in modalities.items() if model not in self.penalties}
+        return {
+            model: modality
+            for model, modality in modalities.items()
+            if model not in self.penalties or modality not in plain
+        }
+
     def target_of(self, model: str, stage: str) -> float | None:
         """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it.
 
@@ -349,8 +360,14 @@ class Plan:
         return groups
 
     def recognition_models_of(self, model: str) -> list[str]:
-        """Recognition models of the metamers of a model: those of its dataset."""
-        return [name for name in self.recognition_models if self.dataset_of[name] == self.dataset_of[model]]
+        """Recognition models of the metamers of a model: those of its dataset, without itself under another name."""
+        itself = self.models[model]
+        return [
+            name
+            for name in self.recognition_models
+            if self.dataset_of[name] == self.dataset_of[model]
+            and (name == model or not self.models[name].has_answers_of(itself))
+        ]
 
     def other_recognition_models(self, model: str) -> list[str]:
         """Recognition models of the metamers of a model, without the model itself."""

@@ -5,7 +5,7 @@ for these pages and for all other pages. The other modules of ``metamers.report`
 the data of the metamer browser.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -173,6 +173,7 @@ def modality_result(
     judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
     recognizable: xr.Dataset,
+    penalties: Collection[str] = (),
 ) -> dict[str, Any]:
     """Result of all generation models of one modality: sums, and means over models.
 
@@ -188,10 +189,13 @@ def modality_result(
         Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
     recognizable
         Contents of comparison/recognizability.nc.
+    penalties
+        Generation models whose metamers have a penalty: no part of the means that are compared, if there are others.
     """
     found = verdict(read_evidence(recognizable.sel(modality=modality), FIRST_MINUS_LAST))
     summaries = [model["summary"] for model in models]
-    first, last = (mean_of(summary[end]["others"] for summary in summaries) for end in ("first", "last"))
+    compared = [model["summary"] for model in models if model["name"] not in penalties] or summaries
+    first, last = (mean_of(summary[end]["others"] for summary in compared) for end in ("first", "last"))
     asked = {name: judge["family"] for name, judge in judges.items() if judge["modality"] == modality}
     about = MODALITIES[modality]
     categories = f"{models[0]['categories']} {plural(models[0]['category_noun'])}"
@@ -410,6 +414,7 @@ def site_context(
                 judges,
                 relation,
                 recognizable,
+                synthesis["penalties"],
             )
             | {
                 "quality": synthesis["quality"],

@@ -200,7 +200,8 @@ def ceiling(relation: xr.Dataset) -> list[str]:
     cells = []
     for name, over in (("noise_ceiling_r2", "_participants"), ("pearson_r2_of_ceiling", "")):
         value, low, high = (float(relation[name + end]) for end in ("", f"{over}_low", f"{over}_high"))
-        cells.append(number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if np.isfinite(low) else ""))
+        both = np.isfinite([low, high]).all()
+        cells.append(number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if both else ""))
     return cells
 
 

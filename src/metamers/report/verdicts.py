@@ -154,7 +154,7 @@ def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
 
 
 def consistency_claim(side: int | None, n: int) -> str:
-    """What an interval of error consistency says of recognition models of different families: a main clause.
+    """What an interval of error consistency says of recognition models, of different families or of one: a main clause.
 
     Parameters
     ----------

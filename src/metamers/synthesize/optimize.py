@@ -163,7 +163,8 @@ def optimize(
             mean = float(loss.mean())
             if not np.isfinite(mean):
                 where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
-                raise ValueError(f"{where}: the loss is {mean} at step {number}")
+                cause = "" if penalty is None else ", with a penalty: does it have a gradient for every stimulus?"
+                raise ValueError(f"{where}: the loss is {mean} at step {number}{cause}")
             seconds_left = (now - began) / (number - taken) * (total - number)
             logger.info("%s: step %d of %d, loss %.4f, %.0f s left", label, number, total, mean, seconds_left)
     progress.finish(part, so_far(total))

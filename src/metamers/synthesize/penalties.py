@@ -19,6 +19,7 @@ from metamers.synthesize.qualities import PENALTY_SETTING, penalty_in_words
 Penalty = Callable[[torch.Tensor], torch.Tensor]
 
 RANGE_POWER = 6
+LARGEST = 1e12  # penalty of a function; below 0, the logarithm of its sum with the error would be maximized
 
 
 def total_variation(stimuli: torch.Tensor, modality: str) -> torch.Tensor:
@@ -92,27 +93,27 @@ def _checked(function: Callable[[torch.Tensor], Any], name: str) -> Penalty:
 
     def penalty(stimuli: torch.Tensor) -> torch.Tensor:
         count = len(stimuli)
-        wanted = (
-            f"for {count} stimuli; wanted a tensor ({count},), a finite number for each stimulus, computed by "
-            "differentiable operations of PyTorch"
+        needed = (
+            f"for {count} stimuli; wanted a tensor ({count},), a number from 0 to {LARGEST:g} for each stimulus, "
+            "computed by differentiable operations of PyTorch"
         )
         try:
-            values = function(stimuli)
+            values = function(stimuli.clone())  # it may change its argument
         except torch.OutOfMemoryError:  # smaller batches may fit
             raise
         except Exception as error:  # a user's function may raise anything
-            # Of the type that tells ``metamers.synthesize.replay`` that a step waits for the card.
-            raise RuntimeError(f"{name} raised {type(error).__name__} ({error}) {wanted}") from error
+            # A RuntimeError, because ``metamers.synthesize.replay`` then computes the step without a graph.
+            raise RuntimeError(f"{name} raised {type(error).__name__} ({error}) {needed}") from error
         if not isinstance(values, torch.Tensor):
             problem = f"a {type(values).__name__}"
         elif values.shape != (count,):
             problem = f"the shape {tuple(values.shape)}"
-        elif not values.isfinite().all():
+        elif not ((values >= 0) & (values <= LARGEST)).all():
             problem = f"the penalties {values.tolist()}"
         elif not values.requires_grad:
             problem = "penalties without a gradient"
         else:
             return values.to(stimuli)
-        raise ValueError(f"{name} gave {problem} {wanted}")
+        raise ValueError(f"{name} gave {problem} {needed}")
 
     return penalty

@@ -69,7 +69,7 @@ def penalty_in_words(penalty: Mapping[str, Any] | Callable[..., Any]) -> str:
         return f"function {getattr(penalty, '__qualname__', type(penalty).__name__)}"
     if "python" in penalty:
         return f"function {penalty['python']}"
-    return ", ".join(f"{term} (weight {weight:g})" for term, weight in penalty.items())
+    return ", ".join(f"{term} (weight {weight:.15g})" for term, weight in penalty.items())
 
 
 def number_of_passes(settings: Mapping[str, Any]) -> int:

@@ -379,5 +379,6 @@ def loss_and_gradient(
     found, largest = replay(metamers, ("draft", batch[0].draft), compute).cpu().numpy()
     if not np.isfinite(found).all():
         where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
-        raise ValueError(f"{where}: the loss of a stimulus is {found[~np.isfinite(found)][0]}")
+        cause = "" if penalty is None else ", with a penalty: does it have a gradient for every stimulus?"
+        raise ValueError(f"{where}: the loss of a stimulus is {found[~np.isfinite(found)][0]}{cause}")
     return found, largest
