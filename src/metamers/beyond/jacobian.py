@@ -106,6 +106,11 @@ class Jacobian:
         """Mean of ‖Jε‖²/‖ε‖² over all directions, which is the trace of JᵀJ divided by the number of values.
 
         Estimated from ``PROBES`` random directions of values 1 and −1 (Hutchinson 1989).
+
+        References
+        ----------
+        Hutchinson (1989), Communications in Statistics - Simulation and Computation 18, 1059-1076,
+        doi:10.1080/03610918908812806.
         """
         signs = generator.choice([-1.0, 1.0], size=(PROBES // AT_ONCE, AT_ONCE, self.size))
         return float(np.mean([self.sensitivity(some) ** 2 for some in signs]))

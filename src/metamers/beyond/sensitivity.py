@@ -109,6 +109,11 @@ def eigendistortions(
     ------
     ValueError
         When no direction changes the activations, or a product is not finite.
+
+    References
+    ----------
+    Knyazev (2001), SIAM Journal on Scientific Computing 23, 517-541, doi:10.1137/S1064827500366124; Paige & Saunders
+    (1982), ACM Transactions on Mathematical Software 8, 43-71, doi:10.1145/355984.355989.
     """
     if not mean > 0 or not np.isfinite(mean):
         raise ValueError(

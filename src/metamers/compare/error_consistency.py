@@ -59,7 +59,8 @@ def error_consistency(one: np.ndarray, other: np.ndarray) -> Consistency:
 
     References
     ----------
-    Geirhos, Meding & Wichmann (2020), Advances in Neural Information Processing Systems 33, 13890-13902.
+    Geirhos, Meding & Wichmann (2020), Beyond accuracy: quantifying trial-by-trial behaviour of CNNs and humans by
+    measuring error consistency, Advances in Neural Information Processing Systems 33, 13890-13902.
     """
     one, other = np.broadcast_arrays(np.asarray(one, float), np.asarray(other, float))
     known = np.isfinite(one) & np.isfinite(other)

@@ -79,7 +79,13 @@ def isotonic(points: xr.Dataset, chance: float) -> Cdf:
 
 
 def beta_binomial(points: xr.Dataset, chance: float) -> Cdf:
-    """Fit beta-binomial answers with an effect of the model on log odds and a constant dispersion between stages."""
+    """Fit beta-binomial answers with an effect of the model on log odds and a constant dispersion between stages.
+
+    References
+    ----------
+    Skellam (1948), Journal of the Royal Statistical Society B 10, 257-261; Williams (1982), Journal of
+    the Royal Statistical Society C 31, 144-148.
+    """
     order = np.argsort(points["generation_model"].values, kind="stable")
     points = points.isel(point=order)
     models = points["generation_model"].values

@@ -25,6 +25,10 @@ def trials_per_condition(proportions: np.ndarray) -> float:
     ------
     ValueError
         When a proportion needs more than ``MOST_TRIALS`` trials.
+
+    References
+    ----------
+    Skellam (1948), Journal of the Royal Statistical Society B 10, 257-261, for the beta-binomial distribution.
     """
     numbers = np.arange(1, MOST_TRIALS + 1)[:, None, None]
     right = np.rint(proportions * numbers)

@@ -128,7 +128,7 @@ def small_sample_factor(n: int) -> float:
 
     References
     ----------
-    Hesterberg (2015), The American Statistician 69, 371-386.
+    Hesterberg (2015), The American Statistician 69, 371-386, doi:10.1080/00031305.2015.1089789.
     """
     return float(scipy.stats.t.ppf(ENDS[1], n - 1) / Z * np.sqrt(n / (n - 1)))
 

@@ -58,6 +58,10 @@ def log_probabilities(correct: np.ndarray, means: np.ndarray, trials: np.ndarray
         Number of answers of each participant, (participant,).
     variance
         As for ``answer_correlation``.
+
+    References
+    ----------
+    Skellam (1948), Journal of the Royal Statistical Society B 10, 257-261.
     """
     total, number = int(trials.sum()), np.asarray(correct)[:, None]
     correlation = answer_correlation(means, variance) * shared_pairs(trials)
