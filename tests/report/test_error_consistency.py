@@ -30,7 +30,7 @@ def claims(dataset):
 def test_an_interval_that_includes_0_is_undecided_and_no_pair_is_said():
     found = claims(compared())
     assert "undecided" in found["input"]
-    assert found["natural"] == "there is no pair to compare"  # all models are always right
+    assert found["natural"].startswith("there is no pair")  # all models are always right
 
 
 def test_a_sentence_is_about_a_family_if_there_is_no_other():
@@ -62,4 +62,4 @@ def test_the_figure_shows_every_stage_in_processing_order_the_level_0_and_models
     assert figure.index("natural") < figure.index("input") < figure.index("logits")
     assert "Error consistency (κ)" in figure
     assert "pairs within a family" in figure
-    assert "net: no pair of other models" in consistency_figure(compared(judges=("a",))).decode()
+    assert "net: no pair to compare" in consistency_figure(compared(judges=("a",))).decode()

@@ -71,7 +71,7 @@ def consistency_figure(compared: xr.Dataset) -> bytes:
         n = compared["n"].sel(generation_model=model, stage=stages).max(("recognition_model", "other_model")).values
         x = stage_axis(stages, n)
         layers = curve_layers(own.transform_filter(alt.datum.model == model), x, y, encodings, {"strokeWidth": 2})
-        title = model if any(point["model"] == model for point in points) else f"{model}: no pair of other models"
+        title = model if any(point["model"] == model for point in points) else f"{model}: no pair to compare"
         panels.append(alt.layer(zero, *layers).properties(width=WIDTH, height=190, title=title))
     beside = dict(zip(kinds, (-0.05, 0.05), strict=True))  # so that they do not hide each other
     points = [point | {"place": point["place"] + beside[point["kind"]]} for point in points]

@@ -164,7 +164,7 @@ def consistency_claim(side: int | None, n: int) -> str:
         Number of stimuli.
     """
     if side is None:
-        return "there is no pair to compare"
+        return "there is no pair of which both models are right about some stimuli and wrong about others"
     if side == 0:
         return "whether they err on the same stimuli more or less often than their accuracy predicts is undecided"
     claim = f"they err on the same stimuli {'more' if side > 0 else 'less'} often than their accuracy predicts"
