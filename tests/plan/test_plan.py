@@ -65,8 +65,8 @@ def test_a_network_under_another_name_does_not_judge_its_metamers_and_a_penalty_
     settings["generation_models"] = [*settings["generation_models"], "smooth"]
     settings["synthesis"]["penalty"] |= {"range": 1, "models": ["smooth"]}
     plan = config.make_plan(settings)
-    assert plan.recognition_models_of("smooth") == ["efficientnet_lite1", "efficientnet_lite2"]
-    assert plan.recognition_models_of("efficientnet_lite0")[0] == "efficientnet_lite0"
+    assert plan.compared_recognition_models("smooth") == ["efficientnet_lite1", "efficientnet_lite2"]
+    assert plan.compared_recognition_models("efficientnet_lite0")[0] == "efficientnet_lite0"
     assert list(plan.concluded) == [name for name in plan.generation_models if name != "smooth"]
     settings["synthesis"]["penalty"]["models"] = None
     assert list(config.make_plan(settings).concluded) == list(plan.generation_models)

@@ -2,10 +2,10 @@
 
 
 def recognition_of(model):
-    """The answers of all recognition models of its modality to a generation model's metamers."""
+    """The answers to a generation model's metamers that results are of."""
     return [
         f"results/<run>/recognition/{model}/{recognition_model}.nc"
-        for recognition_model in plan.recognition_models_of(model)
+        for recognition_model in plan.compared_recognition_models(model)
     ]
 
 

@@ -360,18 +360,21 @@ class Plan:
         return groups
 
     def recognition_models_of(self, model: str) -> list[str]:
-        """Recognition models of the metamers of a model: those of its dataset, without itself under another name."""
+        """Recognition models of the metamers of a model: those of its dataset."""
+        return [name for name in self.recognition_models if self.dataset_of[name] == self.dataset_of[model]]
+
+    def compared_recognition_models(self, model: str) -> list[str]:
+        """Recognition models whose answers to the metamers of a model count: without itself under another name."""
         itself = self.models[model]
         return [
             name
-            for name in self.recognition_models
-            if self.dataset_of[name] == self.dataset_of[model]
-            and (name == model or not self.models[name].has_answers_of(itself))
+            for name in self.recognition_models_of(model)
+            if name == model or not self.models[name].has_answers_of(itself)
         ]
 
     def other_recognition_models(self, model: str) -> list[str]:
         """Recognition models of the metamers of a model, without the model itself."""
-        return [name for name in self.recognition_models_of(model) if name != model]
+        return [name for name in self.compared_recognition_models(model) if name != model]
 
     @property
     def participants(self) -> dict[str, OwnParticipants]:
