@@ -10,7 +10,7 @@ PUBLISHED_TABLES = [
 
 def models_of_entry(model):
     """A generation model, and the models that recognize its metamers."""
-    return list(dict.fromkeys([model, *plan.recognition_models_of(model)]))
+    return list(dict.fromkeys([model, *plan.compared_recognition_models(model)]))
 
 
 def own_participants_of_entry(model):
