@@ -27,6 +27,7 @@ RULES = [
     "humans_own_participants",
     "compare_anova",
     "compare_own_participants_vs_models",
+    "compare_own_participants_consistency",
     "compare_recognizability",
     "compare_humans_vs_models",
     "compare_passes",
@@ -83,7 +84,6 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
     model = {
         "modality": modality,
         "source": {"python": f"tiny.py:{builder}"},
-        "weights": {"random": 0},
         "input": size,
         "stages": dict(zip(STAGES[modality], [None, *modules], strict=True)),
     }
@@ -91,7 +91,8 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
     dataset |= {"categories": "mine/categories.csv"}
     sounds = {"sampling_rate_hz": 8000, "duration_s": 0.1, "category_noun": NOUN["audio"]}
     dataset |= {"size": 16} if modality == "vision" else sounds
-    models = {"first": model, "second": model, "third": model | {"family": "other"}}
+    own = {name: model | {"weights": {"random": seed}} for seed, name in enumerate(("first", "second", "third"))}
+    models = own | {"third": own["third"] | {"family": "other"}}
     registry = {"models": models, "datasets": {"own": dataset}}
     for name, entries in registry.items():
         dumped = yaml.dump(entries, sort_keys=False, allow_unicode=True, Dumper=_Plain)
