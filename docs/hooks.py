@@ -33,7 +33,7 @@ def made_pages() -> dict[str, str]:
         "reference/hostile.md": hostile.page(hostile.rows(ROOT / "tests")),
         "reference/keys.md": keys.page(schemas, default_configuration()),
         "reference/rules.md": rules.page(workflow),
-        **library.pages(library.modules(ROOT)),
+        **library.pages(ROOT),
     }
 
 
@@ -67,6 +67,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     included = sources.with_included(markdown, page.file.src_uri, ROOT)
     included = simulated.with_table(included, ROOT / "resources" / "simulated")
     included = simulated.with_adaptive(included, ROOT / "resources" / "simulated")
+    included = library.with_groups(included, ROOT)
     included = convergence.with_tables(included, ROOT / "studies" / "convergence.csv")
     return variables.with_tables(included, _tables_of_files())
 

@@ -11,9 +11,9 @@ science
     metamer and to an answer.
 analyses
     ``humans``, ``compare``, ``leaderboard``, ``preregister``, ``power``, ``brain``, ``beyond``, ``vulnerability``,
-    ``experiment``.
+    ``experiment``: from answers to results.
 checks
-    ``model_card``, ``verify``.
+    ``model_card``, ``verify``: measures of models and files.
 presentation
     ``plan``: the validated, resolved configuration, from which the workflow has its jobs; ``report``, ``paper``:
     figures and pages; ``crate``: a run as an archive for publication; ``brainscore``: a run as

@@ -25,23 +25,55 @@ def mean_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks (value,) from 1, float64, of finite values (value,); ties share their mean rank.
 
     Equal to scipy.stats.rankdata, whose import would take half a second more; xarray imports pandas anyway.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import mean_ranks
+    >>> mean_ranks(np.array([5.0, 2.0, 5.0]))
+    array([2.5, 1. , 2.5])
     """
     return pd.Series(values).rank().to_numpy()
 
 
 def as_correlation(values: np.ndarray | float) -> np.ndarray:
-    """Correlations rounded to ±1 if they are within ``ROUNDING`` of it, so that perfect correlations are equal."""
+    """Correlations rounded to ±1 if they are within ``ROUNDING`` of it, so that perfect correlations are equal.
+
+    Examples
+    --------
+    >>> from metamers.match import as_correlation
+    >>> float(as_correlation(1 - 1e-13)), float(as_correlation(0.5))
+    (1.0, 0.5)
+    """
     return np.where(np.abs(values) > 1 - ROUNDING, np.sign(values), values)
 
 
 def normalized_error(natural: np.ndarray, other: np.ndarray) -> float:
-    """‖a−a'‖/‖a‖ of activations (unit,)."""
+    """‖a−a'‖/‖a‖ of activations (unit,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import normalized_error
+    >>> natural = np.array([3.0, 4.0])
+    >>> normalized_error(natural, natural), normalized_error(natural, 0 * natural)
+    (0.0, 1.0)
+    """
     difference = natural - other
     return float(np.sqrt(difference @ difference / (natural @ natural)))
 
 
 def pearson_r(natural: np.ndarray, other: np.ndarray) -> float:
-    """Pearson correlation of activations (unit,); NaN if either is constant."""
+    """Pearson correlation of activations (unit,); NaN if either is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import pearson_r
+    >>> natural = np.array([1.0, 2.0, 4.0])
+    >>> pearson_r(natural, 10 * natural + 5), pearson_r(natural, -natural)
+    (1.0, -1.0)
+    """
     a = natural - natural.mean()
     b = other - other.mean()
     norm = np.sqrt((a @ a) * (b @ b))
@@ -49,12 +81,30 @@ def pearson_r(natural: np.ndarray, other: np.ndarray) -> float:
 
 
 def spearman_rho(natural: np.ndarray, other: np.ndarray) -> float:
-    """Spearman rank correlation of activations (unit,), with mean ranks of ties; NaN if either is constant."""
+    """Spearman rank correlation of activations (unit,), with mean ranks of ties; NaN if either is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import spearman_rho
+    >>> natural = np.array([1.0, 2.0, 4.0])
+    >>> spearman_rho(natural, natural**3)
+    1.0
+    """
     return pearson_r(mean_ranks(natural), mean_ranks(other))
 
 
 def snr_db(natural: np.ndarray, other: np.ndarray) -> float:
-    """10·log10(‖a‖²/‖a−a'‖²) of activations (unit,), in dB; infinite if they are equal."""
+    """10·log10(‖a‖²/‖a−a'‖²) of activations (unit,), in dB; infinite if they are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import snr_db
+    >>> natural = np.array([3.0, 4.0])
+    >>> round(snr_db(natural, 0.9 * natural), 6), snr_db(natural, natural)
+    (20.0, inf)
+    """
     difference = natural - other
     error = difference @ difference
     return float(10 * np.log10(natural @ natural / error)) if error > 0 else np.inf
@@ -113,17 +163,44 @@ def _correlations(name: str, a: Group, b: Group, rows: np.ndarray, columns: np.n
 
 
 def pearson_r_of_groups(a: Group, b: Group, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """``pearson_r`` of many pairs, by one product of matrices."""
+    """``pearson_r`` of many pairs, by one product of matrices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import Group, pearson_r_of_groups
+    >>> stimuli = Group(np.array([[1, 2, 3], [3, 2, 1]], np.float32))
+    >>> pearson_r_of_groups(stimuli, stimuli, np.array([0, 0]), np.array([0, 1]))
+    array([ 1., -1.])
+    """
     return _correlations("centred", a, b, rows, columns)
 
 
 def spearman_rho_of_groups(a: Group, b: Group, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """``spearman_rho`` of many pairs, by one product of matrices."""
+    """``spearman_rho`` of many pairs, by one product of matrices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import Group, spearman_rho_of_groups
+    >>> stimuli = Group(np.array([[1, 2, 9], [3, 2, 1]], np.float32))
+    >>> spearman_rho_of_groups(stimuli, stimuli, np.array([0, 0]), np.array([0, 1]))
+    array([ 1., -1.])
+    """
     return _correlations("ranks", a, b, rows, columns)
 
 
 def snr_db_of_groups(a: Group, b: Group, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """``snr_db`` of many pairs, by one product of matrices."""
+    """``snr_db`` of many pairs, by one product of matrices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import Group, snr_db_of_groups
+    >>> natural, others = Group(np.array([[3, 4]], np.float32)), Group(np.array([[0, 0], [3, 4.5]], np.float32))
+    >>> snr_db_of_groups(natural, others, np.array([0, 0]), np.array([0, 1]))
+    array([ 0., 20.])
+    """
     power_a, power_b = a.squares["activations"][rows], b.squares["activations"][columns]
     error = np.maximum(power_a + power_b - 2 * a.products("activations", b)[rows, columns], 0)
     return 10 * np.log10(power_a / error)
@@ -168,6 +245,14 @@ def match_of_pairs(measure: Measure, a: Group, b: Group, rows: np.ndarray, colum
 
     By ``of_groups``, or, without it, pair by pair. Where all activations of either are 0 the measure is 0, as in the
     study's code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import MEASURES, Group, match_of_pairs
+    >>> stimuli = Group(np.array([[1, 2, 3], [3, 2, 1], [0, 0, 0]], np.float32))
+    >>> match_of_pairs(MEASURES["pearson_r"], stimuli, stimuli, np.array([0, 0]), np.array([1, 2]))
+    array([-1.,  0.])
     """
     silent = (a.squares["activations"][rows] == 0) | (b.squares["activations"][columns] == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -199,6 +284,14 @@ def match(natural: np.ndarray, other: np.ndarray) -> dict[str, float]:
     ------
     ValueError
         When the shapes differ, a value is not finite, or all natural activations are zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import match
+    >>> natural = np.array([1.0, 2.0, 2.0])
+    >>> match(natural, 2 * natural)
+    {'spearman_rho': 1.0, 'pearson_r': 1.0, 'snr_db': 0.0, 'normalized_error': 1.0}
     """
     if natural.shape != other.shape:
         raise ValueError(f"activations of different shapes: {natural.shape} and {other.shape}")
@@ -232,6 +325,15 @@ def match_each(
     ------
     ValueError
         As ``match``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.match import match_each
+    >>> natural = np.array([[3.0, 4.0], [3.0, 4.0]])
+    >>> measures = match_each(natural, np.array([[3.0, 4.0], [6.0, 8.0]]), target_error=0.5)
+    >>> measures["normalized_error"], measures["converged"]
+    (array([0., 1.]), array([ True, False]))
     """
     found = [match(a, b) for a, b in zip(natural, other, strict=True)]
     values = {measure: np.array([of_stimulus[measure] for of_stimulus in found]) for measure in MEASURES}

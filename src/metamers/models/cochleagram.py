@@ -38,12 +38,33 @@ TINY = 1e-8  # smallest amplitude of an envelope, so that the gradient at silenc
 
 
 def erb_number(frequency_hz: np.ndarray | float) -> np.ndarray | float:
-    """Frequency on the ERB scale of Glasberg & Moore (1990)."""
+    """Frequency on the ERB scale of Glasberg & Moore (1990).
+
+    References
+    ----------
+    Glasberg & Moore (1990), Hearing Research 47, 103-138, doi:10.1016/0378-5955(90)90170-T.
+
+    Examples
+    --------
+    >>> from metamers.models.cochleagram import erb_number
+    >>> float(erb_number(0.0)), round(float(erb_number(1000.0)), 2)
+    (0.0, 15.57)
+    """
     return 9.265 * np.log(1 + np.asarray(frequency_hz) / (24.7 * 9.265))
 
 
 def erb_frequency(number: np.ndarray | float) -> np.ndarray | float:
-    """Frequency in Hz of a point on the ERB scale, the inverse of ``erb_number``."""
+    """Frequency in Hz of a point on the ERB scale, the inverse of ``erb_number``.
+
+    Examples
+    --------
+    At 1 kHz, one step of the scale is the bandwidth 24.7 (4.37 + 1) Hz = 133 Hz.
+
+    >>> from metamers.models.cochleagram import erb_frequency, erb_number
+    >>> number = erb_number(1000.0)
+    >>> round(float(erb_frequency(number))), round(float(erb_frequency(number + 0.5) - erb_frequency(number - 0.5)))
+    (1000, 133)
+    """
     return 24.7 * 9.265 * (np.exp(np.asarray(number) / 9.265) - 1)
 
 
@@ -52,6 +73,12 @@ def center_frequencies(low_hz: float, high_hz: float, filters: int, sample_facto
 
     The ``sample_factor`` low-pass and high-pass filters at the ends have the frequency of the band edge that they
     complement.
+
+    Examples
+    --------
+    >>> from metamers.models.cochleagram import center_frequencies
+    >>> center_frequencies(50, 8000, filters=1, sample_factor=1).round()
+    array([  50., 1286., 8000.])
     """
     numbers, spacing = _band_centers(low_hz, high_hz, filters, sample_factor)
     width = sample_factor * spacing
@@ -79,6 +106,14 @@ def erb_filters(
     -------
     numpy.ndarray
         (channel, samples // 2 + 1), float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.models.cochleagram import erb_filters
+    >>> gains = erb_filters(200, 20_000, 50, 8000, filters=5, sample_factor=2)
+    >>> gains.shape, bool(np.allclose((gains**2).sum(axis=0), 1))
+    ((15, 101), True)
     """
     frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate_hz)
     numbers = erb_number(frequencies)
@@ -92,7 +127,16 @@ def erb_filters(
 
 
 def downsampling_filter(taps: int, factor: float) -> np.ndarray:
-    """A sinc in a Kaiser window (beta 5), a low-pass filter for a rate lower by ``factor``: (taps,)."""
+    """A sinc in a Kaiser window (beta 5), a low-pass filter for a rate lower by ``factor``: (taps,).
+
+    Examples
+    --------
+    A constant signal keeps its value.
+
+    >>> from metamers.models.cochleagram import downsampling_filter
+    >>> round(float(downsampling_filter(taps=1001, factor=100).sum()), 2)
+    1.0
+    """
     times = np.arange(taps) - taps / 2
     return np.kaiser(taps, 5) * np.sinc(times / factor) / factor
 
@@ -101,6 +145,18 @@ def compress(envelopes: torch.Tensor, power: float, offset: float, gradient_clip
     """(e + ``offset``) ^ ``power`` for envelopes e; negative envelopes are set to 0.
 
     The derivative is at most ``gradient_clip``, and that of a negative envelope is that of 0, as published.
+
+    Examples
+    --------
+    The square root of 4 has the derivative 1/4; that at 0 is limited.
+
+    >>> import torch
+    >>> from metamers.models.cochleagram import compress
+    >>> envelopes = torch.tensor([0.0, 4.0], requires_grad=True)
+    >>> compressed = compress(envelopes, power=0.5, offset=1e-8, gradient_clip=5)
+    >>> compressed.sum().backward()
+    >>> compressed.detach().round(decimals=3), envelopes.grad
+    (tensor([0., 2.]), tensor([5.0000, 0.2500]))
     """
     return _ClippedPower.apply(envelopes, power, offset, gradient_clip)
 
@@ -220,6 +276,16 @@ class FullRateCochleagram(_FrontEnd):
     ------
     ValueError
         As ``Cochleagram``, and when a point of the cochleagram would lie between two samples.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.cochleagram import Cochleagram, FullRateCochleagram
+    >>> sound = torch.randn(1, 2000, generator=torch.Generator().manual_seed(0))
+    >>> exact = FullRateCochleagram(n_samples=2000, sampling_rate_hz=20_000)(sound)
+    >>> fast = Cochleagram(n_samples=2000, sampling_rate_hz=20_000)(sound)
+    >>> bool(torch.linalg.vector_norm(fast - exact) < 1e-3 * torch.linalg.vector_norm(exact))
+    True
     """
 
     def _prepare(self, gains: np.ndarray, taps: np.ndarray) -> None:
@@ -247,6 +313,21 @@ class Cochleagram(_FrontEnd):
 
     Takes any rates, also where ``envelope_rate_hz`` does not divide ``sampling_rate_hz``. How far output and gradient
     differ from ``FullRateCochleagram``: docs/explanation/cochleagram.md, tests/models/test_cochleagram.py.
+
+    Examples
+    --------
+    A tone has most energy in the channel of its frequency.
+
+    >>> import torch
+    >>> from metamers.models.cochleagram import Cochleagram
+    >>> cochleagram = Cochleagram(n_samples=2000, sampling_rate_hz=20_000)
+    >>> tone = torch.sin(2 * torch.pi * 1000 * torch.arange(2000) / 20_000)
+    >>> energy = cochleagram(tone[None])[0]
+    >>> energy.shape
+    torch.Size([211, 10])
+    >>> loudest_hz = cochleagram.center_frequencies_hz[int(energy.mean(dim=1).argmax())]
+    >>> bool(950 < loudest_hz < 1050)
+    True
     """
 
     def _prepare(self, gains: np.ndarray, taps: np.ndarray) -> None:
@@ -331,7 +412,16 @@ class _Bands(nn.Module):
 
 
 def band_cochleagrams(module: nn.Module) -> list[Cochleagram]:
-    """The parts of a module that compute cochleagrams with ``rate: band``."""
+    """The parts of a module that compute cochleagrams with ``rate: band``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.cochleagram import Cochleagram, band_cochleagrams
+    >>> network = torch.nn.Sequential(Cochleagram(n_samples=2000, sampling_rate_hz=20_000), torch.nn.ReLU())
+    >>> band_cochleagrams(network) == [network[0]]
+    True
+    """
     return [part for part in module.modules() if isinstance(part, Cochleagram)]
 
 
@@ -340,6 +430,15 @@ def rough_cochleagrams(module: nn.Module) -> Iterator[None]:
     """Compute the cochleagrams of a module at lower rates within the context, where they have ``rate: band``.
 
     How far cochleagram and gradient then differ: docs/explanation/cochleagram.md, "Three rates".
+
+    Examples
+    --------
+    >>> from metamers.models.cochleagram import Cochleagram, rough_cochleagrams
+    >>> cochleagram = Cochleagram(n_samples=2000, sampling_rate_hz=20_000)
+    >>> with rough_cochleagrams(cochleagram):
+    ...     rough = sum(cochleagram.bands.sizes)
+    >>> rough < sum(cochleagram.bands.sizes)
+    True
     """
     front_ends = band_cochleagrams(module)
     for front_end in front_ends:

@@ -40,6 +40,21 @@ def recognize(
     ------
     ValueError
         As ``class_scores`` and ``answers``.
+
+    Examples
+    --------
+    The class scores of this network are its pixels, so it names the category of the brightest one.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.recognize.recognition import recognize
+    >>> from metamers.models.preprocessing import ImagePreprocessing
+    >>> grey = ImagePreprocessing(size=2, mean=[0.0], std=[1.0])
+    >>> model = Model("brightest pixel", "vision", grey, torch.nn.Flatten(), {"pixels": "scores"})
+    >>> images = np.eye(4)[:2].reshape(2, 1, 2, 2)
+    >>> recognize(model, images, {}, {"cat": [0], "dog": [1, 2, 3]})
+    array(['cat', 'dog'], dtype='<U3')
     """
     shown = fit_stimuli(model, stimuli, sampling)
     if model.readout is not None:
@@ -70,6 +85,15 @@ def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str
     ------
     ValueError
         When there are no categories, or the model does not have a class of a category.
+
+    Examples
+    --------
+    The last class belongs to no category, so its high scores do not count.
+
+    >>> import numpy as np
+    >>> from metamers.recognize.recognition import answers
+    >>> answers(np.array([[5.0, 1.0, 9.0], [1.0, 5.0, 9.0]]), {"cat": [0], "dog": [1]}, "network")
+    array(['cat', 'dog'], dtype='<U3')
     """
     indices, owners = classes_of_categories(scores, classes, model)
     return owners[scores[:, indices].argmax(axis=1)]
@@ -104,6 +128,15 @@ def category_log_odds(
     ------
     ValueError
         As ``answers``; when a category has no class, or there is no class of another category.
+
+    Examples
+    --------
+    With two classes, the log odds are the difference of their scores.
+
+    >>> import numpy as np
+    >>> from metamers.recognize.recognition import category_log_odds
+    >>> category_log_odds(np.array([[3.0, 1.0]]), {"cat": [0], "dog": [1]}, ["cat"], "network")
+    array([2.])
     """
     indices, owners = classes_of_categories(scores, classes, model)
     own = owners == np.asarray(categories).reshape(-1, 1)
@@ -133,6 +166,15 @@ def recognition_dataset(answer: np.ndarray, dims: Sequence[str], coordinates: Ma
     -------
     xarray.Dataset
         ``answer`` and ``correct``, both with ``dims``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.recognize.recognition import recognition_dataset
+    >>> answer = np.array(["cat", "dog"])
+    >>> recognized = recognition_dataset(answer, ["stimulus"], {"category": ("stimulus", ["cat", "cat"])})
+    >>> recognized["correct"].values
+    array([ True, False])
     """
     found = xr.Dataset({"answer": (tuple(dims), answer)}, coords=coordinates)
     return found.assign(correct=found["answer"] == found["category"])

@@ -44,6 +44,19 @@ def check_scores(
     ------
     ConfigurationError
         For the first network that does not.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Entry
+    >>> from metamers.recognize.settings import check_scores
+    >>> scores = {"of_classes": True, "number": 10}
+    >>> digits = Entry(traced=Entry(scores=scores), has_classes=True, classes=True)
+    >>> table = "resources/datasets/imagenet_16_categories.tsv"
+    >>> photographs = Entry(vocabulary=None, parameters={"categories": table})
+    >>> check_scores({"digits": digits}, {"digits": "photographs"}, {"photographs": photographs})
+    Traceback (most recent call last):
+        ...
+    metamers.names.ConfigurationError: models: digits: the network gives 10 class scores, but ...
     """
     for name, dataset in dataset_of.items():
         model = models[name]

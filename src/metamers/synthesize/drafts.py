@@ -23,7 +23,18 @@ LARGEST_ERROR = 0.1
 
 
 def in_low_precision(model: Model, number_format: str = BFLOAT16) -> AbstractContextManager[None]:
-    """The context in which a model's network is computed in low precision, and its preprocessing in float32."""
+    """The context in which a model's network is computed in low precision, and its preprocessing in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.drafts import in_low_precision
+    >>> model = Model("linear", "vision", torch.nn.Identity(), torch.nn.Linear(2, 2), {"scores": "scores"})
+    >>> with in_low_precision(model):
+    ...     model(torch.ones(1, 2), "scores").dtype
+    torch.bfloat16
+    """
     return low_precision(model.network, model.device, [model.preprocessing], number_format)
 
 
@@ -32,6 +43,17 @@ def supports_low_precision(model: Model, stage: str, number_format: str = BFLOAT
     """Whether a device has a format natively, and a model's activations at a stage differ little in it.
 
     Tested with one fixed random stimulus, so that the result does not depend on the batch.
+
+    Examples
+    --------
+    A CPU has no TF32.
+
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.drafts import supports_low_precision
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> supports_low_precision(model, "pixels", "tf32")
+    False
     """
     device = model.device
     if not native(device, number_format):
@@ -88,6 +110,17 @@ def of_gradient(drafts: Sequence[Draft], taken: int) -> AbstractContextManager[A
     """The context of the computation of activations and gradient of models with these drafts.
 
     A gradient in bfloat16 has the format of its step; one in TF32 must be computed within ``tf32``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.drafts import Draft, of_gradient
+    >>> drafts = [Draft(low_precision=10, low_precision_format="tf32")]
+    >>> for taken in (9, 10):
+    ...     with of_gradient(drafts, taken):
+    ...         torch.backends.cuda.matmul.allow_tf32
+    True
+    False
     """
     in_tf32 = (draft.low_precision_format == TF32 and taken < draft.low_precision for draft in drafts)
     return tf32() if any(in_tf32) else nullcontext()
@@ -112,6 +145,17 @@ def draft_of(model: Model, stage: str, settings: Mapping[str, Any], steps: int) 
     -------
     Draft
         ``EXACT`` if no step differs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.cochleagram import Cochleagram
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.drafts import draft_of
+    >>> hears = Cochleagram(n_samples=2000, sampling_rate_hz=20_000)
+    >>> model = Model("ear", "audio", hears, torch.nn.Flatten(), {"cochleagram": "preprocessing"})
+    >>> draft_of(model, "cochleagram", {"rough_cochleagram": 0.9}, steps=80).rough_cochleagram
+    72
     """
     low, rough = (round(settings.get(key, 0) * steps) for key in DRAFT_SHARES)
     number_format = settings.get(FORMAT_SETTING, BFLOAT16)
@@ -124,6 +168,15 @@ def drafts_of(places: Sequence[tuple[Model, str]], settings: Mapping[str, Any], 
     """The drafts of a synthesis with several models, each with its stage.
 
     TF32 is a setting of the process, so either all models have steps in TF32 or none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.drafts import EXACT, drafts_of
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> drafts_of([(model, "pixels")], {"rough_cochleagram": 0.9}, steps=80) == [EXACT]
+    True
     """
     drafts = [draft_of(model, stage, settings, steps) for model, stage in places]
     if settings.get(FORMAT_SETTING) == TF32 and not all(draft.low_precision for draft in drafts):

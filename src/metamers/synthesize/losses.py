@@ -19,7 +19,16 @@ Loss = Callable[[torch.Tensor, int], torch.Tensor]
 
 
 def normalized_error(natural: torch.Tensor, synthetic: torch.Tensor) -> torch.Tensor:
-    """Normalized error ‖a−a'‖/‖a‖ of each stimulus, (stimulus,), between activations a and a' (stimulus, …)."""
+    """Normalized error ‖a−a'‖/‖a‖ of each stimulus, (stimulus,), between activations a and a' (stimulus, …).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.losses import normalized_error
+    >>> natural = torch.tensor([[3.0, 4.0], [3.0, 4.0]])
+    >>> normalized_error(natural, torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([0., 1.])
+    """
     units = tuple(range(1, natural.ndim))  # flattening would copy activations with channels last in memory
     return torch.linalg.vector_norm(synthetic - natural, dim=units) / torch.linalg.vector_norm(natural, dim=units)
 
@@ -66,6 +75,17 @@ def make_loss(
         loss is their absolute error (the published loss divides by 0 there).
     forward
         Computes the activations instead of the model; None: the model.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.losses import Goal, make_loss
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> natural = torch.ones(1, 1, 2, 2)
+    >>> loss = make_loss(Goal(model, "pixels", model(natural, "pixels")))
+    >>> loss(natural, 0), loss(0 * natural, 0)
+    (tensor([0.]), tensor([1.]))
     """
     model, stage = goal.model, goal.stage
     forward = model if forward is None else forward
@@ -91,10 +111,26 @@ def joint_error(errors: Sequence[Loss]) -> Loss:
 
     It is the normalized error of the concatenated activations if those of each goal are scaled so that the target has
     length 1. The weight of a model therefore does not depend on the number and size of its activations.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.losses import joint_error
+    >>> errors = [lambda metamers, taken: torch.tensor([1.0]), lambda metamers, taken: torch.tensor([7.0])]
+    >>> joint_error(errors)(torch.zeros(1), 0).round(decimals=4)
+    tensor([5.])
     """
     return lambda metamers, taken: root_mean_square([error(metamers, taken) for error in errors])
 
 
 def root_mean_square(each: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The root mean square over goals of the error (stimulus,) of each goal; the error itself if there is one goal."""
+    """The root mean square over goals of the error (stimulus,) of each goal; the error itself if there is one goal.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.losses import root_mean_square
+    >>> root_mean_square([torch.tensor([1.0]), torch.tensor([7.0])]).round(decimals=4)
+    tensor([5.])
+    """
     return each[0] if len(each) == 1 else torch.linalg.vector_norm(torch.stack([*each]), dim=0) / len(each) ** 0.5

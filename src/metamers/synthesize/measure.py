@@ -53,6 +53,21 @@ def measure(
     ------
     ValueError
         As ``metamers.match.match`` and ``metamers.recognize.recognition.recognize``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.measure import measure
+    >>> from metamers.models.preprocessing import ImagePreprocessing
+    >>> grey = ImagePreprocessing(size=2, mean=[0.0], std=[1.0])
+    >>> model = Model("brightest pixel", "vision", grey, torch.nn.Flatten(), {"pixels": "scores"})
+    >>> images = np.eye(4, dtype=np.float32)[:2].reshape(2, 1, 2, 2)
+    >>> activations = images.reshape(2, 4)
+    >>> found = measure(model, activations, activations, images, {}, {"cat": [0], "dog": [1, 2, 3]})
+    >>> found["normalized_error"], found["predicted_category"]
+    (array([0., 0.]), array(['cat', 'dog'], dtype='<U3'))
     """
     found = match_each(natural, synthetic, target_error)
     if classes is None:
@@ -95,6 +110,19 @@ def with_measures(
     ------
     ValueError
         As ``measure``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.measure import with_measures
+    >>> from metamers.synthesize.metamers import metamers_dataset
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> natural = torch.eye(4)[:1].reshape(1, 1, 2, 2)
+    >>> coordinates = {"stimulus": ["dot"], "seed": [0]}
+    >>> made = metamers_dataset("vision", ("stimulus", "seed"), natural[:, None].numpy(), {}, coordinates, {})
+    >>> with_measures(made, model, "pixels", natural, None, None)["normalized_error"].values
+    array([[0.]])
     """
     signal = made["metamer"].values
     metamers = signal.reshape(-1, *signal.shape[2:])

@@ -45,6 +45,17 @@ def starts(model: Model, stimuli: Sequence[str], seeds: Sequence[int], run_seed:
     -------
     torch.Tensor
         Noise (stimulus × seed, *model.preprocessing.signal_shape); the seed varies fastest.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.metamers import starts
+    >>> from metamers.models.preprocessing import ImagePreprocessing
+    >>> grey = ImagePreprocessing(size=2, mean=[0.0], std=[1.0])
+    >>> model = Model("brightest pixel", "vision", grey, torch.nn.Flatten(), {"pixels": "scores"})
+    >>> starts(model, ["dog", "cat"], seeds=[0, 1], run_seed=0).shape
+    torch.Size([4, 1, 2, 2])
     """
     shape = model.preprocessing.signal_shape
     noise = [
@@ -74,6 +85,19 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
         When activations or gradients are not finite, when all activations of a stimulus are zero, when the model is not
         differentiable before the stage, or when the stage's schedule is for other units
         (``metamers.synthesize.schedules``).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.metamers import check_stage
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> check_stage(model, "pixels", torch.ones(1, 1, 2, 2))
+    tensor([[1., 1., 1., 1.]])
+    >>> check_stage(model, "pixels", torch.zeros(1, 1, 2, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: model pixels: a stimulus has only zero activations at stage 'pixels', nothing to match: ...
     """
     with torch.no_grad():
         activations = model(natural, stage)
@@ -175,6 +199,21 @@ def synthesize(
     ------
     ValueError
         When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
+
+    Examples
+    --------
+    The activations of this network are the pixels, so the metamer is the natural stimulus. The start is at the distance
+    1 of it, which one step of length 1 reaches.
+
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.metamers import synthesize
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> natural, start = torch.full((1, 1, 2, 2), 0.75), torch.full((1, 1, 2, 2), 0.25)
+    >>> settings = {"steps": 1, "step_size": 1.0, "halvings": 0}
+    >>> metamer, loss = synthesize(model, "pixels", natural, start, "published", settings)
+    >>> metamer.flatten().round(decimals=4), loss.round(4)
+    (tensor([0.7500, 0.7500, 0.7500, 0.7500]), array([[0.6667]], dtype=float32))
     """
     if "target_error" in settings:
         return optimize_to_target(
@@ -223,6 +262,22 @@ def make_metamers(
     ------
     ValueError
         As ``synthesize``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.metamers import make_metamers
+    >>> from metamers.models.preprocessing import ImagePreprocessing
+    >>> grey = ImagePreprocessing(size=2, mean=[0.0], std=[1.0])
+    >>> model = Model("brightest pixel", "vision", grey, torch.nn.Flatten(), {"pixels": "scores"})
+    >>> natural = torch.full((1, 1, 2, 2), 0.75)
+    >>> settings = {"steps": 3, "step_size": 1.0, "halvings": 7}
+    >>> made = make_metamers(model, "pixels", natural, ["square"], [0, 1], 0, "published", settings)
+    >>> made["metamer"].dims, made["metamer"].shape
+    (('stimulus', 'seed', 'channel', 'row', 'column'), (1, 2, 1, 2, 2))
+    >>> bool((made["loss"].isel(step=-1) < 0.01).all())
+    True
     """
     metamers, loss = synthesize(
         *(model, stage, natural.repeat_interleave(len(seeds), dim=0)),
@@ -275,6 +330,15 @@ def metamers_dataset(
     -------
     xarray.Dataset
         ``metamer``, the variables of ``measured``, and ``loss``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.synthesize.metamers import metamers_dataset
+    >>> measured, names = {"steps": np.array([5, 7])}, {"stimulus": ["cat", "dog"]}
+    >>> made = metamers_dataset("vision", ("stimulus",), np.zeros((2, 3, 8, 8)), measured, names, {})
+    >>> made["metamer"].dims, made["steps"].dims
+    (('stimulus', 'channel', 'row', 'column'), ('stimulus',))
     """
     variables = {"metamer": ((*dims, *MODALITIES[modality].dims), metamers)}
     variables |= {name: (dims[: np.ndim(values)], values) for name, values in measured.items()}

@@ -68,6 +68,21 @@ def gradient_steps(
     ------
     torch.Tensor
         The loss (stimulus,) before each step, without the penalty.
+
+    Examples
+    --------
+    The start is at the distance 1 of the target, which one step of length 1 reaches.
+
+    >>> import torch
+    >>> from metamers.synthesize.losses import normalized_error
+    >>> from metamers.synthesize.optimize import as_leaf, gradient_steps
+    >>> from metamers.synthesize.procedures import Published, identity
+    >>> natural, metamers = torch.full((1, 4), 0.75), as_leaf(torch.full((1, 4), 0.25))
+    >>> steps = Published(metamers, steps=1, step_size=1.0, halvings=0)
+    >>> loss = lambda metamers, taken: normalized_error(natural, metamers)
+    >>> losses = gradient_steps(loss, metamers, steps, limits=(0, 1), objective=identity)
+    >>> [round(float(loss), 4) for loss in losses], metamers.detach().round(decimals=4)
+    ([0.6667], tensor([[0.7500, 0.7500, 0.7500, 0.7500]]))
     """
     replay = Replay()
     for number, step in enumerate(steps, start=taken):
@@ -85,7 +100,16 @@ def gradient_steps(
 
 
 def as_leaf(start: torch.Tensor) -> torch.Tensor:
-    """A copy of ``start`` (stimulus, …signal) as a leaf that requires a gradient, in the fastest memory layout."""
+    """A copy of ``start`` (stimulus, …signal) as a leaf that requires a gradient, in the fastest memory layout.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.optimize import as_leaf
+    >>> leaf = as_leaf(torch.zeros(2, 3, 8, 8))
+    >>> leaf.is_leaf, leaf.requires_grad, leaf.is_contiguous(memory_format=torch.channels_last)
+    (True, True, True)
+    """
     layout = torch.channels_last if start.ndim == 4 else torch.contiguous_format
     return start.detach().clone(memory_format=layout).requires_grad_()
 
@@ -123,6 +147,19 @@ def optimize(
     ------
     ValueError
         When the loss becomes NaN or infinite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.losses import Goal
+    >>> from metamers.synthesize.optimize import optimize
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> goal, start = Goal(model, "pixels", torch.full((1, 4), 0.75)), torch.full((1, 1, 2, 2), 0.25)
+    >>> settings = {"steps": 1, "step_size": 1.0, "halvings": 0}
+    >>> metamer, loss = optimize([goal], start, "published", settings)
+    >>> metamer.flatten().round(decimals=4), loss.round(4)
+    (tensor([0.7500, 0.7500, 0.7500, 0.7500]), array([[0.6667]], dtype=float32))
     """
     device = goals[0].target.device
     kept = progress.load(part) or {"taken": 0, "metamers": start}

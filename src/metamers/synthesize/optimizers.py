@@ -14,10 +14,10 @@ SHORTEST = 1e-18  # root mean square of a gradient: squares of shorter ones are 
 class AdamMini(Optimizer):
     """Adam with one running average of the squared gradient for each stimulus, instead of one for each of its values.
 
-    Adam with one such average for each block of parameters is Adam-mini (Zhang et al. 2024, arXiv:2406.16793); here a
-    block is a stimulus. A step has the direction of the gradient's running average, as a step of the published
-    procedure has the direction of the gradient: values that do not affect the activations keep their start. Adam
-    changes every value by about its learning rate, including those values.
+    Adam with one such average for each block of parameters is Adam-mini (Zhang et al. 2024); here a block is a
+    stimulus. A step has the direction of the gradient's running average, as a step of the published procedure has the
+    direction of the gradient: values that do not affect the activations keep their start. Adam changes every value by
+    about its learning rate, including those values.
 
     Parameters
     ----------
@@ -27,6 +27,22 @@ class AdamMini(Optimizer):
         Learning rate: the root mean square of a step if gradients are constant.
     betas
         Decay of the running averages of the gradient and of its mean square.
+
+    References
+    ----------
+    Zhang et al. (2024), Adam-mini: Use fewer learning rates to gain more, arXiv:2406.16793.
+
+    Examples
+    --------
+    The first step has the direction of the gradient, and the root mean square ``lr``.
+
+    >>> import torch
+    >>> from metamers.synthesize.optimizers import AdamMini
+    >>> metamers = torch.zeros(1, 2)
+    >>> metamers.grad = torch.tensor([[7.0, 1.0]])
+    >>> AdamMini([metamers], lr=5.0, betas=(0.9, 0.95)).step()
+    >>> metamers.round(decimals=4)
+    tensor([[-7., -1.]])
     """
 
     def __init__(self, parameters: Iterable[torch.Tensor], lr: float, betas: tuple[float, float]):

@@ -36,6 +36,13 @@ def total_variation(stimuli: torch.Tensor, modality: str) -> torch.Tensor:
     -------
     torch.Tensor
         (stimulus,).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.penalties import total_variation
+    >>> total_variation(torch.tensor([[0.0, 1.0, 0.0, 0.0]]), "audio")
+    tensor([0.5000])
     """
     each = tuple(range(1, stimuli.ndim))
     axes = [axis for axis, name in zip(each, MODALITIES[modality].dims, strict=True) if name != "channel"]
@@ -47,6 +54,13 @@ def value_range(stimuli: torch.Tensor, modality: str) -> torch.Tensor:
     """The mean of the sixth powers of values, which are scaled so that their limits are -1 and 1.
 
     Parameters and result are those of ``total_variation``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.penalties import value_range
+    >>> value_range(torch.tensor([[1.0, 0.0]]), "audio")
+    tensor([0.5000])
     """
     low, high = MODALITIES[modality].limits
     scaled = (2 * stimuli - low - high) / (high - low)
@@ -74,6 +88,14 @@ def penalty_of(settings: Mapping[str, Any], modality: str) -> Penalty | None:
     ------
     FileNotFoundError, ValueError
         When there is no such file or function, or the file cannot be imported.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.penalties import penalty_of
+    >>> penalty = penalty_of({"penalty": {"total_variation": 2.0}}, "audio")
+    >>> penalty(torch.tensor([[0.0, 1.0, 0.0, 0.0]]))
+    tensor([1.])
     """
     chosen = settings.get(PENALTY_SETTING)
     if not chosen:

@@ -23,12 +23,27 @@ def logarithm(loss: torch.Tensor) -> torch.Tensor:
 
     Minimum and direction are those of the loss, so running averages of gradients stay valid along the descent. The
     gradient at a perfect match is 0, not 0/0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.procedures import logarithm
+    >>> logarithm(torch.tensor([1.0]))
+    tensor([0.])
     """
     return (loss + torch.finfo(loss.dtype).tiny).log()
 
 
 def identity(loss: torch.Tensor) -> torch.Tensor:
-    """The objective of ``published``: the loss itself."""
+    """The objective of ``published``: the loss itself.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.procedures import identity
+    >>> identity(torch.tensor([1.0]))
+    tensor([1.])
+    """
     return loss
 
 
@@ -89,6 +104,19 @@ class Published:
     Methods). As in its code the gradient is divided by its length + ``GUARD``. If ``steps`` has a fraction, it is the
     mean over passes, and some passes, spread over all, have one step more than the others: for a comparison at an equal
     match, which one step more at each size would change too much.
+
+    Examples
+    --------
+    A step has the direction of the gradient and the length of the step size: here 1, then 1/2.
+
+    >>> import torch
+    >>> from metamers.synthesize.procedures import Published
+    >>> metamers = torch.zeros(1, 2)
+    >>> metamers.grad = torch.tensor([[30.0, 40.0]])
+    >>> for step in Published(metamers, steps=1, step_size=1.0, halvings=1):
+    ...     step()
+    >>> metamers
+    tensor([[-0.9000, -1.2000]])
     """
 
     objective = staticmethod(identity)

@@ -48,6 +48,13 @@ def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int
     device
         The configuration's ``device``. For ``auto``, too, a job is that of a CPU, since another machine that goes on
         with the run must find the same batches.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.qualities import batch_size_of
+    >>> published = {"steps": 3000, "step_size": 1.0, "halvings": 7}
+    >>> [batch_size_of("auto", published, seeds=1, device=device) for device in ("cpu", "cuda")]
+    [12, 100]
     """
     if batch_size != AUTO:
         return int(batch_size)
@@ -57,14 +64,28 @@ def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int
 
 
 def quality_attributes(quality: str, settings: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
-    """The attributes of a file of metamers that say how they were synthesized; ``settings`` may have a penalty."""
+    """The attributes of a file of metamers that say how they were synthesized; ``settings`` may have a penalty.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.qualities import quality_attributes
+    >>> quality_attributes("converged")
+    {'quality': 'converged', 'procedure': 'to_target'}
+    """
     unconverged = {"convergence": NOT_CONVERGED} if quality in UNCONVERGED_QUALITIES else {}
     penalized = {PENALTY_SETTING: penalty_in_words(chosen)} if (chosen := settings.get(PENALTY_SETTING)) else {}
     return {"quality": quality, "procedure": QUALITIES[quality]} | unconverged | penalized
 
 
 def penalty_in_words(penalty: Mapping[str, Any] | Callable[..., Any]) -> str:
-    """The penalty that was added to the normalized error, as files and pages name it."""
+    """The penalty that was added to the normalized error, as files and pages name it.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.qualities import penalty_in_words
+    >>> penalty_in_words({"total_variation": 0.5})
+    'total_variation (weight 0.5)'
+    """
     if callable(penalty):
         return f"function {getattr(penalty, '__qualname__', type(penalty).__name__)}"
     if "python" in penalty:
@@ -73,18 +94,39 @@ def penalty_in_words(penalty: Mapping[str, Any] | Callable[..., Any]) -> str:
 
 
 def number_of_passes(settings: Mapping[str, Any]) -> int:
-    """Number of passes of a procedure with these settings, each with steps of one size: ``steps`` on average."""
+    """Number of passes of a procedure with these settings, each with steps of one size: ``steps`` on average.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.qualities import number_of_passes
+    >>> number_of_passes({"steps": 3000, "step_size": 1.0, "halvings": 7})
+    8
+    """
     return settings.get("halvings", 0) + 1
 
 
 def number_of_steps(settings: Mapping[str, Any]) -> int:
-    """Number of steps of a procedure with these settings, over all passes; with a target, the maximum number."""
+    """Number of steps of a procedure with these settings, over all passes; with a target, the maximum number.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.qualities import number_of_steps
+    >>> number_of_steps({"steps": 3000, "step_size": 1.0, "halvings": 7})
+    24000
+    """
     if "max_steps" in settings:
         return settings["max_steps"]
     return round(settings["steps"] * number_of_passes(settings))
 
 
 def with_number_of_steps(settings: Mapping[str, Any], total: int) -> dict[str, Any]:
-    """The settings with this number of steps over all passes; ``steps`` has a fraction if passes cannot be equal."""
+    """The settings with this number of steps over all passes; ``steps`` has a fraction if passes cannot be equal.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.qualities import with_number_of_steps
+    >>> with_number_of_steps({"steps": 3000, "halvings": 7}, total=100)
+    {'steps': 12.5, 'halvings': 7}
+    """
     whole, rest = divmod(total, number_of_passes(settings))
     return dict(settings) | {"steps": total / number_of_passes(settings) if rest else whole}

@@ -21,7 +21,14 @@ _allowed = True
 
 
 def allow_graphs(allowed: bool) -> None:
-    """Let this process use CUDA graphs, or not."""
+    """Let this process use CUDA graphs, or not.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.replay import allow_graphs
+    >>> allow_graphs(False)  # each step is launched kernel by kernel, on a card too
+    >>> allow_graphs(True)
+    """
     global _allowed  # noqa: PLW0603 (a setting of the process, as PyTorch's own)
     _allowed = allowed
 

@@ -25,7 +25,14 @@ Schedule = Callable[[int, int], Units]
 
 
 def all_units(_taken: int) -> Units:
-    """The units that take part in a loss without a schedule: all units, at every step."""
+    """The units that take part in a loss without a schedule: all units, at every step.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.schedules import all_units
+    >>> print(all_units(0))
+    None
+    """
     return None
 
 
@@ -39,6 +46,14 @@ def coarse_to_fine(masks: Sequence[torch.Tensor], every: int) -> Schedule:
     every
         A mask acts until the steps of the pass, the present one included, are a multiple of ``every``: the study counts
         a step before it looks up the mask, so the first mask acts in ``every`` - 1 steps.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.schedules import coarse_to_fine
+    >>> schedule = coarse_to_fine([torch.tensor([True, False]), torch.tensor([True, True])], every=3)
+    >>> [schedule(step, 0).tolist() for step in range(3)]
+    [[True, False], [True, False], [True, True]]
     """
     return lambda step, _pass: masks[min((step + 1) // every, len(masks) - 1)]
 
@@ -56,6 +71,14 @@ def random_unit(parts: Sequence[slice], drawn: np.ndarray, steps: int, every: in
         First step of a pass, counted from 1, in which all units take part.
     every
         Steps after which the next draw acts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.synthesize.schedules import random_unit
+    >>> schedule = random_unit([slice(0, 2), slice(2, 4)], np.array([[1, 0]]), steps=4, every=2)
+    >>> [schedule(step, 0) for step in range(4)]
+    [slice(2, 4, None), slice(2, 4, None), slice(0, 2, None), None]
     """
     return lambda step, number: parts[drawn[number, step // every]] if step + 1 < steps else None
 
@@ -65,6 +88,12 @@ def draw_parts(parts: int, passes: int, steps: int, every: int, name: str, seed:
 
     The study does not seed these draws, so they cannot be repeated; here they depend on the run seed and ``name``.
     All stimuli of a run have the same draws, so a metamer does not depend on its batch.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.schedules import draw_parts
+    >>> draw_parts(parts=3, passes=2, steps=4, every=2, name="network/stage", seed=0).shape
+    (2, 2)
     """
     entropy = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return np.random.default_rng(list(entropy)).integers(parts, size=(passes, -(-steps // every)))
@@ -82,6 +111,13 @@ def drawn_parts(module: nn.Module, activations: torch.Tensor) -> list[slice]:
         The module whose output is ``activations``.
     activations
         (stimulus, unit, …).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.synthesize.schedules import drawn_parts
+    >>> drawn_parts(torch.nn.ReLU(), torch.zeros(1, 2, 5))
+    [slice(0, 1, None), slice(1, 2, None)]
     """
     sizes = getattr(module, "part_sizes", [1] * activations.shape[1])
     ends = np.cumsum(sizes)
@@ -108,6 +144,20 @@ def units_by_step(
     ------
     ValueError
         When the stage has other units than the network's schedule.
+
+    Examples
+    --------
+    The stage has a single unit, so that is drawn. The second step of a pass, and the last pass, match all units.
+
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.schedules import units_by_step
+    >>> stages = {"mean": {"module": "0", "schedule": {"random_unit": {"steps": 2, "every": 1}}}}
+    >>> network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1))
+    >>> model = Model("mean", "vision", torch.nn.Identity(), network, stages)
+    >>> units = units_by_step(model, "mean", torch.ones(1, 1, 1, 1), steps=2, passes=2, seed=0)
+    >>> [units(taken) for taken in range(4)]
+    [slice(0, 1, None), None, None, None]
     """
     settings = model.stages[stage]["schedule"]
     if settings is None or passes == 1:

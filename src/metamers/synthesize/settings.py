@@ -356,6 +356,15 @@ def check_synthesis(
     ------
     ConfigurationError
         When it has none, or the target names a model or stage that there is not.
+
+    Examples
+    --------
+    >>> from metamers.synthesize.settings import SynthesisSettings, check_synthesis
+    >>> settings = SynthesisSettings.model_validate({"target": {"stages": {"resnet": {"layer1": 0.05}}}})
+    >>> check_synthesis(settings, "converged", used=[], models={})
+    Traceback (most recent call last):
+        ...
+    metamers.names.ConfigurationError: synthesis.target.stages: unknown model 'resnet'. Valid: none.
     """
     for model, stages in settings.target.stages.items():
         # A file that is laid over another may leave out some of its generation models.

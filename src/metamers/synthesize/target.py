@@ -291,6 +291,21 @@ def optimize_to_target(
         When the loss becomes NaN or infinite.
     torch.OutOfMemoryError
         When memory does not suffice for one stimulus.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.losses import Goal, normalized_error
+    >>> from metamers.synthesize.target import optimize_to_target
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> natural, start = torch.full((1, 4), 0.75), torch.full((1, 1, 2, 2), 0.25)
+    >>> settings = {"optimizer": "adam", "learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.99, "max_steps": 200}
+    >>> metamer, loss = optimize_to_target(
+    ...     lambda some: [Goal(model, "pixels", natural.expand(len(some), 4), target_error=0.05)], start, settings
+    ... )
+    >>> bool(normalized_error(natural, metamer.flatten(1)) <= 0.05)
+    True
     """
     on_cpu = start.device.type == "cpu"
     size, least = (CPU_BATCH_SIZE_TO_TARGET,) * 2 if on_cpu else (max_batch_size or len(start), 1)
@@ -362,6 +377,24 @@ def loss_and_gradient(
     ------
     ValueError
         When a loss is NaN or infinite.
+
+    Examples
+    --------
+    A goal with the error 2/3 and the target 1/2 has 4/3 of its target.
+
+    >>> import torch
+    >>> from metamers.models.model import Model
+    >>> from metamers.synthesize.drafts import EXACT
+    >>> from metamers.synthesize.losses import Goal
+    >>> from metamers.synthesize.replay import Replay
+    >>> from metamers.synthesize.target import Descent, loss_and_gradient
+    >>> model = Model("pixels", "vision", torch.nn.Identity(), torch.nn.Flatten(), {"pixels": "scores"})
+    >>> settings = {"optimizer": "adam", "learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.99, "max_steps": 200}
+    >>> batch = [Descent(0, torch.full((1, 1, 2, 2), 0.25), settings)]
+    >>> goals = [Goal(model, "pixels", torch.full((1, 4), 0.75), target_error=0.5)]
+    >>> loss, error = loss_and_gradient(batch, goals, [EXACT], Replay())
+    >>> loss.round(4), error.round(4)
+    (array([0.6667], dtype=float32), array([1.3333], dtype=float32))
     """
     count = len(batch)
     metamers = [descent.metamer for descent in batch]
