@@ -141,5 +141,10 @@ def test_the_documented_table_becomes_humans_comparisons_and_bids(root, tmp_path
         compared["human_mean"].values.ravel(),
         human.sel(stage=SHOWN_STAGES["vision"][1:]).mean("participant").values.ravel(),
     )
+    consistency = files.load(humans.parent / "comparison" / "own_participants_consistency.nc")
+    assert consistency["participant_consistency"].sel(stage="natural").isnull().all()  # all participants are right
+    judged = consistency["participant_consistency"].sel(stage=SHOWN_STAGES["vision"][1:])
+    assert judged.notnull().any()
+    assert (consistency["participants"].sel(stage="natural") == 4).all()
     validator = Path(sys.executable).with_name("bids-validator-deno")
     assert subprocess.run([validator, humans / "bids" / "earlier"], check=False, timeout=120).returncode == 0
