@@ -26,6 +26,7 @@ AFTER_COMPARISON = {
 
 AFTER_ACCEPTANCE = {
     "compare_recognizability",
+    "compare_criterion",
     "compare_error_consistency",
     "compare_predicted_human",
     "report_error_consistency",
@@ -197,7 +198,7 @@ def test_another_family_reruns_only_what_compares_judges(rerun):
     models["first"]["family"] = "another"
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     jobs = counts(snakemake(folder, "-n", *arguments))
-    compared = {"compare_recognizability", "compare_error_consistency", "compare_predicted_human"}
+    compared = {"compare_recognizability", "compare_criterion", "compare_error_consistency", "compare_predicted_human"}
     assert jobs.keys() == compared | {"report_error_consistency", "report_picture"} | AFTER_COMPARISON
 
 
