@@ -129,7 +129,7 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     assert counted == {"no consent": 1, "headphone check": 0, "practice": 1, "unfinished": 1, "catch trials": 1}, said
     assert (mine["rows_set_aside"], mine["files_set_aside"]) == (1, 0)
     assert complaint in (results / "logs" / "humans_own_participants" / "mine.log").read_text()
-    assert mine.drop_dims("stimulus").sizes == {
+    assert mine.drop_dims(["stimulus", "exhibit"]).sizes == {
         "participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5,
     }  # fmt: skip
     human = mine["proportion_correct"].sel(observer="human")
