@@ -45,7 +45,7 @@ def site_path(path: str) -> str | None:
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     if path.startswith("src/metamers/") and path.endswith(".py"):
-        module = path.removeprefix("src/metamers/").removesuffix(".py").replace("/", ".")
+        module = path.removeprefix("src/metamers/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         return f"reference/library/{module}.md"
     return None
 
