@@ -320,6 +320,7 @@ class Run:
                 "stages": stages,
                 "chosen": stages,
                 "targets": dict.fromkeys(stages, 0.1),
+                "omitted": [],
             }
             for number, (model, modality) in enumerate(models.items())
         }

@@ -29,7 +29,7 @@ def test_a_row_is_a_condition_and_natural_stimuli_have_one():
         (adaptive_answers(factor=0.2), "Bayes factor: 5 against a difference."),
         (
             adaptive_answers("threshold"),
-            "metamers of net_a by an average participant falls halfway at relative depth 0.80 (95%",
+            "metamers of net_a by an average participant falls halfway at position 0.80 (95%",
         ),
     ],
 )
@@ -58,7 +58,7 @@ def test_the_figure_has_the_observed_proportions_and_the_posterior(question):
         posterior.get_xlabel()
         == {
             "difference": "Difference in log odds",
-            "threshold": "Threshold (relative depth)",
+            "threshold": "Threshold (position of the stage)",
         }[question]
     )
     curve = next(line for line in posterior.lines if line.get_label() == "posterior")

@@ -7,7 +7,7 @@ import xarray as xr
 from metamers.compare.chance import with_chance
 from metamers.compare.recognizability import recognizability
 from metamers.report.chance import chance_context, chance_table, kappa_text, single_answers
-from metamers.report.points import ITSELF, OTHERS, PEOPLE, recognizability_points
+from metamers.report.points import ITSELF, OTHERS, PARTICIPANTS, recognizability_points
 
 CATEGORIES = ["ant", "bee", "cat", "dog"]
 STAGES = ["natural", "early", "late", "last"]
@@ -66,7 +66,7 @@ def test_points_carry_the_chance_of_whoever_was_asked(recognizable):
     chance = {point["by"]: (point["chance"], point["by_chance"]) for point in points if point["stage"] == "last"}
     assert chance[OTHERS] == (pytest.approx(1 / 48, abs=1e-3), "2%")
     assert chance[ITSELF] == (0.25, "25%")
-    assert chance[PEOPLE] == (None, "–")
+    assert chance[PARTICIPANTS] == (None, "–")
     told = {point["by"]: point["words"] for point in points if point["stage"] == "last"}
     assert told[OTHERS].endswith("n = 4, 2% by chance")
-    assert "by chance" not in told[PEOPLE]
+    assert "by chance" not in told[PARTICIPANTS]

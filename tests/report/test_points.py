@@ -1,4 +1,4 @@
-"""Points of the report's charts: each is the number that the run's files have, at its model's depth, with a link."""
+"""Points of the report's charts: each is the number that the run's files have, at its model's position, with a link."""
 
 import re
 
@@ -10,13 +10,13 @@ from metamers.report.looks import looks_of
 from metamers.report.overview import NAMED_MODELS, overview_figure
 from metamers.report.points import (
     ITSELF,
-    NATURAL_DEPTH,
+    NATURAL_POSITION,
     OTHERS,
-    PEOPLE,
+    PARTICIPANTS,
     TITLES,
     contrast_points,
-    depth,
     match_points,
+    position,
     predicted_kind,
     published_points,
     recognizability_points,
@@ -45,9 +45,14 @@ def of(points: list[dict], **wanted: str) -> dict:
     return found
 
 
-def test_depth_is_a_stage_s_place_among_all_of_its_model():
-    assert [depth(stage, STAGES) for stage in ("natural", "input", "early", "logits")] == [NATURAL_DEPTH, 0, 1 / 3, 1]
-    assert depth("input", ["input"]) == 0
+def test_position_is_a_stage_s_place_among_all_of_its_model():
+    assert [position(stage, STAGES) for stage in ("natural", "input", "early", "logits")] == [
+        NATURAL_POSITION,
+        0,
+        1 / 3,
+        1,
+    ]
+    assert position("input", ["input"]) == 0
 
 
 def test_points_are_what_the_run_found(run, points):
@@ -60,10 +65,12 @@ def test_points_are_what_the_run_found(run, points):
     assert itself["value"] == 1
     assert itself["low"] < 0.9  # of seven stimuli
     expected = run.compared["predicted_human"].sel(generation_model="net_b", stage="late")
-    assert of(points, model="net_b", stage="late", by=PEOPLE)["low"] == pytest.approx(float(expected["low"]), abs=1e-3)
+    assert of(points, model="net_b", stage="late", by=PARTICIPANTS)["low"] == pytest.approx(
+        float(expected["low"]), abs=1e-3
+    )
     assert one["link"] == "browser.html#model=net_b&stage=late"
     assert of(points, model="net_b", stage="natural", by=OTHERS)["link"] == "browser.html#model=net_b"
-    assert not [point for point in points if point["stage"] == "natural" and point["by"] == PEOPLE]
+    assert not [point for point in points if point["stage"] == "natural" and point["by"] == PARTICIPANTS]
 
 
 def test_what_nobody_was_asked_about_is_no_point(run):
@@ -81,7 +88,7 @@ def test_what_nobody_was_asked_about_is_no_point(run):
     drawn = overview_figure(points, run.entries, run.relation, LOOKS).axes[0].get_lines()
     own = [one for one in drawn if one.get_color() == LOOKS["net_a"].colour and one.get_linestyle() != "None"]
     curves = [one.get_xdata().tolist() for one in own]  # each a little beside its depth, for its interval
-    assert curves == [pytest.approx([NATURAL_DEPTH, 0, 1 / 3], abs=0.02), pytest.approx([1], abs=0.02)]
+    assert curves == [pytest.approx([NATURAL_POSITION, 0, 1 / 3], abs=0.02), pytest.approx([1], abs=0.02)]
 
 
 def test_match_has_quartiles_and_the_ends_of_the_null_distribution(run):
@@ -160,7 +167,7 @@ def test_what_a_screen_reader_announces_of_a_mark_are_the_words_of_its_point(run
     drawn = published_figure(published_points(run.relation, "vision", []), run.relation, "vision").decode()
     labels = re.findall(r'aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="point"', drawn)
     assert labels
-    assert all(re.fullmatch(r".*: people \d+%, other models \d+%", label) for label in labels)
+    assert all(re.fullmatch(r".*: participants \d+%, other models \d+%", label) for label in labels)
     assert not re.search(r'aria-label="[^"]*\d\.\d{4}', drawn)
 
 

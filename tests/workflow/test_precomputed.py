@@ -14,7 +14,17 @@ from studies.precomputed import CONFIGURATION, FIGURES, MADE, RESULTS, compute
 from tests.workflow.runs import counts, snakemake
 
 COMMITTED = "resources/published/precomputed"
-ABOUT_THE_RUN = {"run", "id", "history", "project", "inputs", "date_created", "software", "product_version"}
+ABOUT_THE_RUN = {
+    "run",
+    "id",
+    "history",
+    "project",
+    "inputs",
+    "date_created",
+    "software",
+    "product_version",
+    "processor",
+}
 IDENTIFIER = re.compile(
     r"\b[A-Za-z]\w*?[0-9a-f]{10}\b|Matplotlib v[\d.]+"
 )  # of a drawing by matplotlib, and its version

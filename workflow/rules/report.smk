@@ -35,6 +35,7 @@ SHOWN_MODELS = {
         "published_as": plan.models[model].published_as,
         "stages": list(plan.models[model].stages),
         "chosen": plan.generation_models[model],
+        "omitted": [stage for stage in plan.models[model].stages if stage not in plan.generation_models[model]],
         "targets": {stage: error for stage, error in TARGETS[model].items() if stage != INPUT_STAGE},
     }
     for model in plan.generation_models

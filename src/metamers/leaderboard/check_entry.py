@@ -72,6 +72,7 @@ ATTRIBUTES |= {
     *("content_sha256", "Conventions", "summary", "keywords", "id", "naming_authority", "project", "license")
 }
 ATTRIBUTES |= {*("processing_level", "product_version", "date_created", "comment", "acknowledgement", "institution")}
+ATTRIBUTES |= {"processor"}
 ATTRIBUTES |= {f"{role}_{key}" for role in ("creator", "publisher") for key in CREATOR_KEYS}
 ATTRIBUTE_LETTERS = 50_000
 SHOWN_LETTERS = 60  # of a value in a message

@@ -25,7 +25,7 @@ def _sentence(found: xr.Dataset) -> str:
     value, low, high = (signed(float(found[f"estimate{end}"])) for end in ("", "_low", "_high"))
     if found.attrs[QUESTION] != DIFFERENCE:
         return (
-            f"Recognition of metamers of {models[0]} by an average participant falls halfway at relative depth {value} "
+            f"Recognition of metamers of {models[0]} by an average participant falls halfway at position {value} "
             f"(95% credible interval {low} to {high}; 0 is the first stage shown, 1 the last)."
         )
     factor = float(found["estimate_bayes_factor"])
@@ -109,7 +109,7 @@ def adaptive_figure(found: xr.Dataset) -> Figure:
     natural = found.isel(generation_model=0).sel(stage=[NATURAL])
     over_depth.plot([BEFORE], natural["fitted_proportion"], marker="_", color=INK, markersize=14)
     _observed(over_depth, np.array([BEFORE]), natural, INK)
-    over_depth.set(ylim=(-0.03, 1.03), xlabel="Relative depth of the stage", ylabel="Proportion correct")
+    over_depth.set(ylim=(-0.03, 1.03), xlabel="Position of the stage (0 first, 1 last)", ylabel="Proportion correct")
     over_depth.set_xticks([BEFORE, 0, 0.5, 1], ["natural", "0", "0.5", "1"])
     over_depth.grid(axis="y", color=FAINT, alpha=0.3, linewidth=0.6)
     over_depth.legend(fontsize=9)
@@ -119,7 +119,7 @@ def adaptive_figure(found: xr.Dataset) -> Figure:
     posterior.plot(found["value"], found["value_posterior"], color=INK, label="posterior")
     for end in ("estimate_low", "estimate_high"):
         posterior.axvline(float(found[end]), color=INK, linewidth=0.8, linestyle=":")
-    words = "Difference in log odds" if difference else "Threshold (relative depth)"
+    words = "Difference in log odds" if difference else "Threshold (position of the stage)"
     posterior.set(xlabel=words, ylabel="Density", ylim=(0, None))
     posterior.legend(fontsize=9)
     return figure

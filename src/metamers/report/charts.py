@@ -21,7 +21,7 @@ from metamers.compare.predicted_human import published_relation
 from metamers.report.browser import VERDICTS, rounded
 from metamers.report.figures import BLUE, FAINT, GREY, INK, KIND_COLOURS, PALE, RED, correlation_lines
 from metamers.report.looks import Looks, scale_ranges
-from metamers.report.points import NATURAL_DEPTH, OTHERS, TITLES, Point, predicted_kind
+from metamers.report.points import NATURAL_POSITION, OTHERS, TITLES, Point, predicted_kind
 
 POINTS = "points"  # name of the data that keys step through
 EVERY = "all"
@@ -31,7 +31,7 @@ HIT_SIZE = 500  # area around a point that responds to touch, in square pixels
 LEGEND_MARK, LEGEND_LETTER = 30, 6.5  # width of a mark with its margins, and of a letter, in pixels
 LEGEND_LIMIT = 320  # largest width of a name
 HEIGHT = 340
-BY_OTHERS, BY_PEOPLE = "Proportion correct of other models (mean)", "Proportion correct of people"
+BY_OTHERS, BY_PARTICIPANTS = "Proportion correct of other models (mean)", "Proportion correct of participants"
 DIFFERENCE = "Difference (percentage points)"
 PAGE_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 VECTOR_FONT = "DejaVu Sans"  # part of matplotlib, so that labels have the same size on every machine
@@ -125,12 +125,12 @@ def vector(chart: alt.TopLevelMixin, points: Sequence[Point]) -> bytes:
     return vl_convert.vegalite_to_svg(_with_points(_configured(chart, VECTOR_FONT), points)).encode()
 
 
-def _depth_axis(points: Sequence[Point]) -> alt.X:
-    first = min([0, *(point["depth"] for point in points)])
-    label = f"datum.value == {NATURAL_DEPTH} ? 'natural' : format(datum.value, '.2~f')"
+def _position_axis(points: Sequence[Point]) -> alt.X:
+    first = min([0, *(point["position"] for point in points)])
+    label = f"datum.value == {NATURAL_POSITION} ? 'natural' : format(datum.value, '.2~f')"
     axis = alt.Axis(values=sorted({first, 0, 0.25, 0.5, 0.75, 1}), labelExpr=label, grid=False)
-    title = "Relative depth of the stage (0 first, 1 last)"
-    return alt.X("depth:Q", title=title, axis=axis, scale=alt.Scale(domain=[first - 0.05, 1.05], nice=False))
+    title = "Position of the stage (0 first, 1 last)"
+    return alt.X("position:Q", title=title, axis=axis, scale=alt.Scale(domain=[first - 0.05, 1.05], nice=False))
 
 
 def curve_layers(
@@ -160,12 +160,12 @@ def curves_chart(
     below: Sequence[alt.Chart] = (),
     tooltip: Sequence[alt.Tooltip] = (),
 ) -> dict[str, Any]:
-    """Values over relative depth, one line per model, interrupted at missing stages, with intervals as bars.
+    """Values over the position of the stage, one line per model, interrupted at missing stages, with intervals as bars.
 
     Parameters
     ----------
     points
-        Points with ``model``, ``stage``, ``depth``, ``part``, ``value``, ``low``, ``high``, ``link``, ``words``.
+        Points with ``model``, ``stage``, ``position``, ``part``, ``value``, ``low``, ``high``, ``link``, ``words``.
     of
         Name of the values in tooltips.
     title, y
@@ -187,7 +187,7 @@ def curves_chart(
         if field != "model":
             base = base.transform_filter(f"datum.{field} == {field}")
     y = y.title(title)
-    x, names = _depth_axis(points), list(dict.fromkeys(point["model"] for point in points))
+    x, names = _position_axis(points), list(dict.fromkeys(point["model"] for point in points))
     tooltips = [*POINT_TOOLTIPS, alt.Tooltip("value:Q", title=of, format=".3~g"), *tooltip]
     bars, line, marks = curve_layers(base, x, y, _model_encodings(names, looks, "model"), {"strokeWidth": 2})
     marks = marks.encode(description=alt.Description("words:N"))
@@ -197,7 +197,7 @@ def curves_chart(
 
 
 def recognizability_chart(points: Sequence[Point], modality: str, chance: float, looks: Looks) -> dict[str, Any]:
-    """Recognizability over relative depth for selected observers; for a selected model also the chance level.
+    """Recognizability over the position of the stage, by one observer; for a selected model also the chance level.
 
     ``chance``, a dotted line, is one over the number of categories: the chance of an observer that gives all answers
     equally often.
@@ -205,7 +205,7 @@ def recognizability_chart(points: Sequence[Point], modality: str, chance: float,
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
     y = alt.Y("value:Q", axis=axis, scale=alt.Scale(domain=[0, 1]))
     guess = alt.Chart(alt.InlineData(values=[{"chance": chance}])).mark_rule(strokeDash=[2, 3], color=INK)
-    about = f"Recognizability of metamers over the relative depth of their stage, {modality}, one line per model."
+    about = f"Recognizability of metamers over the position of their stage, {modality}, one line per model."
     tooltips = (alt.Tooltip("n:Q", title="Stimuli"), alt.Tooltip("by_chance:N", title="Correct by chance"))
     choices = {"by": OTHERS, "model": EVERY}
     title = "Proportion correct"
@@ -214,13 +214,13 @@ def recognizability_chart(points: Sequence[Point], modality: str, chance: float,
         alt.Chart(alt.NamedData(POINTS))
         .transform_filter("datum.by == by && datum.model == model && isValid(datum.chance)")
         .mark_tick(thickness=2, width=22, color=INK, orient="horizontal", opacity=1)
-        .encode(x=_depth_axis(points), y=alt.Y("chance:Q", title=title))
+        .encode(x=_position_axis(points), y=alt.Y("chance:Q", title=title))
     )
     return curves_chart(points, title, title, y, about, choices, looks, [guess, margins], tooltips)
 
 
 def match_chart(points: Sequence[Point], looks: Looks) -> dict[str, Any]:
-    """Match over relative depth for a selected measure; for a selected model also its null distribution."""
+    """Match over the position of the stage for a selected measure; for a selected model also its null distribution."""
     title = "Match at the stage (median, quartiles)"
     chance = (
         alt.Chart(alt.NamedData(POINTS))
@@ -228,7 +228,7 @@ def match_chart(points: Sequence[Point], looks: Looks) -> dict[str, Any]:
         .transform_filter("datum.model == model")
         .transform_filter("isValid(datum.null_low)")
     )
-    x = _depth_axis(points)
+    x = _position_axis(points)
     below = [
         chance.mark_rule(strokeWidth=14, color=PALE, opacity=1).encode(
             x=x, y=alt.Y("null_low:Q", title=title), y2="null_high:Q"
@@ -238,7 +238,7 @@ def match_chart(points: Sequence[Point], looks: Looks) -> dict[str, Any]:
         ),
         _start_note(),
     ]
-    about = "Match of metamers over the relative depth of their stage, one line per model, and one null distribution."
+    about = "Match of metamers over the position of their stage, one line per model, and one null distribution."
     choices = {"measure": TITLES["spearman_rho"], "model": EVERY}
     y = alt.Y("value:Q", scale=alt.Scale(zero=False))
     return curves_chart(points, "Median", title, y, about, choices, looks, below)
@@ -247,7 +247,7 @@ def match_chart(points: Sequence[Point], looks: Looks) -> dict[str, Any]:
 def _axes_of_published() -> tuple[alt.X, alt.Y]:
     axis, unit = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]), alt.Scale(domain=[0, 1])
     x = alt.X("others:Q", title=BY_OTHERS, axis=axis, scale=unit)
-    return x, alt.Y("value:Q", title=BY_PEOPLE, axis=axis, scale=unit)
+    return x, alt.Y("value:Q", title=BY_PARTICIPANTS, axis=axis, scale=unit)
 
 
 def _published_layers(points: Sequence[Point], relation: xr.Dataset, modality: str, looks: Looks) -> list[alt.Chart]:
@@ -284,10 +284,12 @@ def _published_layers(points: Sequence[Point], relation: xr.Dataset, modality: s
     described = alt.Description("words:N")
     return [
         fit.mark_area(color=PALE, opacity=0.6, aria=False).encode(
-            x="others:Q", y=alt.Y("low:Q", title=BY_PEOPLE), y2="high:Q"
+            x="others:Q", y=alt.Y("low:Q", title=BY_PARTICIPANTS), y2="high:Q"
         ),
-        fit.mark_line(color=INK, strokeWidth=1.5, aria=False).encode(x="others:Q", y=alt.Y("line:Q", title=BY_PEOPLE)),
-        error.encode(x=x, y=alt.Y("low:Q", title=BY_PEOPLE), y2="high:Q", color=colour),
+        fit.mark_line(color=INK, strokeWidth=1.5, aria=False).encode(
+            x="others:Q", y=alt.Y("line:Q", title=BY_PARTICIPANTS)
+        ),
+        error.encode(x=x, y=alt.Y("low:Q", title=BY_PARTICIPANTS), y2="high:Q", color=colour),
         error.encode(x=alt.X("others_low:Q", title=BY_OTHERS), x2="others_high:Q", y=y, color=colour),
         base.transform_filter("!datum.of_run")
         .mark_point(size=60, filled=True, opacity=0.9)
@@ -299,17 +301,17 @@ def _published_layers(points: Sequence[Point], relation: xr.Dataset, modality: s
 
 
 def published_chart(points: Sequence[Point], relation: xr.Dataset, modality: str, looks: Looks) -> dict[str, Any]:
-    """Proportion correct of people against other models, published and predicted, with the published relation."""
+    """Proportion correct of participants against other models, published and predicted, with the published relation."""
     tooltips = [
         *POINT_TOOLTIPS,
         alt.Tooltip("kind:N", title="Kind"),
-        alt.Tooltip("value:Q", title="People", format=".0%"),
+        alt.Tooltip("value:Q", title="Participants", format=".0%"),
         alt.Tooltip("others:Q", title="Other models", format=".0%"),
     ]
     interactive = _interactive(alt.Chart(alt.NamedData(POINTS)), *_axes_of_published(), tooltips)
     chart = alt.layer(*_published_layers(points, relation, modality, looks), *interactive).add_params(CHOSEN)
     return _finished(
-        chart, points, f"People against other models, {modality}: one point per stage of a model.", height=430
+        chart, points, f"Participants against other models, {modality}: one point per stage of a model.", height=430
     )
 
 

@@ -86,7 +86,7 @@ def mark_start(axes: Axes) -> None:
 
 
 def published_curves(relation: xr.Dataset, modality: str) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """Recognizability of published models' metamers by people, over relative depth 0 (input) to 1 (last stage).
+    """Recognizability of published models' metamers by participants, over the position of the stage.
 
     Parameters
     ----------
@@ -100,14 +100,14 @@ def published_curves(relation: xr.Dataset, modality: str) -> tuple[list[tuple[np
     curves
         Depth (stage,) and human mean (stage,) of each model.
     mean
-        (2, depth): depths that every model covers, and the mean over models, linearly interpolated.
+        (2, position): positions that every model covers, and the mean over models, linearly interpolated.
     """
     points = relation.sel(modality=modality)
     points = points.isel(point=points["human_mean"].notnull().values)
     human = pd.Series(points["human_mean"].values).groupby(points["generation_model"].values, sort=False)
     curves = [(np.arange(1, len(curve) + 1) / len(curve), curve.to_numpy()) for _, curve in human]
-    depth = np.linspace(max(depths[0] for depths, _ in curves), 1, 50)
-    return curves, np.stack([depth, np.mean([np.interp(depth, *curve) for curve in curves], axis=0)])
+    position = np.linspace(max(positions[0] for positions, _ in curves), 1, 50)
+    return curves, np.stack([position, np.mean([np.interp(position, *curve) for curve in curves], axis=0)])
 
 
 @styled
@@ -156,7 +156,7 @@ def with_interval(relation: xr.Dataset, modality: str, name: str) -> str:
 
 
 def correlation_lines(relation: xr.Dataset, modality: str) -> list[str]:
-    """Correlations of people with other models, and the noise ceiling, as two lines of text."""
+    """Correlations of participants with other models, and the noise ceiling, as two lines of text."""
     found = [f"{NAMES[name]} {with_interval(relation, modality, name)}" for name in CORRELATIONS]
     ceiling = f"noise ceiling of R² {float(relation['noise_ceiling_r2'].sel(modality=modality)):.3f}"
     return [f"{found[0]},  {ceiling}", ",  ".join(found[1:])]

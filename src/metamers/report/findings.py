@@ -59,5 +59,5 @@ def _of_contrast(contrast: Mapping[str, Any]) -> str:
 def _of_relation(relation: Mapping[str, Any]) -> str:
     return (
         f"Published experiments, {relation['name']}: recognition of a model's metamers by other models explains "
-        f"{percent(relation['r2'])} of the variance of recognition by people."
+        f"{percent(relation['r2'])} of the variance of recognition by participants."
     )

@@ -3,7 +3,8 @@
 A model's look follows from its place among the models of the run (``metamers.plan.plan.Plan.model_order``), so that
 jobs that draw different models agree. Marks are open, so that all marks are visible where curves coincide, and models
 differ by mark as well as by colour. The colours of models are none of those in ``metamers.report.figures`` that mean
-something else: ``BLUE``, the mean over other models; ``ORANGE``, people; ``INK`` and its paler shades, references.
+something else: ``BLUE``, the mean over other models; ``ORANGE``, participants; ``INK`` and its
+paler shades, references.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -53,10 +53,10 @@ def published_recognizability(groups: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "n"])
 
 
-def _at_depth(depth: np.ndarray, stages: Sequence[str]) -> np.ndarray:
-    """Position of a relative depth on the axis of stages: 0 is the input (or natural stimuli), 1 the last stage."""
+def _at_position(position: np.ndarray, stages: Sequence[str]) -> np.ndarray:
+    """Place of a position on the axis of stages: 0 is the input (or natural stimuli), 1 the last stage."""
     first = stages.index(INPUT_STAGE) if INPUT_STAGE in stages else 0
-    return first + depth * (len(stages) - 1 - first)
+    return first + position * (len(stages) - 1 - first)
 
 
 def _series(
@@ -81,25 +81,25 @@ def _series(
 def _published_series(
     stages: Sequence[str], groups: pd.DataFrame, modality: str, published_as: str | None
 ) -> Iterable[dict[str, Any]]:
-    """Published human curves: the same architecture over stages, other models over relative depth."""
+    """Published human curves: the same architecture over stages, other models over the position of the stage."""
     names = dict.fromkeys(filter(None, [published_as, *PUBLISHED[modality].reference_models]))
     dashes = iter(PUBLISHED_DASHES.items())
     for name in names:
-        people = published_recognizability(groups, name)
-        if people.empty:
+        participants = published_recognizability(groups, name)
+        if participants.empty:
             continue
         same = published_as is not None and published_as.split(" (")[0] == name.split(" (")[0]
         if same:
-            people = people[people.index.isin(stages)]
-            places, how = [stages.index(stage) for stage in people.index], ""
+            participants = participants[participants.index.isin(stages)]
+            places, how = [stages.index(stage) for stage in participants.index], ""
             look = {"outline": MARKS["P" if name == published_as else "<"]}
         else:
-            depth = np.arange(1, len(people)) / (len(people) - 1)
+            position = np.arange(1, len(participants)) / (len(participants) - 1)
             dashed, dash = next(dashes)
-            places = [stages.index(NATURAL), *_at_depth(depth, stages)]
-            how, look = f", over relative depth ({dashed})", {"dash": dash}
-        label = f"people: {name}{how}, in full size, {PUBLISHED_STIMULI} {PUBLISHED[modality].stimuli}"
-        yield _series(f"{label} (n = {people['n'].max()})", places, people["mean"], SLATE, **look)
+            places = [stages.index(NATURAL), *_at_position(position, stages)]
+            how, look = f", over the position of the stage ({dashed})", {"dash": dash}
+        label = f"participants: {name}{how}, in full size, {PUBLISHED_STIMULI} {PUBLISHED[modality].stimuli}"
+        yield _series(f"{label} (n = {participants['n'].max()})", places, participants["mean"], SLATE, **look)
 
 
 def recognizability_series(
@@ -112,7 +112,7 @@ def recognizability_series(
     looks: Looks,
     published_as: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Recognizability of one model's metamers over stages: by itself, by other models, and predicted for people.
+    """Recognizability of one model's metamers over stages: by itself, by other models, and predicted for participants.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def recognizability_series(
     label = "mean over families of other models, with 95% interval over stimuli"
     found.append(_series(label, x + MEAN_BESIDE, mean, BLUE, low=[*low], high=[*high], outline=MARKS["s"], width=3))
     expected = predicted.sel(generation_model=generation_model).sel(stage=[s for s in stages if s != NATURAL])
-    label = "people: predicted, with 95% interval"
+    label = "participants: predicted, with 95% interval"
     label += ", where there is a prediction" if (expected["reason"] != "").any() else ""
     middle, low, high = (expected[name].values for name in ("predicted", "low", "high"))
     given = {"low": [*low], "high": [*high], "outline": MARKS["D"], "dash": NONE}
@@ -162,10 +162,16 @@ def recognizability_series(
     curves, mean = published_curves(relation, modality)
     dashed = {"dash": DASHED, "width": 1.8}
     found.append(
-        _series("people: mean of the published models (dashed)", _at_depth(mean[0], stages), mean[1], FAINT, **dashed)
+        _series(
+            "participants: mean of the published models (dashed)",
+            _at_position(mean[0], stages),
+            mean[1],
+            FAINT,
+            **dashed,
+        )
     )
-    label = f"people: each of {len(curves)} published models, over relative depth"
-    each = [_series(label, _at_depth(depth, stages), human, PALE, width=1) for depth, human in curves]
+    label = f"participants: each of {len(curves)} published models, over the position of the stage"
+    each = [_series(label, _at_position(position, stages), human, PALE, width=1) for position, human in curves]
     parts = [point | {"part": part} for part, series in enumerate(each) for point in series["points"]]
     return [series for series in [*found, each[0] | {"points": parts}] if series["points"]]
 

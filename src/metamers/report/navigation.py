@@ -10,6 +10,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
+from metamers import __version__
 from metamers.run.declared import Page
 from metamers.synthesize.qualities import UNCONVERGED_QUALITIES
 
@@ -63,6 +64,7 @@ def navigation_context(
     """
     return {
         "page": page,
+        "version": __version__,
         "pages": {name: PAGES[name].title for name in pages},
         "linked": dict(linked),
         "unconverged_quality": quality if quality in UNCONVERGED_QUALITIES else None,

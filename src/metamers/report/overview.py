@@ -1,4 +1,4 @@
-"""Figure of the report's overview: recognizability of all models' metamers over relative depth."""
+"""Figure of the report's overview: recognizability of all models' metamers over the position of the stage."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,18 +13,18 @@ from metamers.compare.proportions import ENDS
 from metamers.modalities import MODALITIES
 from metamers.report.figures import BLUE, FAINT, INK, SKY, published_curves, styled
 from metamers.report.looks import Look, Looks
-from metamers.report.points import NATURAL_DEPTH, OTHERS, Point
+from metamers.report.points import NATURAL_POSITION, OTHERS, Point
 
 NAMED_MODELS = 8  # largest number of models of a panel with a name and intervals each; for more, only the mean has them
-BESIDE = 0.02  # distance of the marks of two models at one depth, so that their intervals do not hide each other
+BESIDE = 0.02  # distance of the marks of two models at one position, so that their intervals do not hide each other
 
 
 def _draw_curve(axes: Axes, name: str, points: Sequence[Point], look: Look, shift: float) -> None:
-    """Curve of one model with its 95% intervals, ``shift`` to the right of its depths."""
+    """Curve of one model with its 95% intervals, ``shift`` to the right of its positions."""
     label = name
     for part in dict.fromkeys(p["part"] for p in points):  # no line across a stage without a value
         of_part = [p for p in points if p["part"] == part]
-        x, y, low, high = (np.array([p[key] for p in of_part], float) for key in ("depth", "value", "low", "high"))
+        x, y, low, high = (np.array([p[key] for p in of_part], float) for key in ("position", "value", "low", "high"))
         axes.errorbar(
             x + shift, y, np.maximum([y - low, high - y], 0), **look.style, linewidth=1.8, elinewidth=1, capsize=3,
             zorder=3, label=label,
@@ -34,20 +34,20 @@ def _draw_curve(axes: Axes, name: str, points: Sequence[Point], look: Look, shif
 
 def _draw_mean(axes: Axes, models: Iterable[Sequence[Point]]) -> None:
     """Curves of many models without names, and their mean with its 95% interval over models."""
-    depth, curves = np.linspace(0, 1, 50), []
+    position, curves = np.linspace(0, 1, 50), []
     for points in models:
         for part in dict.fromkeys(p["part"] for p in points):
-            of_part = [(p["depth"], p["value"]) for p in points if p["part"] == part]
+            of_part = [(p["position"], p["value"]) for p in points if p["part"] == part]
             axes.plot(*np.transpose(of_part), color=SKY, linewidth=0.8, zorder=3)
-        if own := [(p["depth"], p["value"]) for p in points if p["depth"] >= 0]:
-            curves.append(np.interp(depth, *np.transpose(own)))
+        if own := [(p["position"], p["value"]) for p in points if p["position"] >= 0]:
+            curves.append(np.interp(position, *np.transpose(own)))
     if not curves:  # no metamer of any model was accepted
         return
     mean, count = np.mean(curves, axis=0), len(curves)
-    axes.plot(depth, mean, color=BLUE, linewidth=3, zorder=4, label=f"mean of {count} models (band: 95% interval)")
+    axes.plot(position, mean, color=BLUE, linewidth=3, zorder=4, label=f"mean of {count} models (band: 95% interval)")
     if count > 1:
         half = stdtrit(count - 1, ENDS[1]) * np.std(curves, axis=0, ddof=1) / np.sqrt(count)
-        axes.fill_between(depth, mean - half, mean + half, color=BLUE, alpha=0.25, linewidth=0, zorder=4)
+        axes.fill_between(position, mean - half, mean + half, color=BLUE, alpha=0.25, linewidth=0, zorder=4)
 
 
 @styled
@@ -79,15 +79,15 @@ def overview_figure(
         else:
             _draw_mean(axes, of_others.values())
         _, published = published_curves(relation, modality)
-        axes.plot(*published, "--", color=FAINT, linewidth=2, label="people, mean of the published models", zorder=2)
+        axes.plot(
+            *published, "--", color=FAINT, linewidth=2, label="participants, mean of the published models", zorder=2
+        )
         chance = 1 / models[names[0]]["categories"]
         axes.axhline(
             chance, color=INK, linewidth=0.9, linestyle=":", label=f"one over all categories ({chance:.2g})", zorder=1
         )
-        axes.set_xticks([NATURAL_DEPTH, 0, 0.25, 0.5, 0.75, 1], ["natural", "0", "0.25", "0.5", "0.75", "1"])
-        axes.set(
-            ylim=(-0.03, 1.05), xlabel="Relative depth of the stage (0 first, 1 last)", title=MODALITIES[modality].title
-        )
+        axes.set_xticks([NATURAL_POSITION, 0, 0.25, 0.5, 0.75, 1], ["natural", "0", "0.25", "0.5", "0.75", "1"])
+        axes.set(ylim=(-0.03, 1.05), xlabel="Position of the stage (0 first, 1 last)", title=MODALITIES[modality].title)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8.5)
     panels[0].set_ylabel("Proportion recognized by other models (95% intervals)")
     return figure

@@ -269,7 +269,8 @@ def model_context(
         Name of the generation model.
     entry
         ``modality``; ``categories``: the number of categories that an observer chooses among; ``category_noun``, what a
-        category is called; and ``targets``, stage after the input → normalized error from which on it has converged.
+        category is called; ``targets``, stage after the input → normalized error from which on it has converged; and
+        ``omitted``, stages of the model that the run does not synthesize.
     acceptance, null, recognizable, predicted
         Datasets of the run.
     """

@@ -21,14 +21,14 @@ from metamers.report.tables import percent
 
 Point = dict[str, Any]
 
-OTHERS, ITSELF, PEOPLE = "the other models, mean", "the model itself", "people, predicted"
-NATURAL_DEPTH = -0.2  # position of natural stimuli, before the first stage
+OTHERS, ITSELF, PARTICIPANTS = "the other models, mean", "the model itself", "participants, predicted"
+NATURAL_POSITION = -0.2  # position of natural stimuli, before the first stage
 TITLES = {name: measure.label for name, measure in MEASURES.items()}  # the first one is shown first
 
 
-def depth(stage: str, stages: Sequence[str]) -> float:
-    """Relative depth of a stage: its position among all stages of its model, from 0 (first) to 1 (last)."""
-    return NATURAL_DEPTH if stage == NATURAL else stages.index(stage) / max(len(stages) - 1, 1)
+def position(stage: str, stages: Sequence[str]) -> float:
+    """Position of a stage: its place among all stages of its model, from 0 (first) to 1 (last)."""
+    return NATURAL_POSITION if stage == NATURAL else stages.index(stage) / max(len(stages) - 1, 1)
 
 
 def quantiles(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
@@ -39,7 +39,7 @@ def quantiles(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
 
 def predicted_kind(model: str) -> str:
     """Name of a model of this run in the legend that also lists the kinds of published models."""
-    return f"{model} (this run, people predicted)"
+    return f"{model} (this run, participants predicted)"
 
 
 def _between(low: float, high: float, form: str) -> str:
@@ -54,7 +54,7 @@ def _values(**numbers: float) -> dict[str, Any]:
 def recognizability_points(
     models: Mapping[str, Mapping[str, Any]], recognizable: xr.Dataset, predicted: xr.Dataset
 ) -> list[Point]:
-    """Recognizability at each stage of each generation model, by other models, by itself and predicted for people.
+    """Recognizability at each stage of each generation model, by others, by itself, and by participants (predicted).
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ def recognizability_points(
             if stage != NATURAL:
                 expected = predicted.sel(generation_model=model, stage=stage)
                 # NaN without a prediction; such points are left out below.
-                found[PEOPLE] = tuple(float(expected[name]) for name in ("predicted", "low", "high"))
+                found[PARTICIPANTS] = tuple(float(expected[name]) for name in ("predicted", "low", "high"))
             missing.update(who for who, (value, *_) in found.items() if not np.isfinite(value))
             points += [
                 {
                     "model": model,
                     "stage": stage,
-                    "depth": round(depth(stage, entry["stages"]), 4),
+                    "position": round(position(stage, entry["stages"]), 4),
                     "part": missing[who],
                     "by": who,
                     "n": int(at["n"].max()),
@@ -124,7 +124,7 @@ def match_points(
                     {
                         "model": model,
                         "stage": stage,
-                        "depth": round(depth(stage, entry["stages"]), 4),
+                        "position": round(position(stage, entry["stages"]), 4),
                         "part": missing[measure],
                         "measure": title,
                         **_values(value=value, low=low, high=high),
@@ -137,7 +137,7 @@ def match_points(
 
 
 def published_points(relation: xr.Dataset, modality: str, run: Sequence[Point]) -> list[Point]:
-    """People against other models: stages of the published models, and stages of this run with a prediction.
+    """Participants against other models: stages of the published models, and stages of this run with a prediction.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def published_points(relation: xr.Dataset, modality: str, run: Sequence[Point]) 
             **_values(low=human - human_sem, high=human + human_sem),
             **_values(others_low=other - other_sem, others_high=other + other_sem),
             "link": None,
-            "words": f"{model}, {stage} (published): people {human:.0%}, other models {other:.0%}",
+            "words": f"{model}, {stage} (published): participants {human:.0%}, other models {other:.0%}",
         }
         for model, stage, kind, human, human_sem, other, other_sem in zip(
             *(known[name].values for name in names), strict=True
@@ -170,10 +170,9 @@ def published_points(relation: xr.Dataset, modality: str, run: Sequence[Point]) 
     others = {(point["model"], point["stage"]): point["value"] for point in run if point["by"] == OTHERS}
     for point in run:
         key = point["model"], point["stage"]
-        if point["by"] == PEOPLE and key in others:
-            words = (
-                f"{', '.join(key)} (this run): people {point['value']:.0%} predicted, other models {others[key]:.0%}"
-            )
+        if point["by"] == PARTICIPANTS and key in others:
+            predicted = f"participants {point['value']:.0%} predicted, other models {others[key]:.0%}"
+            words = f"{', '.join(key)} (this run): {predicted}"
             kept = {name: point[name] for name in ("model", "stage", "value", "low", "high", "link")}
             own = {"kind": predicted_kind(point["model"]), "of_run": True, "others": others[key], "words": words}
             points.append(kept | own)

@@ -1,4 +1,4 @@
-"""The frozen prediction against people's answers: values of the section on the page Statistics, and its figure.
+"""The frozen prediction against participants' answers: values of the section on the page Statistics, and its figure.
 
 The scores are in ``metamers.preregister.score``.
 """
@@ -47,7 +47,7 @@ def score_table(scored: xr.Dataset) -> Table:
     head = [
         "Metamers of",
         "Frozen prediction (95% interval)",
-        "People, correct",
+        "Participants, correct",
         "Participants",
         "95% interval for these answers",
         "Inside",
@@ -145,7 +145,7 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
 
 @styled
 def preregistered_figure(scored: xr.Dataset) -> Figure:
-    """The frozen distribution of each judged stage, for the number of its answers, and what people answered.
+    """The frozen distribution of each judged stage, for the number of its answers, and what participants answered.
 
     Parameters
     ----------
@@ -164,8 +164,8 @@ def preregistered_figure(scored: xr.Dataset) -> Figure:
     axes.plot(scored["predicted"], places, linestyle="none", marker="|", color=INK, markersize=11, label="prediction")
     inside = scored["inside"].sel(level=0.95).values.astype(bool)
     for chosen, label, style in (
-        (inside, "people, inside the 95% interval", {"marker": "o", "color": BLUE}),
-        (~inside, "people, outside", {"marker": "X", "color": ORANGE, "markersize": 8}),
+        (inside, "participants, inside the 95% interval", {"marker": "o", "color": BLUE}),
+        (~inside, "participants, outside", {"marker": "X", "color": ORANGE, "markersize": 8}),
     ):
         axes.plot(scored["observed"].values[chosen], places[chosen], linestyle="none", zorder=3, label=label, **style)
     names = [
@@ -174,7 +174,9 @@ def preregistered_figure(scored: xr.Dataset) -> Figure:
     ]
     axes.set_yticks(places, names, fontsize=9)
     axes.set(
-        xlim=(-0.02, 1.02), ylim=(number_of_points - 0.4, -0.6), xlabel="Proportion of metamers recognized by people"
+        xlim=(-0.02, 1.02),
+        ylim=(number_of_points - 0.4, -0.6),
+        xlabel="Proportion of metamers recognized by participants",
     )
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.6)

@@ -25,13 +25,15 @@ def page_provenance(paths: Sequence[str | Path], folder: str | Path | None = Non
     Returns
     -------
     dict
-        ``version``: that of this program; ``software``: name → versions; ``references``: publications to cite;
+        ``version``: that of this program; ``software``: name → versions; ``processors`` on which files were
+        computed, as far as files name them; ``references``: publications to cite;
         ``inputs``: table of all input files with their SHA-256; ``files``: table of the files with the SHA-256 of
         their content; ``mixed``: inputs that were used in several versions, so that results of the run may be
         inconsistent; ``other_version``: table of the files that another version of this program made; ``derived``:
         path → the step that made it, and the paths of its inputs.
     """
     software: dict[str, set[str]] = {}
+    processors: dict[str, None] = {}
     inputs: dict[str, dict[str, None]] = {}
     references: dict[str, None] = {}
     made, others, derived = [], [], {}
@@ -46,6 +48,7 @@ def page_provenance(paths: Sequence[str | Path], folder: str | Path | None = Non
             software.setdefault(name, set()).add(version)
         for name, sha256 in json.loads(attributes["inputs"]).items():
             inputs.setdefault(name, {})[sha256] = None
+        processors |= dict.fromkeys(filter(None, [attributes.get("processor")]))  # files of older versions have none
         derived[path] = attributes["step"], list(json.loads(attributes["inputs"]))
         references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
         made.append([path, attributes["title"], attributes["content_sha256"]])
@@ -54,6 +57,7 @@ def page_provenance(paths: Sequence[str | Path], folder: str | Path | None = Non
     return {
         "version": PRODUCT_VERSION,
         "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
+        "processors": list(processors),
         "references": list(references),
         "inputs": {
             "head": ["Computed from", "SHA-256"],

@@ -16,8 +16,8 @@ from metamers.names import NATURAL
 ABSENT = "–"
 NO_INTERVAL = " (no interval)"
 BEYOND_DEPTH = {
-    "depth_r2": "R² of depth alone (95% interval)",
-    "depth_square_r2": "R² of depth and its square",
+    "depth_r2": "R² of the position alone (95% interval)",
+    "depth_square_r2": "R² of the position and its square",
     "partial_r2": "Partial R² of other models, given both",
     "inside_r2": "R² of other models, both inside 0.2 to 0.9",
 }
@@ -108,7 +108,7 @@ def null_table(acceptance: xr.Dataset) -> Table:
 
 
 def recognizability_table(generation_model: str, recognizable: xr.Dataset, predicted: xr.Dataset) -> Table:
-    """Recognizability at each stage: by every recognition model, by the mean of the others, and predicted for people.
+    """Recognizability at each stage: by every recognition model, by the mean of the others, and for participants.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def recognizability_table(generation_model: str, recognizable: xr.Dataset, predi
     named = [name + said.get(name, "") for name in judges]
     means = [f"{title} (95% interval over stimuli)" for title in together.values()]
     whole = ["SE over families", "95% interval over stimuli and families"]
-    head = ["Stage", "n", *named, *means, *whole, "People, predicted (95% interval)"]
+    head = ["Stage", "n", *named, *means, *whole, "Participants, predicted (95% interval)"]
     return {"head": head, "rows": rows}
 
 

@@ -135,9 +135,11 @@ def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
     -------
     dict
         ``table``: a row for each conclusion; ``changed``: conclusions whose verdict is another one with the stricter
-        acceptance, or whose interval lies on the other side of 0; ``number`` of conclusions.
+        acceptance, or whose interval lies on the other side of 0; ``number`` of conclusions; ``degrees``: verdict →
+        number of conclusions, with the acceptance of the run.
     """
     rows, changed = [], []
+    degrees: dict[str, int] = {}
     for name in map(str, drawn["conclusion"].values):
         cells, verdicts = [], set()
         for criterion in drawn["criterion"].values:
@@ -147,10 +149,16 @@ def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
             cells += [percentage_points(*ends), evidence, str(one["degree"].item())]
             verdicts.add((cells[-1], side_of_zero(*ends[1:])))
         rows.append([name, *cells])
+        degrees[cells[2]] = degrees.get(cells[2], 0) + 1
         changed += [name] if len(verdicts) > 1 else []
     head = ["Difference", "Accepted", "Verdict"]
     head += [f"{title}, {STRICTER}" for title in head]
-    return {"table": {"head": ["Conclusion", *head], "rows": rows}, "changed": changed, "number": len(rows)}
+    return {
+        "table": {"head": ["Conclusion", *head], "rows": rows},
+        "changed": changed,
+        "number": len(rows),
+        "degrees": degrees,
+    }
 
 
 def consistency_claim(side: int | None, n: int) -> str:

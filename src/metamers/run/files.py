@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import platform
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -165,6 +166,16 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
+def processor() -> str:
+    """Return the name of the processor, as its maker calls it on Linux, or else its architecture."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        for line in lines:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
 def _described(dataset: xr.Dataset, path: str | Path, declared: RunFile | None) -> xr.Dataset:
     """Return a copy of a dataset with a long name, a unit and the other attributes of CF and ACDD on every variable.
 
@@ -251,6 +262,7 @@ def _provenance(
         "run": run,
         "seed": seed,
         "software": json.dumps(software_versions()),
+        "processor": processor(),
         "inputs": json.dumps({str(name): sha256_of(path) for path, name in names.items()}),
         "content_sha256": content,
     }
