@@ -57,7 +57,7 @@ def count_imports() -> None:
 
     The import of a large library makes hundreds of thousands of objects, which all stay. While they are made, the
     interpreter searches them for garbage again and again. Without these searches, the imports of a job with PyTorch
-    take 1.5 instead of 1.9 s, and those of a job with timm 2.3 instead of 3.2 s (docs/explanation/default_run.md). So
+    take 1.5 instead of 1.9 s, and those of a job with timm 2.3 instead of 3.2 s. So
     no garbage is collected during an import. Calls of ``importlib.import_module`` are counted only within an ``import``
     statement.
     """
