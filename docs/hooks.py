@@ -39,7 +39,7 @@ def made_pages() -> dict[str, str]:
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the modules of the library to the navigation, which mkdocs.yml does not list."""
-    (reference,) = (section["Reference"] for section in config.nav if "Reference" in section)
+    (reference,) = (section["Look up"] for section in config.nav if "Look up" in section)
     (listed,) = (entry["Library"] for entry in reference if "Library" in entry)
     listed += library.navigation(library.modules(ROOT))
     return config

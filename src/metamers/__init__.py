@@ -30,7 +30,7 @@ For a notebook, the functions of ``metamers.interactive`` are attributes of the 
 
 import sys
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 __all__ = ["Metamer", "load", "metamer", "natural_stimuli", "recognize"]
 
 

@@ -111,7 +111,7 @@ def items_of(model: str) -> pd.DataFrame:
     rows = [(kind, name, sha256(name)) for kind, name in paths.items()]
     results = [f"results/tiny/comparison/{name}.nc" for name in ("leaderboard", "predicted_human", "recognizability")]
     rows += [("comparison", name, sha256(name)) for name in results]
-    rows += [("setting", "run", '"tiny"'), ("setting", "seed", "0"), ("version", "metamers", "0.1.0")]
+    rows += [("setting", "run", '"tiny"'), ("setting", "seed", "0"), ("version", "metamers", "1.0.0")]
     rows += [("code", "recognize", "0123456789abcdef")]
     rows += [("model", model, sha256(json.dumps(REGISTRY[model], sort_keys=True)))]
     return pd.DataFrame(rows, columns=["item_kind", "item_name", "fingerprint"])
