@@ -28,11 +28,10 @@ def table() -> str:
     whole = configuration_schema()
     rows: list[list[keys.Key]] = []
     explained = set()  # further sentences, each of which is in the first row of its key
-    for key in keys.keys(whole, whole, default_configuration()):
-        name = key.path.rpartition(".")[2]
-        if (name, key.more) in explained:
-            key = key._replace(more="")
-        explained.add((name, key.more))
+    for complete in keys.keys(whole, whole, default_configuration()):
+        sentences = complete.path.rpartition(".")[2], complete.more
+        key = complete._replace(more="") if sentences in explained else complete
+        explained.add(sentences)
         if rows and _shared(rows[-1][-1]) == _shared(key):
             rows[-1].append(key)
         else:

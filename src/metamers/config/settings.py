@@ -93,8 +93,8 @@ class RunSettings(Settings):
         str,
         setting(
             "auto, cpu, mps, cuda or cuda:N",
-            "`auto` is CUDA, else MPS ([not tested](../docs/reference/platforms.md)), else CPU. `auto` and `cuda` take a "
-            "card that no other job has; with `cuda:N` all jobs take that card, one after another (on a cluster, use "
+            "`auto` is CUDA, else MPS ([not tested](../docs/reference/platforms.md)), else CPU. `auto` and `cuda` take "
+            "a card that no other job has; with `cuda:N` all jobs take that card, one after another (on a cluster, use "
             "`cuda`). A change reruns nothing, unless `synthesis.batch_size: auto` then makes other batches.",
             pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$",
         ),

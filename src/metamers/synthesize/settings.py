@@ -46,8 +46,8 @@ class OneCycle(Settings):
             "proportion of the steps in which the network is computed in low precision",
             0,
             1,
-            more="The first steps, if the device computes bfloat16 natively (AVX512-BF16, AMX, GPUs from Ampere on) and "
-            "the stage supports it.",
+            more="The first steps, if the device computes bfloat16 natively (AVX512-BF16, AMX, GPUs from Ampere on) "
+            "and the stage supports it.",
         ),
     ]
     low_precision_format: Annotated[
