@@ -20,8 +20,8 @@ class RecognitionSettings(Settings):
             1,
             10_000,
             more="Groups are consecutive models of one modality. A larger number makes fewer jobs; a model that is "
-            "added at the end, is changed or fails reruns its group only. Answers do not depend on it, but a change makes "
-            "them again.",
+            "added at the end, is changed or fails reruns its group only. Answers do not depend on it, but a change "
+            "makes them again.",
         ),
     ] = 16
 
