@@ -6,6 +6,7 @@ writes them; a test compares them.
 """
 
 import json
+import re
 from pathlib import Path
 
 from generate import keys
@@ -14,6 +15,7 @@ from metamers.plan.steps import configuration_schema, default_configuration
 FOLDER = Path(__file__).resolve().parents[2] / "config"
 PAGE, SCHEMA = FOLDER / "README.md", FOLDER / "config.schema.json"
 HEAD = "| key | meaning |\n| --- | --- |\n"
+RANGE = re.compile(r"\bfrom (\d[\d.]*) to (\d[\d.]*\d|\d)\b")  # limits in a meaning, which the table writes in short
 
 
 def schema() -> str:
@@ -22,16 +24,33 @@ def schema() -> str:
 
 
 def table() -> str:
-    """The keys of a configuration in Markdown."""
+    """The keys of a configuration in Markdown; keys that differ in their last name only share a row."""
     whole = configuration_schema()
-    return HEAD + "".join(map(_row, keys.keys(whole, whole, default_configuration())))
+    rows: list[list[keys.Key]] = []
+    explained = set()  # further sentences, each of which is in the first row of its key
+    for complete in keys.keys(whole, whole, default_configuration()):
+        sentences = complete.path.rpartition(".")[2], complete.more
+        key = complete._replace(more="") if sentences in explained else complete
+        explained.add(sentences)
+        if rows and _shared(rows[-1][-1]) == _shared(key):
+            rows[-1].append(key)
+        else:
+            rows.append([key])
+    return HEAD + "".join(map(_row, rows))
 
 
-def _row(key: keys.Key) -> str:
-    meaning = keys.plain(key.meaning)
-    default = f" (default `{key.default}`)" if key.default is not None else ""
-    more = f". {key.more}" if key.more else ""
-    return f"| `{key.path}` | {meaning}{default}{more} |\n"
+def _shared(key: keys.Key) -> tuple[str | None, ...]:
+    """What keys of one row have in common."""
+    return key.path.rpartition(".")[0] or key.path, key.default, key.meaning, key.more
+
+
+def _row(together: list[keys.Key]) -> str:
+    first, *others = together
+    names = ", ".join([f"`{first.path}`", *(f"`.{key.path.rpartition('.')[2]}`" for key in others)])
+    meaning = RANGE.sub(r"\1–\2", keys.plain(first.meaning))
+    default = f" (default `{first.default}`)" if first.default is not None else ""
+    more = f". {first.more}" if first.more else ""
+    return f"| {names} | {meaning}{default}{more} |\n"
 
 
 def with_table(text: str) -> str:

@@ -15,6 +15,7 @@ ELSEWHERE = {
     "workflow/rules": "reference/rules.md",
     "config/config.schema.json": "reference/keys.md",
     "workflow/schemas/models.schema.yaml": "reference/keys.md#models",
+    "workflow/schemas/experiments.schema.yaml": "reference/keys.md#experiments",
 }
 
 INCLUDED = re.compile(r'^<!-- include (?P<file>\S+?)(?: "(?P<section>[^"]+)")? -->$', flags=re.MULTILINE)

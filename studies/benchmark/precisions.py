@@ -1,7 +1,7 @@
 """The one-cycle procedure in each precision, and compiled: the time of a step, or why there is none.
 
 All precisions have the same starts and targets; a step is one gradient of the loss. The first one is the configured
-procedure. studies/README.md has other changes of the procedure that were tried.
+procedure. studies/notes/trials.md has other changes of the procedure that were tried.
 """
 
 import os

@@ -405,4 +405,4 @@ def test_the_keys_of_steps_are_in_the_readme_and_the_schema_for_editors_as_their
     text = configuration.PAGE.read_text(encoding="utf-8")
     assert configuration.with_table(text) == text
     assert configuration.SCHEMA.read_text(encoding="utf-8") == configuration.schema()
-    assert "| `null.pairs` | number of pairs of different stimuli, each pair once, from 1 to 10000000;" in text
+    assert "| `null.pairs` | number of pairs of different stimuli, each pair once, 1–10000000;" in text

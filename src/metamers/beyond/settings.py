@@ -17,7 +17,10 @@ from metamers.config.fields import (
 
 Depths = Annotated[
     list[Annotated[Number, setting("a relative depth, above 0 (the input) to 1 (the last stage)", gt=0, le=1)]],
-    several("relative depths, each once", "The nearest stage for which the run makes metamers is used."),
+    several(
+        "relative depths, each once",
+        "Positions: a stage's place from 0 (input) to 1 (last stage); the nearest stage with metamers is used.",
+    ),
 ]
 FirstStimuli = Annotated[
     int | None,
@@ -86,8 +89,8 @@ class BeyondSettings(Settings):
         Annotated[list[ModelName], several("a list of generation models", least=0)] | None,
         setting(
             "a list of generation models, [] for none, or null for the first model of each of two architectures",
-            "`null`: of the modality of the first generation model, if another recognition model can judge. The "
-            "recognition models that are not in `models` judge.",
+            "Their metamers are given to the recognition models that are not in this list. `null`: of the modality of "
+            "the first generation model, if there is such a recognition model.",
         ),
     ] = None
     ensemble: Annotated[
@@ -101,7 +104,7 @@ class BeyondSettings(Settings):
         Deep | None,
         setting(
             "depths and stimuli; or null",
-            "Metamers of one stimulus for some models, and of another for the other models. For example, "
+            "Metamers of one stimulus for some models, and of another for the others. For example, "
             "`{depths: [0.5, 1], stimuli: 2}`.",
         ),
     ] = None
@@ -115,7 +118,7 @@ class BeyondSettings(Settings):
         SensitivitySettings | None,
         setting(
             "depths, stimuli, iterations and length; or null",
-            "Distortions to which all generation models are most and least "
+            "Distortions to which models are most and least "
             "[sensitive](../docs/beyond.md#sensitivity). For example, `{depths: [0.5, 1], stimuli: 2, iterations: 40, "
             "length: {vision: 0.1, audio: 0.02}}`.",
         ),
@@ -124,8 +127,8 @@ class BeyondSettings(Settings):
         MetamerSetsSettings | None,
         setting(
             "depths, stimuli, steps, tolerance and singular_values; or null",
-            "How many directions of a stimulus the stages of all generation models leave free, and the two most "
-            "different [metamers](../docs/beyond.md#metamer-sets) of a stimulus. For example, `{depths: [0.5, 1], "
+            "How many directions stages leave free, and the two most different "
+            "[metamers](../docs/beyond.md#metamer-sets) of a stimulus. For example, `{depths: [0.5, 1], "
             "stimuli: 3, steps: 300, tolerance: 0.05, singular_values: 32}`.",
         ),
     ] = None

@@ -46,7 +46,6 @@ class BrainSettings(Settings):
         str | None,
         setting(
             f"a name from the registry of datasets, or null: that of stimuli.{DEFAULT_MODALITY}",
-            "The dataset of the stimuli that were heard (or seen).",
         ),
     ] = None
     number: Annotated[

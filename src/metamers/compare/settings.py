@@ -22,13 +22,10 @@ class ComparisonSettings(Settings):
         list[Annotated[list[ModelName], setting("[model, reference]", min_length=2, max_length=2)]],
         several(
             "pairs of generation models whose recognizability is compared stage by stage: [model, reference]",
-            "Are metamers of the model recognized better than those of the reference, at each stage? Generation "
-            "models that differ from a named one by the seed of their training only (`weights.train.seed`) count with "
-            "it, if both have such models with the same stages; the interval is then over stimuli and networks "
-            "([Several networks](../docs/explanation/recognizability.md#contrasts-between-models)). The recognition "
-            "models are those of other families than both; if there are none, those that are in no contrast; "
-            "otherwise all except the two. A file that is laid over the default with other models needs its own "
-            "contrasts, or `contrasts: []`.",
+            "Models that differ only by `weights.train.seed` count with a named one "
+            "([Contrasts](../docs/explanation/recognizability.md#contrasts-between-models)). The recognition models "
+            "are those of other families than both; else those in no contrast; else all except the two. A file with "
+            "other models needs its own contrasts, or `contrasts: []`.",
             least=0,
         ),
     ] = []

@@ -68,10 +68,9 @@ class RunSettings(Settings):
         Creator,
         setting(
             "who is responsible for the run",
-            "The keys become attributes of every NetCDF file (`creator_name`, `license`, …: "
-            "[ACDD-1.3](https://wiki.esipfed.org/Attribute_Convention_for_Data_Discovery_1-3)). A change writes only "
-            "the pages of the report again, not the attributes of files that exist: set it before the run. "
-            "[`snakemake crate`](../docs/publish.md) needs `name` and `license`, and [`snakemake "
+            "Set it before the run: files that exist keep their attributes "
+            "([ACDD-1.3](../docs/reference/files.md#conventions-cf-and-acdd)). [`snakemake crate`](../docs/publish.md) "
+            "needs `name` and `license`, and [`snakemake "
             "leaderboard_entries`](../docs/publish.md#as-entries-of-a-shared-leaderboard) also `url` or `email`.",
         ),
     ] = Creator()
@@ -79,25 +78,24 @@ class RunSettings(Settings):
         str | None,
         setting(
             "a folder laid out as <host>/<path>, or null",
-            "It replaces the network: with a mirror nothing is fetched, and a missing file is an error.",
+            "With a mirror nothing is fetched, and a missing file is an error.",
         ),
     ] = None
     human_data: Annotated[
         str,
         one_of(
             ("summary", "participants"),
-            more="`summary`: the committed table of the published group results (`resources/published/`); "
-            "`participants`: the published participant-level data, retrieved from their addresses or the mirror.",
+            more="`summary`: the committed group results of the published experiments; `participants`: the answers of "
+            "their participants, which are retrieved.",
         ),
     ] = "summary"
     device: Annotated[
         str,
         setting(
             "auto, cpu, mps, cuda or cuda:N",
-            "`auto` is CUDA, else MPS, else CPU; `mps` is the GPU of Apple silicon ([not "
-            "tested](../docs/reference/platforms.md)). `auto` and `cuda` take a card that no other job has taken; "
-            "with `cuda:N` all jobs take that card, one after another (on a cluster, which numbers the cards of a "
-            "job, use `cuda`). A change reruns nothing, unless `synthesis.batch_size: auto` then makes other batches.",
+            "`auto` is CUDA, else MPS ([not tested](../docs/reference/platforms.md)), else CPU. `auto` and `cuda` take "
+            "a card that no other job has; with `cuda:N` all jobs take that card, one after another (on a cluster, use "
+            "`cuda`). A change reruns nothing, unless `synthesis.batch_size: auto` then makes other batches.",
             pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$",
         ),
     ] = "auto"
@@ -105,9 +103,8 @@ class RunSettings(Settings):
         bool,
         setting(
             "true or false: whether equal steps on an NVIDIA card are replayed",
-            "`true`: steps that compute alike are recorded as a CUDA graph and replayed "
-            "([A graphics card](../docs/reference/platforms.md#a-graphics-card)); `false`: each kernel is launched by "
-            "itself. A change reruns nothing.",
+            "As CUDA graphs ([A graphics card](../docs/reference/platforms.md#a-graphics-card)). A change reruns "
+            "nothing.",
         ),
     ] = True
     model: Annotated[
@@ -121,8 +118,7 @@ class RunSettings(Settings):
         Number,
         setting(
             "seconds between two saves of the state of synthesis or training, 0 or more",
-            "The state is under `results/<run>/progress/`. It is also saved when a job is told to end (SIGTERM, "
-            "Ctrl-C). A rerun continues from it and gives the same bits. A change reruns nothing.",
+            "A rerun continues from the saved state and gives the same bits. A change reruns nothing.",
             ge=0,
         ),
     ] = 60
@@ -131,8 +127,7 @@ class RunSettings(Settings):
         setting(
             "true or false, on the command line repair=True: whether `snakemake verify` deletes damaged, stale and "
             "foreign files",
-            "`false`: it only names them. Read this list before you repair: files of your own in the run's folder are "
-            "foreign. If the manifest does not match its own checksum, nothing is deleted.",
+            "`false`: it only names them. Read its list first: files of your own in the run's folder are foreign.",
         ),
     ] = False
     rebuild_manifest: Annotated[
@@ -140,9 +135,8 @@ class RunSettings(Settings):
         setting(
             "true or false, on the command line rebuild_manifest=True: whether `snakemake verify` first rebuilds a "
             "manifest that differs from its own checksum",
-            "Also one that has no checksum (from an older version), or is missing. The new manifest has the files "
-            "whose own hashes are right, or which the logs of their jobs name; the others are listed. A manifest that "
-            "matches its checksum is not changed.",
+            "Or a manifest that is missing or has no checksum "
+            "([Guarantees](../docs/promises.md#checks-and-their-time)).",
         ),
     ] = False
     left_out: Annotated[
@@ -150,7 +144,7 @@ class RunSettings(Settings):
         setting(
             "file of failed jobs without whose models, stages and stimuli the run is made, or null; the workflow sets "
             "it",
-            "It does so after a call with failed jobs ([If jobs fail](../docs/reference/commands.md#if-jobs-fail)).",
+            "See [If jobs fail](../docs/reference/commands.md#if-jobs-fail).",
         ),
     ] = None
     registry: RegistrySettings = RegistrySettings()
@@ -158,8 +152,8 @@ class RunSettings(Settings):
         dict[str, Any],
         setting(
             "further models: name → entry, as in the registry of models",
-            "The lock file of the models is beside the file that has them (`run.lock.yaml` for `run.yaml`; "
-            "`<run>.lock.yaml` in the working directory for a module of another workflow).",
+            "Their lock file is beside the file that has them: `run.lock.yaml` for `run.yaml` (`<run>.lock.yaml` in "
+            "the working directory for a module of another workflow).",
         ),
     ] = {}
     datasets: Annotated[dict[str, Any], setting("further datasets: name → entry, as in the registry of datasets")] = {}
@@ -171,7 +165,7 @@ class RunSettings(Settings):
         list[ModelName],
         several(
             "names of models, each once",
-            "Each of these models judges the metamers of every generation model of its modality, including its own.",
+            "Each recognizes the metamers of all generation models of its modality, its own included.",
             least=0,
         ),
     ]

@@ -64,8 +64,7 @@ class PowerSettings(Settings):
     stimulus_sd: Annotated[
         StimulusDeviations,
         setting(
-            "standard deviations over stimuli of the log odds of recognition: stimulus (common to all its metamers), "
-            "model (for the metamers of one model), stage (for those of one stage)",
+            "standard deviations over stimuli of the log odds of recognition: stimulus, model, stage",
             "Similar to those of human answers (not verified).",
         ),
     ] = StimulusDeviations()

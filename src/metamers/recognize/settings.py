@@ -19,11 +19,9 @@ class RecognitionSettings(Settings):
             "number of recognition models in one job",
             1,
             10_000,
-            more="They judge the natural stimuli, or the metamers of one generation model, one after another: "
-            "consecutive models of one modality in `recognition_models`. Answers do not depend on it, but a change "
-            "makes them again. If a model is added at the end or changed, only its group is rerun; if a model fails, "
-            "its group fails, and is made again without this model. A larger number makes fewer jobs (a few hundred "
-            "models have tens of thousands of pairs); `1` makes one job for each pair.",
+            more="Groups are consecutive models of one modality. A larger number makes fewer jobs; a model that is "
+            "added at the end, is changed or fails reruns its group only. Answers do not depend on it, but a change "
+            "makes them again.",
         ),
     ] = 16
 

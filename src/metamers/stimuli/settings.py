@@ -19,8 +19,8 @@ class Stimuli(Settings):
             1,
             1_000_000,
             "null means all",
-            "Metamers are made of these, taken from the split `test` in the order of its table. A file that is laid "
-            "over `config.yaml` and names only a dataset keeps the default's `number`: give both.",
+            "The first of the split `test`. A file that is laid over `config.yaml` and names only a dataset keeps the "
+            "default's `number`: give both.",
         ),
     ] = None
 

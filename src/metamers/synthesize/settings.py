@@ -26,7 +26,7 @@ from metamers.names import ConfigurationError, unknown_name
 from metamers.synthesize.qualities import QUALITIES, TO_TARGET
 
 OPTIMIZERS = ("adam", "adam_mini", "nadam", "radam")  # ``metamers.synthesize.optimizers`` has their classes
-Optimizer = Annotated[str, one_of(OPTIMIZERS, more="Steps of `adam_mini` have the direction of the averaged gradient.")]
+Optimizer = Annotated[str, one_of(OPTIMIZERS, more="`adam_mini` steps along the averaged gradient.")]
 Beta1 = Annotated[Number, setting("decay of the gradient's average, from 0 to below 1", ge=0, lt=1)]
 Beta2 = Annotated[Number, below_1("decay of the squared gradient's average")]
 Steps = Annotated[int, from_to("number of steps", 1, 1_000_000)]
@@ -46,24 +46,22 @@ class OneCycle(Settings):
             "proportion of the steps in which the network is computed in low precision",
             0,
             1,
-            more="These are the first steps. They are computed in bfloat16, if the device does that natively (CPUs "
-            "with AVX512-BF16 or AMX, GPUs from Ampere on) and the stage supports it. The measures of match are "
-            "always exact.",
+            more="The first steps, if the device computes bfloat16 natively (AVX512-BF16, AMX, GPUs from Ampere on) "
+            "and the stage supports it.",
         ),
     ]
     low_precision_format: Annotated[
         Literal["bfloat16", "tf32"] | None,
         optional(
             "bfloat16 or tf32",
-            "Optional; `bfloat16` is the default. TF32 is what cards from Ampere on have; elsewhere these steps are "
-            "computed in float32.",
+            "Optional; `bfloat16` is the default. `tf32` is for cards from Ampere on; elsewhere it is float32.",
         ),
     ] = None
     rough_cochleagram: Annotated[
         Number | None,
         optional(
             "proportion of the steps in which cochleagrams have lower rates, from 0 to 1",
-            "Optional, for sounds of models with `rate: band`. These are the first steps "
+            "Optional, for sounds of models with `rate: band`: the first steps "
             "([Three rates](../docs/explanation/cochleagram.md#three-rates)).",
             ge=0,
             le=1,
@@ -81,7 +79,7 @@ class ToTarget(Settings):
             "largest number of steps of a stimulus",
             1,
             1_000_000,
-            more="After them synthesis ends although the target is not reached.",
+            more="Then synthesis ends without the target.",
         ),
     ]
     learning_rate: Annotated[
@@ -110,7 +108,7 @@ class Published(Settings):
             0,
             100,
             "published: 7",
-            "Schedules and starts of models are in the models' registry.",
+            "Schedules and starts are in the registry of models.",
         ),
     ]
 
@@ -173,8 +171,7 @@ class Target(Settings):
         TargetErrors,
         setting(
             "for each modality, a normalized error between 0 and 1, or null",
-            "At the defaults, recognition by other models is equivalent within 5 points to that at closer matches, in "
-            "the mean over the stages at which these were measured "
+            "At the defaults, recognition is on average equivalent within 5 points to that at closer matches "
             "([Convergence](../docs/explanation/convergence.md)).",
         ),
     ] = TargetErrors()
@@ -188,8 +185,8 @@ class Target(Settings):
         ],
         setting(
             "generation model → stage → its normalized error, between 0 and 1",
-            "For example, `{efficientnet_lite0: {block_11: 0.05}}`. They also hold for models that differ by the seed "
-            "of their training only.",
+            "For example, `{efficientnet_lite0: {block_11: 0.05}}`. Models that differ only by the seed of their "
+            "training share it.",
         ),
     ] = {}
 
@@ -201,8 +198,7 @@ class PenaltySettings(Settings):
     """a penalty on the stimulus alone, which synthesis adds to the normalized error: weights of terms, or python"""
 
     model_config = section_config(
-        "Off by default: metamers then match the activations and nothing else. With a penalty, they may look more "
-        "natural than the model alone would make them; files and pages name it, and acceptance is unchanged ([With a "
+        "Off by default. Metamers may then look more natural than the model alone would make them ([With a "
         "penalty](../docs/explanation/metamers.md#with-a-penalty))."
     )
 
@@ -223,7 +219,7 @@ class PenaltySettings(Settings):
         str | None,
         setting(
             "FILE.py:FUNCTION, a function of yours in place of both terms, or null",
-            "From stimuli (stimulus, …signal) to the penalty of each, a tensor (stimulus,).",
+            "From stimuli (stimulus, …signal) to penalties (stimulus,).",
             pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$",
         ),
     ] = None
@@ -231,7 +227,7 @@ class PenaltySettings(Settings):
         list[ModelName] | None,
         several(
             "generation models whose metamers have the penalty, each once; null means all",
-            "With one network under two names, `comparison.contrasts` compares its metamers with and without.",
+            "To compare with and without a penalty, give one network two names (`comparison.contrasts`).",
         ),
     ] = None
 
@@ -275,10 +271,9 @@ class SynthesisSettings(Settings):
         str,
         one_of(
             QUALITIES,
-            more="How closely metamers match. `converged`: to the error of `synthesis.target`. `quick`: for a first "
-            "look, not converged. `standard`: at every stage at which this was measured, at least the match of the "
-            "published procedure, in a twelfth of its steps ([Metamers](../docs/explanation/metamers.md#quality)). "
-            "`published`: the study's own procedure. The overview of the report states it.",
+            more="How closely metamers match ([Quality](../docs/explanation/metamers.md#quality)). `quick`: a first "
+            "look, not converged; `converged`: to `synthesis.target`; `standard`: a fixed number of steps, closer; "
+            "`published`: the study's own procedure.",
         ),
     ] = "converged"
     seeds: Annotated[
@@ -287,7 +282,7 @@ class SynthesisSettings(Settings):
             "number of metamers of each stimulus and stage",
             1,
             1000,
-            more="Each has its own metamer seed and so its own noise.",
+            more="Each starts from its own noise.",
         ),
     ] = 1
     batch_size: Annotated[
@@ -298,25 +293,19 @@ class SynthesisSettings(Settings):
         | Literal["auto"],
         setting(
             "number of stimuli (with all their seeds) in one job, from 1 to 10000, or auto",
-            "`auto` is 12; with `device: cuda` or `cuda:N` it is 2.4 million divided by steps and seeds, so that a "
-            "card computes for longer than a job takes to start: 100 with `published`, and 500, the maximum, with the "
-            "other qualities. `device: auto` has 12 on each machine, with a card too. To go on with a run whose "
-            "`device` you change, set the number that it had. The number of metamers that are optimized at once is "
-            "independent of it: 4 on a CPU (4 to 7, depending on divisibility; quality `converged`: 2), and on a GPU "
-            "as many as fit into its free memory. Each such part is written before the next begins, so memory does "
-            "not grow with this key (quality `converged`: up to 256 metamers are in memory). On a CPU, metamers "
-            "depend on neither number, to the bit, for the networks for which this was measured "
-            "([guarantees](../docs/promises.md)).",
+            "`auto` is 12; with `device: cuda` or `cuda:N`, 2.4 million / (steps × seeds), at most 500. A change makes "
+            "metamers again: to go on with a run on another `device`, set the number that it had. How many are "
+            "optimized at once is independent of it ([batches](../docs/promises.md#reproducible-numbers)).",
         ),
     ] = "auto"
     target: Annotated[
         Target,
         setting(
             "where synthesis of the quality converged ends: normalized_error, and stages with another one",
-            "Each stimulus takes steps until its normalized error is at most this value ([To a "
-            "target](../docs/explanation/metamers.md#to-a-target)). For every quality, a stage has converged, and may "
-            "be in a [verdict](../docs/explanation/recognizability.md#what-a-run-may-say), if at least half of its "
-            "metamers have this error.",
+            "A stimulus takes steps until it has this error ([To a "
+            "target](../docs/explanation/metamers.md#to-a-target)). With every quality, only a stage at which at least "
+            "half of the metamers have it may be in a "
+            "[verdict](../docs/explanation/recognizability.md#what-a-run-may-say).",
         ),
     ] = Target()
     penalty: PenaltySettings = PenaltySettings()

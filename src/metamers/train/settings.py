@@ -17,7 +17,7 @@ class AttackSettings(Settings):
         str,
         one_of(
             ("input", "preprocessing"),
-            more='The stage that is perturbed. Write `"on"` in quotes: YAML reads on as true.',
+            more='What is perturbed. Write `"on"` in quotes: YAML reads on as true.',
         ),
     ] = "preprocessing"
     norm: Annotated[str, one_of(("l2", "linf"))] = "l2"
