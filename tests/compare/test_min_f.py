@@ -121,7 +121,7 @@ def test_one_network_is_not_many_participants(stimuli):
 
 
 def test_min_f_is_just_below_the_f_of_the_mixed_model_of_lme4():
-    """One simulated experiment; lmer with crossed random effects (docs/explanation/anova.md has the call)."""
+    """One simulated experiment; lmer with crossed random effects (studies/notes/anova.md has the call)."""
     made = simulated.experiments(1, 100, FALLING, simulated.DIFFERENCE, False, np.random.default_rng(0))
     assert min_f.observer_differences(made.by_stimulus).mean() == pytest.approx(0.121, abs=1e-6)
     found = min_f.tests_for_both(*made)[min_f.MIN_F]

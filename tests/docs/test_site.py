@@ -371,7 +371,7 @@ def test_search_works_from_a_file_and_from_a_server(visit, site, served, from_se
     found = page.locator(".md-search-result__item a").filter(has_text="Noise ceiling").first
     found.wait_for()
     found.click()
-    page.wait_for_url("**/explanation/noise_ceiling.html*")
+    page.wait_for_url("**/explanation/humans_vs_models.html*")
 
 
 @pytest.mark.slow
