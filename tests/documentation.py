@@ -14,6 +14,8 @@ FOLLOWED = (
     "docs/first_run.md",
     "docs/your_own_model.md",
     "docs/your_own_model_more.md",
+    "docs/networks_of_sounds.md",
+    "docs/networks_of_sounds_more.md",
     "docs/your_own_stimuli.md",
 )
 PROGRAMS = (

@@ -574,7 +574,7 @@ def metamer(
         ``interpolation`` of images; ``sampling_rate_hz``, ``duration_s``, ``cochleagram`` and ``preprocessing`` (such
         as ``waveform``) of sounds. By default, a network of timm gets the input that timm states, and a network of
         torchvision 224 pixels with ImageNet's mean and standard deviation. Other networks get values 0 to 1 in the size
-        of the image, or the published cochleagram of the sound.
+        of the image, or the default cochleagram of the sound (``rate: band``).
     categories
         The categories that the model chooses from: name → class indices, or a dataset of the registry, such as
         ``imagenet_photographs``. By default, each class is a category, named by its index.

@@ -89,12 +89,14 @@ def published_lite0() -> dict[str, bytes]:
 def followed(root, tmp_path_factory):
     """The folder of somebody who followed the tutorial on one's own model, with a hub that is on this machine."""
     folder = copy_of(root, tmp_path_factory.mktemp("tutorial"))
-    more, _ = page(root, "your_own_model_more.md").split(WHO_SPEAKS)  # which needs a package that may not be installed
+    more = page(root, "your_own_model_more.md").split("## As a module of your workflow")[0]
+    sounds = page(root, "networks_of_sounds.md")
+    examples, _ = page(root, "networks_of_sounds_more.md").split(WHO_SPEAKS)  # needs a package that may be missing
     with publisher() as hub:
         hub.commit("timm/tf_efficientnet_lite0.in1k", published_lite0())
         hub.commit("timm/vit_small_patch16_224.augreg_in21k_ft_in1k", {"model.safetensors": b"weights"})  # never read
         cache = str(tmp_path_factory.mktemp("cache"))
-        text = page(root, "your_own_model.md") + more
+        text = page(root, "your_own_model.md") + more + sounds + examples
         said = follow(text, folder, HF_ENDPOINT=hub.address, HF_HOME=cache, HF_HUB_DISABLE_XET="1")
         (folder / "said.txt").write_text(said)
         yield folder
@@ -164,7 +166,7 @@ def test_the_speaker_encoder_names_voices_by_its_readout(root, tmp_path):
     folder = copy_of(root, tmp_path)
     (folder / "mine").mkdir()
     (folder / "mine/models.yaml").touch()
-    text = page(root, "your_own_model_more.md").split("## As a module of your workflow")[0]
+    text = page(root, "networks_of_sounds_more.md")
     follow(text[text.index("## A speaker encoder") :], folder)
     results = folder / "results/voices"
     readout = files.load(results / "readouts/speaker.nc")

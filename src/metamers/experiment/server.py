@@ -5,7 +5,7 @@ encryption: on a machine that others can reach, use a web server, JATOS or Pavlo
 
 It is built on the standard library. Uvicorn (0.54) has no deadline for receiving a request and no limit of connections
 per address; both would need a subclass of its protocol that reads private attributes. Uvicorn handled as many answers
-per second, and took longer for pictures (measured: docs/experiment.md).
+per second, and took longer for pictures (measured: studies/notes/experiment_server.md).
 """
 
 import io

@@ -162,7 +162,8 @@ class _ExperimentSettings(OfModalities):
         setting(
             "an adaptive experiment: question, interval, bayes_factor, participants, trials; null for the fixed design",
             "The next stimulus is chosen after each answer (`make experiment` only, [An adaptive "
-            "experiment](../docs/experiment.md#an-adaptive-experiment)). For example, with two generation_models: "
+            "experiment](../docs/more_participants.md#an-adaptive-experiment)). For example, with two "
+            "generation_models: "
             "`{question: difference, interval: 1, bayes_factor: null, participants: 4, trials: null}`.",
         ),
     ] = None

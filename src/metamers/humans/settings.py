@@ -50,7 +50,7 @@ class GroupSettings(Settings):
         optional(
             "experiment (default): files of this workflow's experiment; table: one trial in each row, with the columns "
             "participant, generation_model, stage, stimulus and answer",
-            "[Answers from elsewhere](../docs/experiment.md#answers-from-elsewhere).",
+            "[Answers from elsewhere](../docs/more_participants.md#answers-from-elsewhere).",
         ),
     ] = None
     columns: Annotated[

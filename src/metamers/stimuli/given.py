@@ -254,7 +254,7 @@ def _input_of_images(network: nn.Module, image: Any, _rate: float | None) -> dic
 
 
 def _input_of_sounds(_network: nn.Module, sound: Any, sampling_rate_hz: float | None) -> dict[str, Any]:
-    """Sounds with the rate and duration of the given one, through the published cochleagram."""
+    """Sounds with the rate and duration of the given one, through the default cochleagram."""
     _, rate_hz, samples = with_rate(sound, sampling_rate_hz)
     lower = {"cochleagram": {"high_hz": rate_hz / 2}} if rate_hz < 2 * HIGHEST_HZ else {}
     return {"sampling_rate_hz": rate_hz, "duration_s": samples / rate_hz} | lower
