@@ -32,6 +32,7 @@ PLANNED = {
     "snakemake --cores 2 brainscore_score --configfile people.yaml": PEOPLE,
     "snakemake --cores 2 experiment": NETWORK,
     "snakemake --cores 2 humans --configfile people.yaml": PEOPLE,
+    "snakemake --cores 2 resources/retrieved/zero_shot/CLIP_resnet50.safetensors resources/retrieved/zero_shot/CLIP_ViT-B_32.safetensors --configfile config/paper.yaml": HOURS,
     "snakemake --cores N --configfile config/paper.yaml": HOURS,
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
@@ -39,6 +40,7 @@ PLANNED = {
     "snakemake --snakefile studies/Snakefile --cores all equivalence --configfile studies/config/equivalence.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
     "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE": CLUSTER,
+    "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE --cache": CLUSTER,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,
     "snakemake brainscore": PEOPLE,
@@ -191,7 +193,9 @@ def planning(root, tmp_path_factory):
     answers = folder / "earlier.csv"
     answers.write_text(filled(answers.read_text(), columns))
     (folder / "mirror").mkdir()
-    running = Commands(folder)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SNAKEMAKE_OUTPUT_CACHE", str(folder / "mirror"))  # of `--cache`
+        running = Commands(folder)
     yield running, folder
     running.end()
 

@@ -2,7 +2,7 @@
 
 A job that computes with networks is expected to take a constant time, and a time in proportion to the floating-point
 operations of its passes. Any other job is expected to take as long as the measured one, in proportion to its items if
-it has more of them. docs/clusters.md says on which machines this was measured, and what is assumed.
+it has more of them. docs/more_clusters.md says on which machines this was measured, and what is assumed.
 """
 
 import math
