@@ -18,8 +18,8 @@ from metamers.plan.plan import Plan
 from metamers.run.durations import Measured
 from metamers.synthesize.qualities import TO_TARGET, number_of_steps
 
-# Name of a network in ``source`` → 10⁹ operations of a forward pass of one stimulus, twice the multiplications
-# (docs/scale.md), and number of values of this stimulus.
+# Name of a network in ``source`` → 10⁹ operations of a forward pass of one stimulus, twice the multiplications,
+# and number of values of this stimulus.
 IMAGE, SOUND = 3 * 224 * 224, 40_000
 PASSES = {
     **dict.fromkeys(("alexnet", "alexnet_gn_ipcl"), (1.4, IMAGE)),
