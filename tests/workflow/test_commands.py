@@ -40,7 +40,6 @@ PLANNED = {
     "snakemake --snakefile studies/Snakefile --cores all equivalence --configfile studies/config/equivalence.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
     "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE": CLUSTER,
-    "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE --cache": CLUSTER,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,
     "snakemake brainscore": PEOPLE,
@@ -102,6 +101,7 @@ RUN_BY = {
     "snakemake --cores 2 verify --configfile first.yaml --default-storage-provider s3 --default-storage-prefix s3://BUCKET/FOLDER": (
         "workflow/test_storage.py::test_a_run_in_a_storage_is_killed_goes_on_and_is_verified"
     ),
+    "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE --cache": "workflow/test_slurm.py::run",
     "snakemake --touch": "workflow/test_reruns.py::test_touch_keeps_the_results_of_another_version",
 }
 UNLIKE = {
@@ -193,9 +193,7 @@ def planning(root, tmp_path_factory):
     answers = folder / "earlier.csv"
     answers.write_text(filled(answers.read_text(), columns))
     (folder / "mirror").mkdir()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SNAKEMAKE_OUTPUT_CACHE", str(folder / "mirror"))  # of `--cache`
-        running = Commands(folder)
+    running = Commands(folder)
     yield running, folder
     running.end()
 
