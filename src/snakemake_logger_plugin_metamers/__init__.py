@@ -293,7 +293,7 @@ class LogHandler(LogHandlerBase):
             elif event == LogEvent.JOB_INFO:
                 self.cost.add(record.__dict__["resources"], record.__dict__["threads"])
             elif str(record.msg).startswith(DRY_RUN):
-                self.print(f"{self.cost} docs/clusters.md says how this is estimated.")
+                self.print(f"{self.cost} docs/more_clusters.md says how this is estimated.")
         except Exception:  # a display must not end a run
             self.handleError(record)
 

@@ -36,7 +36,7 @@ logger = logging.getLogger("metamers")
 # two CPUs: rounding changes which units are 0, and so later gradients (docs/promises.md).
 ONE_STEP = {"steps": 1, "step_size": 1.0, "halvings": 0}
 # Largest relative differences between card and CPU. Two implementations of float32 on one CPU differed by up to 0.004
-# and 0.015 (docs/scale.md).
+# and 0.015 (studies/notes/scale.md).
 TOLERANCES = {"metamer_difference": 0.01, "error_difference": 0.1}
 JOBS = (1, 2, 4)  # numbers of simultaneous jobs on one card
 FILLED_STEPS = 20  # steps of a batch that fills the card

@@ -11,7 +11,7 @@ from metamers.plan.plan import make_plan
 from metamers.plan.steps import merge_defaults
 from metamers.run.durations import UNMEASURED, Cost, Measured, measured_jobs
 
-# Peak megabytes of a pass with gradient of four stimuli at the last stage, on a CPU (docs/clusters.md).
+# Peak megabytes of a pass with gradient of four stimuli at the last stage, on a CPU (docs/more_clusters.md).
 PEAKS = {
     "alexnet": 1195,
     "cornet_s": 1353,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -120,21 +121,21 @@ def run(root, cluster, tmp_path_factory):
     arguments, _ = (study(root, folder) for folder in folders)
     for happened in HURRY.values():
         (folders[1] / "mine" / happened).touch()
-    command = [sys.executable, "-m", "snakemake", *arguments]
+    started = [sys.executable, "-m", "snakemake"]
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    local = subprocess.Popen([*command, "--cores", "2"], cwd=folders[1], **piped)
+    local = subprocess.Popen([*started, *arguments, "--cores", "2"], cwd=folders[1], **piped)
     watched = Watched(cluster, folders[0])
     watched.start()
-    on_cluster = ["--workflow-profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
-    on_cluster += ["--latency-wait", "20", "--set-resources"]
+    documented = "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE --cache"
+    on_cluster = shlex.split(documented.removeprefix("snakemake ").replace("--configfile FILE", shlex.join(arguments)))
+    on_cluster += ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", "--set-resources"]
     # The null distributions ask for a card, which they do not use.
     on_cluster += ["synthesize_metamers:runtime=2*attempt", "null_distribution:gpu=1", "--config", "save_every_s=5"]
     (folders[0] / "shared").mkdir()
-    on_cluster.append("--cache")
     limits = {"main": {"max_runtime": 1440}, "cards": {"max_runtime": 1440, "max_gpu": 1}}
     (folders[0] / "workflow/profiles/slurm/partitions.yaml").write_text(yaml.safe_dump({"partitions": limits}))
     environment = cluster | {"SNAKEMAKE_OUTPUT_CACHE": str(folders[0] / "shared")}
-    ran = subprocess.run([*command, *on_cluster], cwd=folders[0], env=environment, check=False, **piped)
+    ran = subprocess.run([*started, *on_cluster], cwd=folders[0], env=environment, check=False, **piped)
     watched.ended.set()
     watched.join()
     said = local.communicate()[0]

@@ -121,7 +121,7 @@ def test_a_run_in_a_storage_is_killed_goes_on_and_is_verified(root, tmp_path, st
 
     def arguments(command: str) -> list[str]:
         """Those of a documented command, for this storage."""
-        assert command in pages()["docs/clusters.md"]
+        assert command in pages()["docs/more_clusters.md"]
         here = {"s3://BUCKET/FOLDER": storage.prefix, "s3": storage.provider}
         return [here.get(word, word) for word in shlex.split(command)[1:]]
 

@@ -2,8 +2,8 @@
 
 The texts are those of OpenAI's notebook on prompts for ImageNet, as open_clip distributes them: 80 templates for each
 of 1000 class names, which OpenAI disambiguated by hand (two classes are still called missile, two sunglasses). The
-study took the same lists; if its copies have another date, a few scores differ. The 80,000 short texts take about three
-hours of one CPU core. The image tower is built in ``metamers.models.sources.open_clip``.
+study took the same lists; if its copies have another date, a few scores differ. The 80,000 short texts are expected to
+take 4.4 hours of one CPU core. The image tower is built in ``metamers.models.sources.open_clip``.
 """
 
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 A job that computes with networks is expected to take a constant time, and a time in proportion to the floating-point
 operations of its passes. Any other job is expected to take as long as the measured one, in proportion to its items if
-it has more of them. docs/clusters.md says on which machines this was measured, and what is assumed.
+it has more of them. docs/more_clusters.md says on which machines this was measured, and what is assumed.
 """
 
 import math
@@ -18,8 +18,8 @@ from metamers.plan.plan import Plan
 from metamers.run.durations import Measured
 from metamers.synthesize.qualities import TO_TARGET, number_of_steps
 
-# Name of a network in ``source`` → 10⁹ operations of a forward pass of one stimulus, twice the multiplications
-# (docs/scale.md), and number of values of this stimulus.
+# Name of a network in ``source`` → 10⁹ operations of a forward pass of one stimulus, twice the multiplications,
+# and number of values of this stimulus.
 IMAGE, SOUND = 3 * 224 * 224, 40_000
 PASSES = {
     **dict.fromkeys(("alexnet", "alexnet_gn_ipcl"), (1.4, IMAGE)),
