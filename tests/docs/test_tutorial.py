@@ -223,7 +223,7 @@ def test_own_stimuli_are_what_is_exported(root, tmp_path):
         text = page(root, "your_own_stimuli.md")
         said = follow(text, folder, HF_ENDPOINT=hub.address, HF_HOME=cache, HF_HUB_DISABLE_XET="1")
     plans = [counts(f"Job stats:{table}") for table in said.split("Job stats:")[1:]]
-    (own_categories,) = [plan for plan in plans if "train_readout" in plan]
+    own_categories = next(plan for plan in plans if "train_readout" in plan)
     assert (own_categories["train_readout"], own_categories["recognize_vision_0"]) == (3, 1)
     exported = folder / "results/own_stimuli/exported/datasets"
     assert {path.name for path in (exported / "my_images").glob("*.png")} == {"bridge.png", "tower.png"}
