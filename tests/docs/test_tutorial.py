@@ -213,7 +213,20 @@ def test_own_stimuli_are_what_is_exported(root, tmp_path):
         Image.fromarray(values).save(folder / f"mine/images/{name}.png")
     for name in ("apple", "bird"):
         soundfile.write(folder / f"mine/sounds/{name}.wav", 0.3 * rng.standard_normal(16_000), 16_000)
-    said = follow(page(root, "your_own_stimuli.md"), folder)
+    (folder / "mine/materials").mkdir()
+    for number in range(10):
+        for material in ("glass", "metal", "paper", "wood"):
+            values = rng.integers(0, 255, (8, 8, 3), np.uint8)
+            Image.fromarray(values).save(folder / f"mine/materials/{material}_{number:02d}.png")
+    with publisher() as hub:  # the networks with readouts are only planned
+        for name in ("resnet50.a1_in1k", "tf_efficientnet_lite0.in1k", "vit_small_patch16_224.augreg_in21k_ft_in1k"):
+            hub.commit(f"timm/{name}", {"model.safetensors": b"weights"})
+        cache = str(tmp_path / "cache")
+        text = page(root, "your_own_stimuli.md")
+        said = follow(text, folder, HF_ENDPOINT=hub.address, HF_HOME=cache, HF_HUB_DISABLE_XET="1")
+    plans = [counts(f"Job stats:{table}") for table in said.split("Job stats:")[1:]]
+    own_categories = next(plan for plan in plans if "train_readout" in plan)
+    assert (own_categories["train_readout"], own_categories["recognize_vision_0"]) == (3, 1)
     exported = folder / "results/own_stimuli/exported/datasets"
     assert {path.name for path in (exported / "my_images").glob("*.png")} == {"bridge.png", "tower.png"}
     assert {path.name for path in (exported / "my_sounds").glob("*.wav")} == {"apple.wav", "bird.wav"}

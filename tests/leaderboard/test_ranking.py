@@ -564,7 +564,7 @@ def test_the_documentation_has_the_simulated_changes_of_rank(root):
     largest = max(int(cell.split(" (")[0]) for line in rows for cell in line.split("|")[2:4])
     simulated = pd.read_csv(root / "resources" / "simulated" / "leaderboard.csv")
     mean = simulated.loc[simulated["statistic"] == "rank by the area over depth", "found"]
-    text = " ".join((root / "docs" / "your_own_model.md").read_text(encoding="utf-8").split())
+    text = " ".join((root / "docs" / "your_own_model_more.md").read_text(encoding="utf-8").split())
     assert f"moves a rank by {mean.min():.1f} to {mean.max():.1f} places on average in simulations" in text
     assert f"up to {largest} places for a published model" in text
     assert "does not depend on how many" not in text + page
