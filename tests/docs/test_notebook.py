@@ -46,6 +46,12 @@ def check_findings(text: str) -> None:
     photograph, early, late = answers(text, "efficientnet_lite1")
     assert photograph == early == "bull mastiff"
     assert late != "bull mastiff"
+    assert "Metamer of Sequential at '1', 60 steps" in text  # of a sound
+    curve = dict(re.findall(r"^(the network itself|two other networks, mean): (.*)$", text, flags=re.MULTILINE))
+    itself, others = ([int(value.rstrip("%")) for value in values.split()] for values in curve.values())
+    assert itself == [100] * 4
+    assert others == sorted(others, reverse=True)
+    assert others[-1] < 50 < others[0]
     assert "ResNet has no module 'layr1'. Near: layer1" in text
     assert re.search(r"^natural_category \('stimulus',\) \['bull mastiff'\]$", text, flags=re.MULTILINE)
 
@@ -80,7 +86,7 @@ def test_the_page_has_every_cell_and_every_picture():
         assert "".join(cell["source"]).strip() in text
     shown = re.findall(r"!\[(.+)\]\(notebook/(.+)\)", text)
     assert [name for _, name in shown] == list(pictures)
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     for (described, _), picture in zip(shown, pictures.values(), strict=True):
         assert described != "output of the cell"
         assert Image.open(io.BytesIO(picture)).width > 400
