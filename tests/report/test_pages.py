@@ -227,6 +227,7 @@ def context(models, relation, written, **changed) -> dict:
         "readouts": {},
         "vulnerability": {},
         "brain": {},
+        "similarity": {},
         "figures": [],
         "charts": charts({}, relation),
         "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),

@@ -23,7 +23,7 @@ def left_out_points(board: xr.Dataset) -> pd.DataFrame:
 
 @styled
 def reliability_figure(board: xr.Dataset) -> Figure:
-    """Left-out predictions against people, one column per modality, with the coverage of the intervals below.
+    """Left-out predictions against participants, one column per modality, with the coverage of the intervals below.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def reliability_figure(board: xr.Dataset) -> Figure:
     for axes, below, modality in zip(*rows, modalities, strict=True):
         own = points[points["modality"] == modality].sort_values("predicted")
         held = own["human"].between(own["low"], own["high"]).to_numpy()
-        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, label="prediction and people agree")
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, label="prediction and participants agree")
         axes.hlines(own["human"], own["low"], own["high"], color=PALE, linewidth=0.8, zorder=1, label="95% interval")
         style = {"linestyle": "none", "zorder": 3}
         axes.plot(
@@ -56,7 +56,7 @@ def reliability_figure(board: xr.Dataset) -> Figure:
         )  # fmt: skip
         axes.set(
             xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=MODALITIES[modality].title,
-            xlabel="Predicted for a left-out model", ylabel="Recognized by people",
+            xlabel="Predicted for a left-out model", ylabel="Recognized by participants",
         )  # fmt: skip
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
