@@ -174,6 +174,8 @@ def test_the_page_says_every_state_in_words():
         assert len(re.findall(f">{re.escape(state)}<", text)) == 2, "once counted, once in the table"
     assert "printed &gt; 1.2, here 1.23: a judge is missing" in text
     assert "nobody has it" in text
+    assert "printed, 1 agree with this run’s, 1 differ, and 2 are not compared." in text
+    assert text.count("<code>comparison/x.nc</code>") == 1
     assert "Fig. 10: secret" in text
 
 

@@ -54,7 +54,7 @@ def best(scores: list[xr.DataArray], accepted: xr.DataArray) -> dict[str, int] |
 
 
 def starts_lead(found: xr.Dataset, left_free: Mapping[str, xr.Dataset], noun: str) -> dict[str, Any] | None:
-    """The accepted metamer that recognition models most often call by the category of the stimulus that it was started from.
+    """The accepted metamer that recognition models most often call by the category of the stimulus it started from.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def starts_lead(found: xr.Dataset, left_free: Mapping[str, xr.Dataset], noun: st
             f"“{category}”. The metamer is {number(remains)} times as far from the second stimulus as the start was."
         ),
         "rule": (
-            f"of the accepted metamers that were started from other {noun}, the one that recognition models most often call "
-            "by the category of the start; among equal ones, the deepest, then the one farthest from the natural "
+            f"of the accepted metamers that were started from other {noun}, the one that recognition models most often "
+            "call by the category of the start; among equal ones, the deepest, then the one farthest from the natural "
             "stimulus"
         ),
     }

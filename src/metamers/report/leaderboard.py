@@ -70,8 +70,8 @@ def findings(own: pd.DataFrame, tested: Mapping[str, Any]) -> list[str]:
         f"{tested['passing'] or 'None'} of {len(tested['models'])} {'passes' if tested['passing'] == 1 else 'pass'} at "
         f"one stage or more, {tested['to_the_end'] or 'none'} at the last stage."
     )
-    for basis, words in ((OWN_PARTICIPANTS, "by own participants"), (PREDICTION, "predicted")):
-        of_basis = own[own["basis"] == basis]
+    for measured, words in ((OWN_PARTICIPANTS, "by own participants"), (PREDICTION, "predicted")):
+        of_basis = own[own["basis"] == measured]
         ranked = of_basis["rank"].notna()
         each = [
             f"{entry.generation_model}: {_area(entry)}, {_rank(entry, len(published) + 1)}"

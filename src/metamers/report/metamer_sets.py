@@ -13,7 +13,7 @@ from metamers.modalities import MODALITIES
 from metamers.report.beyond import FEWEST_STIMULI, Gallery, cell
 from metamers.report.figures import FAINT, styled
 from metamers.report.looks import Looks
-from metamers.report.tables import Table, interval, number, percent
+from metamers.report.tables import Table, interval, number, percent, signed
 
 # Stimulus → file of the natural one; (model, stimulus, place of the depth, name of the member) → file of the metamer.
 Addresses = Mapping[str | tuple[str, str, int, str], str]
@@ -61,7 +61,7 @@ def _determined(found: xr.Dataset, place: int) -> str:
 def _times(at: xr.Dataset, measure: str) -> str:
     """A distance relative to that of different natural stimuli, with its interval if it has one, in words."""
     middle, low, high = (float(at[f"{measure}{end}"]) for end in ("", "_low", "_high"))
-    between = f" (95% interval {number(low)} to {number(high)})" if np.isfinite(low) else ""
+    between = f" (95% interval {signed(low)} to {signed(high)})" if np.isfinite(low) else ""
     return f"{number(middle)} times as much as different natural stimuli{between}"
 
 

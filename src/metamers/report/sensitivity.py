@@ -136,7 +136,9 @@ def sensitivity_figure(found: xr.Dataset, agreed: xr.Dataset, looks: Looks) -> F
     left.set_title("Agreement of sensitivities (dots: single models)")
     left.legend(title="Extreme distortions of", title_fontsize=9, fontsize=9)
     rho = float(agreed["spearman_rho"])
-    right.set(ylim=(-0.03, 1.05), xlabel="Agreement of the recognition models", ylabel="Proportion of metamers recognized")
+    right.set(
+        ylim=(-0.03, 1.05), xlabel="Agreement of the recognition models", ylabel="Metamers recognized (proportion)"
+    )
     right.set_title("Recognition of metamers" + (f" (ρ = {signed(rho)})" if np.isfinite(rho) else ""))
     return figure
 
