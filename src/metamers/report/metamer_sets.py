@@ -116,7 +116,7 @@ def sets_figure(summaries: Mapping[str, xr.Dataset], looks: Looks) -> Figure:
 
 
 def _labelled(axes: Axes, title: str, label: str) -> None:
-    axes.set(title=title, ylabel=label, xlim=(-0.05, 1.05), xlabel="Position of the stage (0: input, 1: last)")
+    axes.set(title=title, ylabel=label, xlim=(-0.05, 1.05), xlabel="Position (0: input, 1: last)")
 
 
 def _matched(of_model: xr.Dataset, stimulus: str, place: int) -> bool:
