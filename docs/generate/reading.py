@@ -6,7 +6,7 @@ from pathlib import Path
 from metamers.report.render import render
 
 PAGE = Path(__file__).resolve().parents[1] / "read_a_report.md"
-HEADING = re.compile(r'<h2 id="(\w+)">(.*?)</h2>')
+HEADING = re.compile(r'<h2 id="([\w-]+)">(.*?)</h2>')
 
 
 def page() -> str:

@@ -121,6 +121,7 @@ context = site_context(
     readouts=files.load_by_stem(given.readouts),
     vulnerability=files.load_by_stem(given.vulnerability),
     brain=brain,
+    similarity=files.load_by_stem(given.similarity),
     figures=[Path(path).stem for path in given.figures],
     charts=charts,
     captions=params.captions,

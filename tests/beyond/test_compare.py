@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+from markupsafe import escape
 
 from metamers.beyond import compare as beyond_compare
 from metamers.beyond.chosen import cases_of, dissenters, other_stimuli, sets_of, stages_at
@@ -276,7 +277,7 @@ def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
     assert found["proportion_correct"].isnull().all()
     assert (found["n"] == 0).all()
     svg(ensemble_figure(found, LOOKS))
-    assert ensemble_words(found).startswith("At depth 0.5 no stimulus has accepted metamers")
+    assert ensemble_words(found).startswith("At position 0.5 no stimulus has accepted metamers")
 
 
 def test_judges_side_with_either_or_with_neither():
@@ -393,10 +394,16 @@ def test_the_page_has_its_parts_with_words_tables_and_pictures(page):
     text, parts = page
     assert [part["kind"] for part in parts] == ["starts", "controversial", "ensemble", "invariance"]
     assert (
-        "At depth 0.5 the recognition models recognize 33% of the metamers of first, 33% of the metamers of second, "
-        "50% of the metamers of first + second (n = 3)." in text
+        "At position 0.5 the recognition models recognize 33% of the metamers of first, 33% of the metamers of second, "
+        "50% of the metamers of first + second (n = 3). All together minus each alone, with 95% intervals: +17 points ("
+        in text
     )
-    assert "33% of the answers are against second, and 33% with it (n = 3)" in text
+    assert (
+        "33% of the answers are against second, and 33% with it (n = 3); difference with 95% interval: +0 points ("
+        in text
+    )
+    for file in ("ensemble/vision", "controversial/vision", "starts/vision", "invariance/&lt;model&gt;"):
+        assert text.count(f"<code>beyond/{file}.nc</code>") == 2  # figure and table
     led = sum(len(part["lead"]["cells"]) for part in parts if part["lead"])
     assert text.count('<img src="media/') == 3 * 2 * (4 + 3 + 5) + led
     assert "data:image" not in text
@@ -434,8 +441,22 @@ def test_every_section_begins_with_its_main_metamer_between_natural_stimuli(page
 def test_results_of_few_stimuli_are_no_headline(page):
     text, parts = page
     assert all(part["few"] for part in parts)  # three stimuli
-    assert 'class="result"' not in text
+    opening, sections = text.split("<section", maxsplit=1)
+    assert opening.count("3 stimuli: too few for conclusions.") == len(parts)
+    assert not [part for part in parts if part["words"] in opening]
+    assert all(str(escape(part["words"])) in sections for part in parts)
     assert text.count("too few for conclusions about others") == len(parts)
+
+
+def test_the_page_opens_with_the_results_of_enough_stimuli(page):
+    _, parts = page
+    enough = [part | {"few": False, "n": 12} for part in parts]
+    context = {"run": "small", "parts": enough} | navigation_context("beyond", PAGES, LINKED, "standard")
+    opening, sections = render("beyond.html.j2", context).split("<section", maxsplit=1)
+    for part in parts:
+        assert f"12 stimuli: {escape(part['words'])}" in opening
+        assert str(escape(part["words"])) not in sections
+    assert 'href="reading.html#further-pages"' in opening
 
 
 def test_a_lead_is_the_best_accepted_one_and_the_first_of_equal_ones():

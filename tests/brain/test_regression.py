@@ -11,7 +11,7 @@ from metamers.brain import reliability as brain_reliability
 from metamers.brain import responses as brain_responses
 from metamers.brain import ridge as brain_ridge
 from metamers.brain import simulate as brain_simulate
-from metamers.report.brain import brain_context, brain_figure
+from metamers.report.brain import brain_context, brain_figure, brain_findings
 from metamers.report.looks import looks_of
 
 RNG = np.random.default_rng(0)
@@ -363,6 +363,14 @@ def test_the_report_says_whether_voxels_were_measured(simulated):
     assert (row[0], row[1], row[-1]) == ("net", "middle (3)", "3")
     value, low, high = (float(found[f"best_signed_r2{end}"]) for end in ("", "_low", "_high"))
     assert row[2] == f"{value:.2f} ({low:.2f} to {high:.2f})"
+    (sentence,) = brain_findings({"worse": found.assign(best_signed_r2=value / 2), "net": found})
+    said = "simulated voxels" if simulated else "voxels"
+    assert sentence.startswith(
+        f"Of 2 models, net predicts {said} best: signed R² of its best stage {row[2]}, 3 participants"
+    )
+    assert "better than shuffled stimuli (p = 0.05)" in sentence
+    (unclear,) = brain_findings({"net": found.assign(best_p_shuffled=0.2)})
+    assert "not shown to be better than shuffled stimuli (p = 0.2)" in unclear
     assert [row[:2] for row in context["stages"]["rows"]] == [["net", str(stage)] for stage in found["stage"].values]
     middle = found.sel(stage="middle")
     value, low, high = (float(middle[f"signed_r2{end}"]) for end in ("", "_low", "_high"))

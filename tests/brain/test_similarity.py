@@ -8,6 +8,7 @@ from scipy.spatial.distance import squareform
 
 from metamers.brain import similarity
 from metamers.brain import simulate as brain_simulate
+from metamers.report.brain import similarity_findings
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.standard_normal((7, 12))
@@ -92,3 +93,23 @@ def test_the_generating_stage_is_most_similar_to_the_brain():
     assert (brains[:, 0] < 0.2).all()
     assert (found["brain_agreement"] > 0.5).all()
     assert "brain_agreement" not in similarity.similarity({"model": pairs}, None, names)
+
+
+def test_the_finding_is_the_agreement_of_the_last_stages_of_different_models():
+    rng = np.random.default_rng(2)
+    models = {}
+    for name in ("a", "b", "c"):
+        values = [similarity.dissimilarity(rng.standard_normal((7, 12))) for _ in range(2)]
+        models[name] = xr.Dataset({"dissimilarity": (("stage", "pair"), values)}, coords={"stage": ["early", "late"]})
+    found = similarity.similarity(models, None, NAMES)
+    rho = found["spearman_rho"].values[1::2, 1::2][np.triu_indices(3, 1)]
+    low, high = (f"{value:.2f}".replace("-", "−") for value in (rho.min(), rho.max()))
+    assert similarity_findings({"vision": found}) == [
+        f"Vision: Spearman ρ between the dissimilarities of the last stages of 3 models {low} to {high} (3 pairs, "
+        "7 images; no interval)."
+    ]
+    (alone,) = similarity_findings({"vision": similarity.similarity({"a": models["a"]}, None, NAMES)})
+    assert "the first and the last stage of a " in alone
+    assert "(1 pair, 7 images; no interval)" in alone
+    found["spearman_rho"][:] = np.nan
+    assert similarity_findings({"vision": found}) == []

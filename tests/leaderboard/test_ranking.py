@@ -282,11 +282,14 @@ def test_a_model_that_own_participants_judged_has_an_entry_by_their_answers(
     page = page_of(files.load(tmp_path / "b.nc"))
     assert page.count('<th scope="row">perfect</th>') == 4  # twice in the table, and two stages
     assert "0 of 2 lie within" in page
+    assert f"This run’s models, by own participants: perfect: area {own['normalized_area']:.2f} (95% interval " in page
+    assert f"rank {own['rank']} ({own['rank_low']} to {own['rank_high']}) of 31." in page
     # The same without any prediction.
     nothing = predicted.map(lambda values: values * np.nan if values.dtype == float else values)
     board = leaderboard.leaderboard(groups, placed, relation, tested, {}, nothing, MODELS, people, bootstrap=10, seed=0)
     assert "measured, own participants" in page_of(board)
     assert "with published or own participants" in page
+    assert "This run’s models, by own participants: perfect: area" in page
 
 
 LONG = {
@@ -325,7 +328,8 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
     assert whole["rank_one_out_low"] < whole["rank_one_out_high"]
     page = page_of(board)
     shown = "<strong>Depth missing.</strong> partly (prediction): a part of the depth has no value"
-    assert (shown in page, "No rank." in page) == (missing == "three", missing == "two")
+    assert (shown in page, "no rank (the table says why): partly" in page) == (missing == "three", missing == "two")
+    assert (partly["reason"] in rows_of(page)["partly"]) == (missing == "two")
 
 
 def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed, relation, tested, predicted):
@@ -335,8 +339,10 @@ def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed,
     assert entries.loc[["perfect", "short"], "rank"].isna().all()
     assert entries.loc["perfect", "area"] == 1
     page = page_of(board)
+    assert "This run’s models, predicted: no rank (the table says why): perfect, short." in page
     for name in models:
-        assert f"<strong>No rank.</strong> {name} (prediction). {own_models.NO_AREA}" in page
+        assert rows_of(page)[name] == [f"{name} ○ prediction", entries.loc[name, "reason"]]
+        assert entries.loc[name, "reason"].startswith(own_models.NO_AREA)
 
 
 def test_ranks_without_one_stage_include_the_rank_and_the_page_shows_their_range(board):
@@ -396,7 +402,33 @@ def test_the_page_has_the_verdict_of_the_run(board):
     assert "is undecided: difference +50.0 (−10.0 to +90.0) percentage points (95% interval over 6 images)" in page
     assert "only models of the same family were asked" in page
     assert "model-specific" not in page
+    assert "answers to this run" in page
     assert "answers to this run" not in page_of(board)
+
+
+def test_the_page_opens_with_the_first_published_model_and_the_ranks_of_the_run(board):
+    page = " ".join(page_of(board).split())
+    opening = page[page.index("<h1>") : page.index("<h2")]
+    entries = leaderboard_page.entries_of(board)
+    for modality, passing in (("vision", "14 of 30 pass"), ("audio", "15 of 18 pass")):
+        published = entries[
+            (entries["entry_modality"] == modality) & (entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS)
+        ]
+        first = published.loc[published["normalized_area"].idxmax()]
+        area, low, high = (f"{first[f'normalized_area{end}']:.2f}" for end in ("", "_low", "_high"))
+        assert (
+            f"Of {len(published)} published models, {first['generation_model']} is first: area {area} (95% interval "
+            f"{low} to {high}), n = {first['participants']} participants. {passing} at one stage or more, none at the "
+            "last stage." in opening
+        )
+    assert (
+        "This run’s models, predicted: perfect: area 1.00 (95% interval 1.00 to 1.00), rank 1 of 31; no rank (the table "
+        "says why): short." in opening
+    )
+    alone = board.isel(entry=board["basis"].values == leaderboard.PUBLISHED_PARTICIPANTS)
+    assert "This run’s models" not in page_of(alone)
+    assert page.count("Numbers: <code>comparison/leaderboard.nc</code>") == 2 * 3  # three tables of each modality
+    assert page.count("<code>comparison/passes.nc</code>") == 2 * 2 + 1  # with the figure
 
 
 def test_a_prediction_has_a_range_of_ranks_but_no_rank_and_a_measurement_has_both(board):
@@ -491,7 +523,9 @@ def test_an_uninformative_rank_is_not_shown_but_its_reason(groups, placed, relat
     assert re.fullmatch(
         r"The 95% interval of the rank, \d+ to \d+ of 31, spans more than half of the leaderboard\.", entry["reason"]
     )
-    assert f"<strong>No rank.</strong> perfect (prediction). {entry['reason']}" in page_of(board)
+    page = page_of(board)
+    assert rows_of(page)["perfect"][2] == entry["reason"]
+    assert "no rank (the table says why): perfect, short." in page
     ranked = leaderboard.entries_of(board)
     assert (ranked.loc[ranked["rank"].notna(), "reason"] == "").all()
 

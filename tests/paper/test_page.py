@@ -41,7 +41,7 @@ def test_a_panel_of_an_experiment_shows_its_group_results(groups, experiment):
     for axes, (model, rows) in zip(drawn, of_experiment.groupby("generation_model", sort=False), strict=True):
         assert axes.get_title(loc="left").startswith(model)
         assert [tick.get_text() for tick in axes.get_xticklabels()] == list(dict.fromkeys(rows["stage"]))
-        for observer, label in (("human", "people"), ("model", "the model itself")):
+        for observer, label in (("human", "participants"), ("model", "the model itself")):
             np.testing.assert_array_equal(line(axes, label), rows.loc[rows["observer"] == observer, "mean"])
     assert svg(figure) == svg(paper_panels.experiment_figure(groups, experiment, 1 / 16)), "the same bytes each time"
 
@@ -133,6 +133,7 @@ def row(state, what, why=""):
         "place": "p",
         "printed": "> 1.2",
         "ours": ours,
+        "file": "comparison/x.nc" if ours else "",
         "state": state,
         "why": why,
     }
@@ -173,6 +174,8 @@ def test_the_page_says_every_state_in_words():
         assert len(re.findall(f">{re.escape(state)}<", text)) == 2, "once counted, once in the table"
     assert "printed &gt; 1.2, here 1.23: a judge is missing" in text
     assert "nobody has it" in text
+    assert "printed, 1 agree with this run’s, 1 differ, and 2 are not compared." in text
+    assert text.count("<code>comparison/x.nc</code>") == 1
     assert "Fig. 10: secret" in text
 
 

@@ -438,6 +438,7 @@ class Run:
             training=[],
             readouts=[],
             vulnerability=[],
+            similarity=[],
             own_participants=[],
             adaptive=[save(adaptive_answers(), self.folder / "humans/adaptive/mine.nc", "humans_adaptive", [])],
         )

@@ -23,7 +23,7 @@ def test_a_row_is_a_condition_and_natural_stimuli_have_one():
     [
         (
             adaptive_answers(),
-            "metamers of net_a, minus those of net_b, at equal depth: 0.80 (95% credible interval 0.21 to 1.39)",
+            "metamers of net_a, minus those of net_b, at equal position: 0.80 (95% credible interval 0.21 to 1.39)",
         ),
         (adaptive_answers(), "Bayes factor: 25 for a difference."),
         (adaptive_answers(factor=0.2), "Bayes factor: 5 against a difference."),
@@ -58,7 +58,7 @@ def test_the_figure_has_the_observed_proportions_and_the_posterior(question):
         posterior.get_xlabel()
         == {
             "difference": "Difference in log odds",
-            "threshold": "Threshold (position of the stage)",
+            "threshold": "Threshold (position)",
         }[question]
     )
     curve = next(line for line in posterior.lines if line.get_label() == "posterior")

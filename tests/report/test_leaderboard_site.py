@@ -160,6 +160,11 @@ def test_the_table_has_the_numbers_of_the_leaderboard_sorted_by_area(site):
         assert shown == sorted(own, reverse=True)
     first = rows["vision", "ResNet50", "people"]
     words = text_of(site / "index.html")
+    best = max((row for row in rows.values() if row["basis"] == "people"), key=lambda row: row["normalized_area"])
+    area = [f"{best[f'normalized_area{end}']:.2f}" for end in ("", "_low", "_high")]
+    assert f"{best['generation_model']} is first: area {area[0]} (95% interval {area[1]} to {area[2]}, n = " in words
+    assert "Entries besides the published models: 2." in words
+    assert "Entries besides the published models: 1." in words
     assert f"ResNet50 ● measured, published {first['normalized_area']:.2f}" in words
     assert "eye measured, own participants, by Ada & Co" in words
     assert "ear prediction, by Ada & Co" in words

@@ -80,7 +80,12 @@ def test_the_words_compare_the_first_depth_with_the_last(found, summaries):
     assert "net_a: block determines about 40% (at least 12%) of the directions" in words
     assert "logits determines 10% of the directions" in words
     assert "0.50 times" in words
-    assert "1.50 times" in words
+    assert "1.50 times as much as different natural stimuli" in words
+    assert "To recognition models, those of logits differ 0.80 times" in words
+    low, high = (f"{float(summaries['net_a'][f'stimulus_distance_{end}'][0]):.2f}" for end in ("low", "high"))
+    ends = f"{low} to {high}".replace("-", "−")
+    assert f"0.50 times as much as different natural stimuli (95% interval {ends}); logits" in words
+    assert "1.50 times as much as different natural stimuli. " in words  # a single pair has no interval
 
 
 def test_a_single_depth_is_said_once(found, summaries):

@@ -228,6 +228,7 @@ def context(models, relation, written, **changed) -> dict:
         "readouts": {},
         "vulnerability": {},
         "brain": {},
+        "similarity": {},
         "figures": [],
         "charts": charts({}, relation),
         "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
@@ -793,6 +794,8 @@ def test_a_run_that_trains_models_says_how(relation, written):
     assert "adversarial, L2 0.5 on the cochleagram, 3 steps" in words
     assert "voices that are in no training example" in words
     assert "found on the cochleagram" in words
+    assert "Training: Hearing: highest test accuracy of 2 trained models: plain, robust 75% (" in words
+    assert "training/<model>.nc" in words
     found = Elements(page).found
     assert [a["alt"] for tag, a in found if tag == "img" and a["alt"].startswith("Loss and accuracy of robust")]
 

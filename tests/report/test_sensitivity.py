@@ -72,7 +72,7 @@ def test_the_table_has_sensitivities_relative_to_the_mean(found, agreed):
 
 def test_every_model_has_a_column_and_every_distortion_a_row(found):
     table = sensitivities_table(found)
-    assert table["head"] == ["Distortion", "Depth", *MODELS]
+    assert table["head"] == ["Distortion", "Position", *MODELS]
     assert len(table["rows"]) == 2 * (2 * 2 + 2)
     assert table["rows"][1] == ["least, net_a", "0.5", "0.1", "0.2", "1"]
     assert table["rows"][4][:2] == ["first principal", "0.5"]
@@ -82,7 +82,7 @@ def test_the_words_give_agreement_and_correlation(found, agreed):
     words = sensitivity_words(found, agreed)
     means = agreed["mean_agreement"].values
     assert (
-        f"At depth 0.5 the agreement of the other models is {means[0, 0]:.2f} for net_a, {means[1, 0]:.2f} for net_b."
+        f"At position 0.5 the agreement of the recognition models is {means[0, 0]:.2f} for net_a, {means[1, 0]:.2f} for net_b."
         in words
     )
     assert (
@@ -127,12 +127,13 @@ def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
     assert [one["what"] for one in rows[1]] == [
         "natural: cat <b>", "most noticed by net_a at last", "least noticed by net_a at last",
         "most noticed by net_b at last", "least noticed by net_b at last",
-        "first principal distortion at depth 1", "second principal distortion at depth 1",
+        "first principal distortion at position 1", "second principal distortion at position 1",
     ]  # fmt: skip
     assert [one["picture"] for one in rows[1]][:2] == ["one_natural.png", "one_net_a_most.png"]
     part = part_of(found, agreed, looks_of(MODELS), addresses, 0.1)
     assert part["lead"] == rows[1]
     assert part["principal"]
+    assert (part["file"], part["agreement_file"]) == ("beyond/sensitivity/vision.nc", "beyond/agreement/vision.nc")
     assert b"Agreement of sensitivities" in svg(part["figure"])
     assert part["few"]  # fewer than five stimuli: the numbers are folded
 

@@ -5,7 +5,15 @@ import pytest
 
 from metamers.compare.proportions import proportion_interval
 from metamers.report.figures import svg
-from metamers.report.training import accuracy, attacked_places, perturbed, proportion, training_figure, training_table
+from metamers.report.training import (
+    accuracy,
+    attacked_places,
+    perturbed,
+    proportion,
+    training_figure,
+    training_findings,
+    training_table,
+)
 from tests.report.results import trained_model
 
 ADVERSARIAL = {"kind": "adversarial", "on": "preprocessing", "norm": "l2", "size": 0.5, "steps": 3}
@@ -45,6 +53,22 @@ def test_the_table_has_a_row_for_each_model_and_a_column_for_each_size():
     assert table["rows"][0][4].startswith("75% (")
     assert table["rows"][0][5].startswith("50% (")
     assert training_table({"plain": trained_model()}, unheard=False)["head"][4] == "Test accuracy"
+
+
+def test_the_finding_names_the_highest_accuracy_with_its_interval_and_what_chance_is():
+    better = trained_model(ADVERSARIAL).assign(test_accuracy=0.875)
+    (sentence,) = training_findings({"plain": trained_model(), "robust": better})
+    _, low, high = (100 * value for value in proportion(0.875, 16))
+    assert sentence.startswith(
+        f"Hearing: highest test accuracy of 2 trained models: robust 88% ({low:.0f} to {high:.0f}), n = 16, above chance "
+        "(25%). Under attack (L2 1): plain, robust 25% ("
+    )
+    (at_chance,) = training_findings({"plain": trained_model().assign(test_accuracy=0.25)})
+    assert "1 trained model: plain 25%" in at_chance
+    assert "not shown to be above chance (25%)" in at_chance
+    both = {"plain": trained_model(), "eye": trained_model(modality="vision")}
+    assert [sentence.split(":")[0] for sentence in training_findings(both)] == ["Hearing", "Vision"]
+    assert training_findings({}) == []
 
 
 def test_what_the_attack_perturbs_is_named_once():

@@ -530,7 +530,7 @@ rule report_beyond:
     params:
         **step("report/beyond"),
         **page_params(),
-        read=data_version(*site_templates("beyond")),
+        read=data_version(*site_templates("beyond", "extensions")),
         modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
     resources:
         **needs("report_beyond"),
@@ -567,7 +567,7 @@ rule report_sensitivity:
     params:
         **step("report/sensitivity"),
         **page_params(),
-        read=data_version(*site_templates("sensitivity")),
+        read=data_version(*site_templates("sensitivity", "extensions")),
         lengths={modality: one.length for modality, one in SENSITIVITY.items()},
     resources:
         **needs("report_sensitivity"),
@@ -603,7 +603,7 @@ rule report_metamer_sets:
     params:
         **step("report/metamer_sets"),
         **page_params(),
-        read=data_version(*site_templates("metamer_sets")),
+        read=data_version(*site_templates("metamer_sets", "extensions")),
         recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
         families=plan.families,
     resources:

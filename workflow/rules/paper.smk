@@ -23,7 +23,7 @@ PAPER_PANELS = {
         for name, entry in plan.published.experiments.items()
     },
     "humans_vs_models": {
-        f"humans_vs_models_{modality}": f"People against other models, {modality}"
+        f"humans_vs_models_{modality}": f"Participants against recognition models, {modality}"
         for modality in plan.published.judgements
     },
     "paper_judgements": {

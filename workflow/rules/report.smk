@@ -411,12 +411,12 @@ rule report_pages:
         readouts=[path for model in plan.recognition_models for path in readout_file(model)],
         vulnerability=VULNERABILITY,
         brain=BRAINS,
+        similarity=SIMILARITIES,
         recognition=[path for model in plan.generation_models for path in recognition_of(model)],
         # Read for their provenance only.
         humans=[path for path in HUMANS if path not in COMPARISON],
         stimuli=list(dict.fromkeys(stimuli_of(model) for model in plan.generation_models)),
         metamers=[path for model in plan.generation_models for path in metamers_of(model)],
-        similarity=SIMILARITIES,
     output:
         # The first is index.html.
         pages=[f"results/<run>/report/{page}.html" for page in PAGES],

@@ -109,12 +109,12 @@ def compared(numbers: Sequence[Mapping[str, Any]], files: Mapping[str, Any]) -> 
     Returns
     -------
     list
-        ``section``, ``what``, ``place``, ``printed``, ``ours`` (empty if the run lacks it), ``state`` (one of
-        ``STATES``) and ``why`` (empty if it agrees or the reason is unknown).
+        ``section``, ``what``, ``place``, ``printed``, ``ours`` and its ``file`` (empty if the run lacks it), ``state``
+        (one of ``STATES``) and ``why`` (empty if it agrees or the reason is unknown).
     """
     rows = []
     for entry in numbers:
-        row = {key: entry[key] for key in ("section", "what", "place", "printed")}
+        row = {key: entry[key] for key in ("section", "what", "place", "printed")} | {"file": ""}
         if "not_public" in entry:
             row |= {"ours": "", "state": NOT_PUBLIC, "why": entry["not_public"]}
         elif entry["ours"]["file"] not in files:
@@ -123,6 +123,7 @@ def compared(numbers: Sequence[Mapping[str, Any]], files: Mapping[str, Any]) -> 
             value = find(entry["ours"], files)
             same = agrees(entry["printed"], value)
             row |= {"ours": written(entry["printed"], value), "state": AGREES if same else DIFFERS}
+            row["file"] = f"comparison/{entry['ours']['file']}.nc"
             row["why"] = "" if same else entry.get("why", "")
         rows.append(row)
     return rows

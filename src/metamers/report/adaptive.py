@@ -31,7 +31,7 @@ def _sentence(found: xr.Dataset) -> str:
     factor = float(found["estimate_bayes_factor"])
     evidence = f"{factor:.3g} for" if factor >= 1 else f"{1 / factor:.3g} against"
     return (
-        f"Log odds of recognizing metamers of {models[0]}, minus those of {models[1]}, at equal depth: {value} (95% "
+        f"Log odds of recognizing metamers of {models[0]}, minus those of {models[1]}, at equal position: {value} (95% "
         f"credible interval {low} to {high}). Bayes factor: {evidence} a difference."
     )
 
@@ -90,7 +90,7 @@ def _repeated(found: xr.Dataset) -> int:
 
 @styled
 def adaptive_figure(found: xr.Dataset) -> Figure:
-    """Draw the fitted proportions correct over depth with the observed ones, and the posterior of the parameter.
+    """Draw the fitted proportions correct over position with the observed ones, and the posterior of the parameter.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def adaptive_figure(found: xr.Dataset) -> Figure:
     natural = found.isel(generation_model=0).sel(stage=[NATURAL])
     over_depth.plot([BEFORE], natural["fitted_proportion"], marker="_", color=INK, markersize=14)
     _observed(over_depth, np.array([BEFORE]), natural, INK)
-    over_depth.set(ylim=(-0.03, 1.03), xlabel="Position of the stage (0 first, 1 last)", ylabel="Proportion correct")
+    over_depth.set(ylim=(-0.03, 1.03), xlabel="Position among the stages shown", ylabel="Proportion correct")
     over_depth.set_xticks([BEFORE, 0, 0.5, 1], ["natural", "0", "0.5", "1"])
     over_depth.grid(axis="y", color=FAINT, alpha=0.3, linewidth=0.6)
     over_depth.legend(fontsize=9)
@@ -119,7 +119,7 @@ def adaptive_figure(found: xr.Dataset) -> Figure:
     posterior.plot(found["value"], found["value_posterior"], color=INK, label="posterior")
     for end in ("estimate_low", "estimate_high"):
         posterior.axvline(float(found[end]), color=INK, linewidth=0.8, linestyle=":")
-    words = "Difference in log odds" if difference else "Threshold (position of the stage)"
+    words = "Difference in log odds" if difference else "Threshold (position)"
     posterior.set(xlabel=words, ylabel="Density", ylim=(0, None))
     posterior.legend(fontsize=9)
     return figure

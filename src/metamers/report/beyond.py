@@ -65,12 +65,12 @@ def ensemble_table(found: xr.Dataset) -> Table:
             else:
                 row += ["", ""]
             rows.append(row)
-    head = ["Depth", "Metamers of", "Stage", "Accepted", "Recognized", "n", "Difference (95% interval)"]
+    head = ["Position", "Metamers of", "Stage", "Accepted", "Recognized", "n", "Difference (95% interval)"]
     return {"head": [*head, "Error, all together"], "rows": rows}
 
 
 def controversial_table(found: xr.Dataset) -> Table:
-    """Answers of recognition models with and against the dissenting model, by depth."""
+    """Answers of recognition models with and against the dissenting model, by position."""
     rows = []
     for case in found["case"].values:
         for place, depth in enumerate(found["depth"].values):
@@ -83,7 +83,7 @@ def controversial_table(found: xr.Dataset) -> Table:
             ]
             row += [percent(float(one[name])) for name in ("proportion_own", "proportion_other")]
             rows.append([*row, _points(one, "preference")])
-    head = ["Dissenting model", "Depth", "Stages", "Accepted", "Answers against it", "Answers with it"]
+    head = ["Dissenting model", "Position", "Stages", "Accepted", "Answers against it", "Answers with it"]
     return {"head": [*head, "Against minus with (95% interval)"], "rows": rows}
 
 
@@ -255,45 +255,49 @@ def leads_of(
 
 
 def ensemble_words(found: xr.Dataset) -> str:
-    """Recognition of metamers of each model, and of all models together, in words."""
+    """Recognition of metamers of each model and of all together, and the differences with intervals, in words."""
     said = []
     for place, depth in enumerate(found["depth"].values):
         at = found.isel(depth=place)
         if not at["n"]:
-            said.append(f"At depth {depth:g} no stimulus has accepted metamers of all these kinds.")
+            said.append(f"At position {depth:g} no stimulus has accepted metamers of all these kinds.")
             continue
         of_each = [
             f"{percent(float(at['proportion_correct'].sel(generation_model=entry)))} of the metamers of {entry}"
             for entry in at["generation_model"].values
         ]
-        said.append(f"At depth {depth:g} the recognition models recognize {', '.join(of_each)} (n = {int(at['n'])}).")
+        apart = [f"{_points(at.sel(member=member), 'difference')} for {member}" for member in at["member"].values]
+        said.append(
+            f"At position {depth:g} the recognition models recognize {', '.join(of_each)} (n = {int(at['n'])}). "
+            f"All together minus each alone, with 95% intervals: {', '.join(apart)}."
+        )
     return " ".join(said)
 
 
 def controversial_words(found: xr.Dataset) -> str:
-    """Answers with and against the dissenting model, in words."""
+    """Answers with and against the dissenting model, and the difference with its interval, in words."""
     said = []
     for case in found["case"].values:
         for place, depth in enumerate(found["depth"].values):
             one = found.sel(case=case).isel(depth=place)
             against, with_it = (percent(float(one[name])) for name in ("proportion_own", "proportion_other"))
             said.append(
-                f"At depth {depth:g}, {against} of the answers are against {case}, and {with_it} with it "
-                f"(n = {int(one['n'])})."
+                f"At position {depth:g}, {against} of the answers are against {case}, and {with_it} with it "
+                f"(n = {int(one['n'])}); difference with 95% interval: {_points(one, 'preference')}."
                 if one["n"]
-                else f"At depth {depth:g} no controversial metamer with {case} as the dissenting model was accepted."
+                else f"At position {depth:g} no controversial metamer with {case} as the dissenting model was accepted."
             )
     return " ".join(said)
 
 
 def starts_words(left_free: Mapping[str, xr.Dataset]) -> str:
-    """Remaining part of each start at the deepest matched stage, in words."""
+    """Remaining part of each start at the last matched stage, in words."""
     said = []
     for model, found in left_free.items():
         last = found.isel(depth=-1)
         remains = {in_words(start): float(last["remaining"].sel(start=start).mean()) for start in last["start"].values}
         kept = [f"{number(part)} from {start}" for start, part in remains.items()]
-        said.append(f"{model} at {last['stage'].item()}: {', '.join(kept)}.")
+        said.append(f"{model} at {last['stage'].item()}, remaining: {', '.join(kept)}.")
     return " ".join(said)
 
 
@@ -303,7 +307,7 @@ def invariance_words(left_free: Mapping[str, xr.Dataset]) -> str:
     for model, found in left_free.items():
         apart = found["relative_difference"].sel(start=first_other(found)).isel(measured_stage=0).mean("stimulus")
         stages = zip(found["stage"].values, apart.values, strict=True)
-        said.append(f"{model}: {', '.join(f'{stage} {number(value)}' for stage, value in stages)}.")
+        said.append(f"{model}, by matched stage: {', '.join(f'{stage} {number(value)}' for stage, value in stages)}.")
     return " ".join(said)
 
 
@@ -338,8 +342,8 @@ def parts_of(
     -------
     list
         For each section ``identifier``, ``kind``, ``heading``, ``lead`` (may be None), ``words``, ``n``: number of
-        stimuli, ``few``: whether ``n`` is below ``FEWEST_STIMULI``, ``figure``, ``judges`` (may be empty), ``table``
-        and ``galleries``.
+        stimuli, ``few``: whether ``n`` is below ``FEWEST_STIMULI``, ``figure``, ``file`` with the numbers, ``judges``
+        (may be empty), ``table`` and ``galleries``.
     """
 
     def part(
@@ -354,6 +358,7 @@ def parts_of(
     ) -> dict[str, Any]:
         own = {"kind": kind, "words": words, "figure": figure, "table": table, "galleries": galleries, "judges": judges}
         own |= {"n": n, "few": n < FEWEST_STIMULI, "lead": leads.get(kind)}
+        own["file"] = f"beyond/{kind}/{'<model>' if kind == 'invariance' else modality}.nc"
         return own | {"identifier": f"{kind}_{modality}", "heading": f"{heading} ({MODALITIES[modality].stimuli})"}
 
     found = []

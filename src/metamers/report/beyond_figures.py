@@ -29,11 +29,11 @@ def _of_stage(look: Look, place: int) -> dict[str, Any]:
     }
 
 
-def depth_axis(axes: Axes, found: xr.Dataset, below: Sequence[str]) -> np.ndarray:
-    """Relative depths along x, with a text below each."""
+def position_axis(axes: Axes, found: xr.Dataset, below: Sequence[str]) -> np.ndarray:
+    """Positions of stages among the stages of their models along x, with a text below each."""
     places = np.arange(found.sizes["depth"])
     axes.set_xticks(places, [f"{depth:g}\n{words}" for depth, words in zip(found["depth"].values, below, strict=True)])
-    axes.set(xlim=(-0.5, len(places) - 0.5), xlabel="Relative depth (0: input, 1: last stage)")
+    axes.set(xlim=(-0.5, len(places) - 0.5), xlabel="Position of the stage (0: input, 1: last)")
     return places
 
 
@@ -51,7 +51,7 @@ def ensemble_figure(found: xr.Dataset, looks: Looks) -> Figure:
     figure = Figure(figsize=(10, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     n = [f"n = {count}" for count in found["n"].values]
-    places = depth_axis(left, found, n)
+    places = position_axis(left, found, n)
     entries = found["generation_model"].values
     natural = float(found["natural_recognized"].mean())
     left.axhline(natural, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), label="natural stimuli")
@@ -65,9 +65,9 @@ def ensemble_figure(found: xr.Dataset, looks: Looks) -> Figure:
         label = "all models together" if together else f"{entry} alone"
         offset = 0.08 * (place - (len(entries) - 1) / 2)
         left.plot(places + offset, found["proportion_correct"].sel(generation_model=entry), **style, label=label)
-    left.set(ylim=(-0.03, 1.05), ylabel="Proportion recognized by other models")
+    left.set(ylim=(-0.03, 1.05), ylabel="Proportion recognized")
     left.set_title("Recognition")
-    places = depth_axis(right, found, n)
+    places = position_axis(right, found, n)
     for place, member in enumerate(found["member"].values):
         one = found.sel(member=member)
         middle, low, high = (one[name].values for name in ("difference", "low", "high"))
@@ -117,10 +117,10 @@ def controversial_figure(found: xr.Dataset, looks: Looks) -> Figure:
         ticks = [f"{depth:g} (n = {n})" for depth, n in zip(one["depth"].values, one["n"].values, strict=True)]
         answers.set_yticks(places, ticks)
         answers.invert_yaxis()
-        answers.set(xlim=(0, 1), xlabel="Proportion of the recognition models’ answers", ylabel="Relative depth")
+        answers.set(xlim=(0, 1), xlabel="Proportion of the recognition models’ answers", ylabel="Position of the stage")
         answers.set_title(f"{case} against {others}")
         answers.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=9)
-        places = depth_axis(errors, one, [""] * len(places))
+        places = position_axis(errors, one, [""] * len(places))
         for place, member in enumerate(one["member"].values):
             offset = 0.16 * (place - (one.sizes["member"] - 1) / 2)
             look = looks[str(member)]
@@ -185,7 +185,7 @@ def starts_figure(found: xr.Dataset, left_free: Mapping[str, xr.Dataset], looks:
         below.set_xlabel("Start of the synthesis")
     most = max(float(one["remaining"].mean("stimulus").max()) for one in left_free.values())
     grid[1][0].set_ylim(0, 1.1 * max(1, most))
-    grid[0][0].set_ylabel("Proportion recognized by other models")
+    grid[0][0].set_ylabel("Proportion recognized")
     grid[1][0].set_ylabel("Distance from the stimulus,\nrelative to that of the start")
     return figure
 

@@ -54,7 +54,7 @@ def best(scores: list[xr.DataArray], accepted: xr.DataArray) -> dict[str, int] |
 
 
 def starts_lead(found: xr.Dataset, left_free: Mapping[str, xr.Dataset], noun: str) -> dict[str, Any] | None:
-    """The accepted metamer that other models most often call by the category of the stimulus that it was started from.
+    """The accepted metamer that recognition models most often call by the category of the stimulus it started from.
 
     Parameters
     ----------
@@ -93,13 +93,13 @@ def starts_lead(found: xr.Dataset, left_free: Mapping[str, xr.Dataset], noun: st
         "words": (
             f"The synthesis started from a natural stimulus, “{other}”, and ended when the activations at {stage} of "
             f"{model} matched those of another natural stimulus, “{category}”. {model} gives the metamer the category "
-            f"that it gives the second stimulus. Of the answers of other models ({found.attrs['judged_by']}), "
+            f"that it gives the second stimulus. Of the answers of recognition models ({found.attrs['judged_by']}), "
             f"{percent(float(one['answered_other']))} are “{other}” and {percent(float(one['recognized']))} "
             f"“{category}”. The metamer is {number(remains)} times as far from the second stimulus as the start was."
         ),
         "rule": (
-            f"of the accepted metamers that were started from other {noun}, the one that other models most often call "
-            "by the category of the start; among equal ones, the deepest, then the one farthest from the natural "
+            f"of the accepted metamers that were started from other {noun}, the one that recognition models most often "
+            "call by the category of the start; among equal ones, the deepest, then the one farthest from the natural "
             "stimulus"
         ),
     }
@@ -137,7 +137,7 @@ def controversial_lead(found: xr.Dataset) -> dict[str, Any] | None:
             shown(OTHER, f"natural: “{other}”", **key),
         ],
         "words": (
-            f"Of the answers of other models ({found.attrs['judged_by']}) to this stimulus, "
+            f"Of the answers of recognition models ({found.attrs['judged_by']}) to this stimulus, "
             f"{percent(float(one['answered_own']))} are “{category}” and "
             f"{percent(float(one['answered_other']))} “{other}”."
         ),
@@ -177,7 +177,7 @@ def ensemble_lead(found: xr.Dataset) -> dict[str, Any] | None:
             *each,
             shown(OWN, "matches all of them", **key, case="together", depth=place["depth"]),
         ],
-        "words": "Recognized by other models "
+        "words": "Recognized by the recognition models "
         f"({found.attrs['judged_by']}): "
         + ", ".join(f"{part} for {name}" for name, part in recognized.items())
         + f" ({together} is the joint metamer).",

@@ -8,12 +8,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from metamers.modalities import MODALITIES
 from metamers.report.figures import FAINT, INK, ORANGE, PALE, styled
 from metamers.report.looks import Looks
-from metamers.report.tables import Table, number
+from metamers.report.tables import Table, counted, number, signed
 
 RHO_TICKS = (-1, -0.5, 0, 0.5, 1)
 QUANTILES = (0.025, 0.5, 0.975)
+LEVEL = 0.05  # largest p of a stage that predicts better than shuffled stimuli
 SIMULATED = "SIMULATED voxels, made from {}: no brain was measured"
 
 
@@ -91,6 +93,54 @@ def generating_stage(found: Mapping[str, xr.Dataset], simulated: str) -> str | N
         f"For responses without noise, with the same {int(one['training_stimuli'])} training stimuli and ridge "
         f"parameters, it is {number(clean)}{why}; {holds}."
     )
+
+
+def brain_findings(found: Mapping[str, xr.Dataset]) -> list[str]:
+    """State which model predicts voxels best, against shuffled stimuli.
+
+    Parameters
+    ----------
+    found
+        As for ``brain_table``.
+    """
+    best = max(found, key=lambda model: float(found[model]["best_signed_r2"]))
+    one = found[best]
+    p, voxels = float(one["best_p_shuffled"]), "simulated voxels" if one.attrs["simulated"] else "voxels"
+    ends = (float(one[f"best_signed_r2{end}"]) for end in ("", "_low", "_high"))
+    return [
+        f"Of {counted(len(found), 'model')}, {best} predicts {voxels} best: signed R² of its best stage "
+        f"{with_interval(*ends)}, {counted(one.sizes['participant'], 'participant')}, "
+        f"{'better' if p <= LEVEL else 'not shown to be better'} than shuffled stimuli (p = {p:.2g})."
+    ]
+
+
+def similarity_findings(found: Mapping[str, xr.Dataset]) -> list[str]:
+    """State how well the last stages of different models agree, or the first and the last stage of a single model.
+
+    Parameters
+    ----------
+    found
+        Modality → result of ``metamers.brain.similarity.similarity``.
+    """
+    said = []
+    for modality, one in found.items():
+        models, about = one["representation_model"].values.astype(str), MODALITIES[modality]
+        names = list(dict.fromkeys(models))
+        places = [int(np.flatnonzero(models == name)[-1]) for name in names]
+        what = f"the last stages of {len(names)} models"
+        if len(names) == 1:
+            places, what = [0, places[0]], f"the first and the last stage of {names[0]}"
+        values = one["spearman_rho"].values[np.ix_(places, places)][np.triu_indices(len(places), 1)]
+        values = values[np.isfinite(values)]
+        if not len(values):
+            continue
+        ends = " to ".join(dict.fromkeys(signed(float(end)) for end in (values.min(), values.max())))
+        stimuli = len({*one["stimulus_a"].values.astype(str), *one["stimulus_b"].values.astype(str)})
+        said.append(
+            f"{about.title}: Spearman ρ between the dissimilarities of {what} {ends} ({counted(len(values), 'pair')}, "
+            f"{stimuli} {about.stimuli}; no interval)."
+        )
+    return said
 
 
 def brain_context(found: Mapping[str, xr.Dataset]) -> Mapping[str, Any]:

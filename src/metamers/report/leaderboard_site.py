@@ -209,8 +209,8 @@ def entry_figure(row: Mapping[str, Any], others: Sequence[NormalizedCurve]) -> F
         axes.axhline(level, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=3)
         axes.text(1.01, level, words, color=FAINT, fontsize=9, va="center", transform=axes.get_yaxis_transform())
     axes.set(
-        xlim=(0, 1), ylim=(-0.04, 1.06), xlabel="Relative depth of the stage",
-        ylabel="Normalized recognizability by people",
+        xlim=(0, 1), ylim=(-0.04, 1.06), xlabel="Depth of the stage",
+        ylabel="Normalized recognizability by participants",
     )  # fmt: skip
     figure.legend(loc="outside upper left", ncols=2, fontsize=9.5)
     return figure

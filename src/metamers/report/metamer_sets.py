@@ -13,7 +13,7 @@ from metamers.modalities import MODALITIES
 from metamers.report.beyond import FEWEST_STIMULI, Gallery, cell
 from metamers.report.figures import FAINT, styled
 from metamers.report.looks import Looks
-from metamers.report.tables import Table, interval, number, percent
+from metamers.report.tables import Table, interval, number, percent, signed
 
 # Stimulus → file of the natural one; (model, stimulus, place of the depth, name of the member) → file of the metamer.
 Addresses = Mapping[str | tuple[str, str, int, str], str]
@@ -37,8 +37,8 @@ def sets_table(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Datas
             for measure in ("stimulus_distance", "activation_distance"):
                 row.append(interval(*(float(at[f"{measure}{end}"]) for end in ("", "_low", "_high"))))
             rows.append([*row, *(percent(float(at[measure])) for measure in ("proportion_correct", "proportion_same"))])
-    head = ["Model", "Stage", "Depth", "Directions that it determines", "Pairs that count", "Largest error"]
-    head += ["Distance of the pair", "Distance to other models", "Recognized", "The same answer to both"]
+    head = ["Model", "Stage", "Position", "Directions that it determines", "Pairs that count", "Largest error"]
+    head += ["Distance of the pair", "Distance to recognition models", "Recognized", "The same answer to both"]
     return {"head": head, "rows": rows}
 
 
@@ -58,23 +58,27 @@ def _determined(found: xr.Dataset, place: int) -> str:
     return _with_bound(found.isel(depth=place), written)
 
 
+def _times(at: xr.Dataset, measure: str) -> str:
+    """A distance relative to that of different natural stimuli, with its interval if it has one, in words."""
+    middle, low, high = (float(at[f"{measure}{end}"]) for end in ("", "_low", "_high"))
+    between = f" (95% interval {signed(low)} to {signed(high)})" if np.isfinite(low) else ""
+    return f"{number(middle)} times as much as different natural stimuli{between}"
+
+
 def sets_words(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Dataset]) -> str:
-    """How free directions and distances change from the first depth to the last, in words."""
+    """How free directions and distances change from the first position to the last, in words."""
     said = []
     for name, summary in summaries.items():
         first, last = summary.isel(depth=0), summary.isel(depth=-1)
         stages = found[name]["stage"].values
         each = [
             f"{stage} determines {_determined(found[name], place)} of the directions, and the two most different "
-            f"metamers differ {number(float(at['stimulus_distance']))} times as much as different natural stimuli"
+            f"metamers differ {_times(at, 'stimulus_distance')}"
             for stage, place, at in ((stages[0], 0, first), (stages[-1], -1, last))[: len(stages)]
         ]
         said.append(f"{name}: {'; '.join(each)}.")
-        if np.isfinite(to_others := float(last["activation_distance"])):
-            said.append(
-                f"To the other models, those of {stages[-1]} differ {number(to_others)} times as much as different "
-                "natural stimuli do."
-            )
+        if np.isfinite(last["activation_distance"]):
+            said.append(f"To recognition models, those of {stages[-1]} differ {_times(last, 'activation_distance')}.")
     return " ".join(said)
 
 
@@ -103,7 +107,7 @@ def sets_figure(summaries: Mapping[str, xr.Dataset], looks: Looks) -> Figure:
     panels[0].set_yscale("log")
     _labelled(panels[0], "Directions determined", "Proportion of all directions")
     _labelled(panels[1], "Two most different metamers", "Distance (1: different stimuli)")
-    _labelled(panels[2], "To the other models", "Distance (1: different stimuli)")
+    _labelled(panels[2], "To recognition models", "Distance (1: different stimuli)")
     for axes in panels[1:]:
         axes.set_ylim(bottom=0)
         axes.axhline(1, color=FAINT, linewidth=0.9, linestyle=":")
@@ -112,7 +116,7 @@ def sets_figure(summaries: Mapping[str, xr.Dataset], looks: Looks) -> Figure:
 
 
 def _labelled(axes: Axes, title: str, label: str) -> None:
-    axes.set(title=title, ylabel=label, xlim=(-0.05, 1.05), xlabel="Relative depth (0: input, 1: last stage)")
+    axes.set(title=title, ylabel=label, xlim=(-0.05, 1.05), xlabel="Position (0: input, 1: last)")
 
 
 def _matched(of_model: xr.Dataset, stimulus: str, place: int) -> bool:
@@ -165,6 +169,7 @@ def part_of(
         "matched": _matched(first, str(first["stimulus"].values[0]), first.sizes["depth"] - 1),
         "tolerance": f"{first.attrs['tolerance']:g}",
         "estimated": not all(bool(one["rank_counted"].all()) for one in found.values()),
+        "file": "beyond/metamer_sets/<model>.nc",
         "n": n,
         "few": n < FEWEST_STIMULI,
         "words": sets_words(found, summaries),

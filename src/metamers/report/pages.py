@@ -22,7 +22,7 @@ from metamers.match import PRESERVED
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, NATURAL, plural
 from metamers.report.adaptive import adaptive_context
-from metamers.report.brain import brain_context
+from metamers.report.brain import brain_context, brain_findings, similarity_findings
 from metamers.report.browser import link
 from metamers.report.chance import chance_context
 from metamers.report.contrasts import contrasts_context
@@ -43,9 +43,9 @@ from metamers.report.tables import (
     relation_table,
     relative_table,
 )
-from metamers.report.training import attacked_places, training_table
+from metamers.report.training import attacked_places, training_findings, training_table
 from metamers.report.verdicts import criterion_context, decline_sentences, missing_sentence
-from metamers.report.vulnerability import vulnerability_table
+from metamers.report.vulnerability import vulnerability_findings, vulnerability_table
 from metamers.train.readout import described_readout
 
 
@@ -318,6 +318,7 @@ def site_context(
     readouts: Mapping[str, xr.Dataset],
     vulnerability: Mapping[str, xr.Dataset],
     brain: Mapping[str, xr.Dataset],
+    similarity: Mapping[str, xr.Dataset],
     figures: Sequence[str],
     charts: Mapping[str, Mapping[str, Any]],
     captions: Mapping[str, str],
@@ -368,6 +369,8 @@ def site_context(
         Recognition model → result of the rule ``train_readout``, for models that recognize by a readout; may be empty.
     vulnerability, brain
         Model → result of the rules ``vulnerability`` and ``brain_regression``; may be empty.
+    similarity
+        Modality → result of the rule ``brain_similarity``; may be empty.
     figures
         Names of the run's vector figures.
     charts
@@ -433,7 +436,13 @@ def site_context(
         "readouts": {name: described_readout(readout) for name, readout in readouts.items()},
         "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
         "brain": brain_context(brain) if brain else None,
-        "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
+        "similarities": list(similarity),
+        "analysed": [
+            ("training", "Training", training_findings(trained)),
+            ("vulnerability", "Adversarial vulnerability", vulnerability_findings(vulnerability)),
+            ("brain", "Prediction of voxels", brain_findings(brain) if brain else []),
+            ("similarity", "Representational similarity", similarity_findings(similarity)),
+        ],
         "adaptive": adaptive_context(adaptive),
         "adaptive_models": {str(model) for found in adaptive.values() for model in found["generation_model"].values},
         "own_participants": own_participants_context(

@@ -116,7 +116,7 @@ def spread(depths: np.ndarray) -> np.ndarray:
 
 @styled
 def passes_figure(tested: xr.Dataset) -> Figure:
-    """The verdict on every stage of every published model over relative depth, one panel per modality.
+    """The verdict on every stage of every published model over depth, one panel per modality.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def passes_figure(tested: xr.Dataset) -> Figure:
         axes.set_yticks(range(len(models)), models, fontsize=9)
         axes.set(
             xlim=(-0.02, 1.02), ylim=(len(models) - 0.5, -0.7), title=MODALITIES[modality].title,
-            xlabel="Relative depth of the stage",
+            xlabel="Depth of the stage",
         )  # fmt: skip
         axes.tick_params(axis="y", length=0)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=9)

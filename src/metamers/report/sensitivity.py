@@ -12,7 +12,7 @@ from metamers.beyond.sets import EXTREMES, PRINCIPAL
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL
 from metamers.report.beyond import Gallery, cell
-from metamers.report.beyond_figures import depth_axis
+from metamers.report.beyond_figures import position_axis
 from metamers.report.figures import FAINT, styled
 from metamers.report.looks import Looks
 from metamers.report.tables import Table, percent, signed, significant
@@ -35,8 +35,8 @@ def sensitivity_table(found: xr.Dataset, agreed: xr.Dataset) -> Table:
                 row += [significant(value, 3), significant(error, 1)]
             row += [signed(float(of_others["mean_agreement"])), percent(float(of_others["proportion_correct"]))]
             rows.append([*row, str(int(of_others["n"]))])
-    head = ["Model", "Stage", "Depth", "Most, relative to the mean", "Residual", "Least", "Residual"]
-    return {"head": [*head, "Agreement of the others", "Metamers recognized", "n"], "rows": rows}
+    head = ["Model", "Stage", "Position", "Most, relative to the mean", "Residual", "Least", "Residual"]
+    return {"head": [*head, "Agreement of the recognition models", "Metamers recognized", "n"], "rows": rows}
 
 
 def sensitivities_table(found: xr.Dataset) -> Table:
@@ -54,18 +54,18 @@ def sensitivities_table(found: xr.Dataset) -> Table:
             for which in PRINCIPAL:
                 values = to_pair.sel(principal=which, sensing_model=sensing)
                 rows.append([f"{which} principal", f"{depth:.3g}", *(significant(value, 3) for value in values.values)])
-    return {"head": ["Distortion", "Depth", *sensing], "rows": rows}
+    return {"head": ["Distortion", "Position", *sensing], "rows": rows}
 
 
 def sensitivity_words(found: xr.Dataset, agreed: xr.Dataset) -> str:
-    """Agreement at each depth, and its relation to recognition, in words."""
+    """Agreement at each position, and its relation to recognition, in words."""
     said = []
     for place, depth in enumerate(found["depth"].values):
         each = [
             f"{signed(float(agreed['mean_agreement'].sel(generation_model=name).isel(depth=place)))} for {name}"
             for name in found["generation_model"].values
         ]
-        said.append(f"At depth {depth:.3g} the agreement of the other models is {', '.join(each)}.")
+        said.append(f"At position {depth:.3g} the agreement of the recognition models is {', '.join(each)}.")
     rho, points = float(agreed["spearman_rho"]), int(agreed["points"])
     if not np.isfinite(rho):
         said.append(
@@ -110,7 +110,7 @@ def sensitivity_figure(found: xr.Dataset, agreed: xr.Dataset, looks: Looks) -> F
     """
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    places = depth_axis(left, found, [""] * found.sizes["depth"])
+    places = position_axis(left, found, [""] * found.sizes["depth"])
     for name in map(str, found["generation_model"].values):
         style = looks[name].style
         means = agreed["mean_agreement"].sel(generation_model=name).values
@@ -132,11 +132,13 @@ def sensitivity_figure(found: xr.Dataset, agreed: xr.Dataset, looks: Looks) -> F
         right.plot(means[once], recognized[once], **style | {"linestyle": "none", "markersize": 8})
     left.axhline(1, color=FAINT, linewidth=0.9, linestyle=":")
     left.axhline(0, color=FAINT, linewidth=0.9)
-    left.set_ylabel("Agreement of the other models")
+    left.set_ylabel("Agreement of the recognition models")
     left.set_title("Agreement of sensitivities (dots: single models)")
     left.legend(title="Extreme distortions of", title_fontsize=9, fontsize=9)
     rho = float(agreed["spearman_rho"])
-    right.set(ylim=(-0.03, 1.05), xlabel="Agreement of the other models", ylabel="Proportion of metamers recognized")
+    right.set(
+        ylim=(-0.03, 1.05), xlabel="Agreement of the recognition models", ylabel="Metamers recognized (proportion)"
+    )
     right.set_title("Recognition of metamers" + (f" (ρ = {signed(rho)})" if np.isfinite(rho) else ""))
     return figure
 
@@ -162,7 +164,7 @@ def gallery(found: xr.Dataset, addresses: Addresses) -> Gallery:
                 shown |= {f"{name}_{extreme}": f"{extreme} noticed by {name} at {stage}" for extreme in EXTREMES}
             if "principal_sensitivity" in found:
                 shown |= {
-                    f"principal_{which}": f"{which} principal distortion at depth {depth:.3g}" for which in PRINCIPAL
+                    f"principal_{which}": f"{which} principal distortion at position {depth:.3g}" for which in PRINCIPAL
                 }
             rows.append([cell(what, addresses[depth, stimulus, name], played) for name, what in shown.items()])
     return rows
@@ -191,6 +193,8 @@ def part_of(found: xr.Dataset, agreed: xr.Dataset, looks: Looks, addresses: Addr
         "n": found.sizes["stimulus"],
         "few": found.sizes["stimulus"] < FEWEST_STIMULI,
         "words": sensitivity_words(found, agreed),
+        "file": f"beyond/sensitivity/{modality}.nc",
+        "agreement_file": f"beyond/agreement/{modality}.nc",
         "sensing": ", ".join(map(str, found["sensing_model"].values)),
         "figure": sensitivity_figure(found, agreed, looks),
         "table": sensitivity_table(found, agreed),

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from metamers.compare.proportions import proportion_interval
 from metamers.modalities import MODALITIES
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, styled
-from metamers.report.tables import Table
+from metamers.report.tables import Table, counted, percent
 
 NORMS = {"l2": "L2", "linf": "L∞"}
 
@@ -96,6 +96,42 @@ def training_table(trained: Mapping[str, xr.Dataset], unheard: bool) -> Table:
     head.append("Test accuracy" + (" (unheard voices)" if unheard else ""))
     sizes = [f"Under attack, {NORMS[attack['norm']]} {size:g}" for size in first["perturbation_size"].values]
     return {"head": [*head, *sizes], "rows": rows}
+
+
+def _best(results: Mapping[str, tuple[float, float, float]]) -> str:
+    """Names of the models with the highest proportion correct, and this proportion with its interval."""
+    highest = max(result[0] for result in results.values())
+    names = [name for name, result in results.items() if result[0] == highest]
+    return f"{', '.join(names)} {_percents(*results[names[0]])}"
+
+
+def training_findings(trained: Mapping[str, xr.Dataset]) -> list[str]:
+    """State the highest test accuracy of each modality's models, without and with the strongest attack.
+
+    Parameters
+    ----------
+    trained
+        As for ``training_table``.
+    """
+    said = []
+    by_modality: dict[str, dict[str, xr.Dataset]] = {}
+    for name, one in trained.items():
+        by_modality.setdefault(settings_of(one)[2]["modality"], {})[name] = one
+    for modality, models in by_modality.items():
+        results = {name: accuracy(one) for name, one in models.items()}
+        first = next(iter(models.values()))
+        clean = {name: result["clean"] for name, result in results.items()}
+        attacked = {name: tuple(map(float, result["attacked"][-1])) for name, result in results.items()}
+        attack = f"{NORMS[settings_of(first)[1]['norm']]} {float(first['perturbation_size'][-1]):g}"
+        least, chance = max(result[1] for result in clean.values()), 1 / first.sizes["category"]
+        above = "above chance" if least > chance else "not shown to be above chance"
+        n, n_attacked = (next(iter(results.values()))[name] for name in ("n", "n_attacked"))
+        said.append(
+            f"{MODALITIES[modality].title}: highest test accuracy of {counted(len(models), 'trained model')}: "
+            f"{_best(clean)}, n = {n}, {above} ({percent(chance)}). Under attack ({attack}): {_best(attacked)}, "
+            f"n = {n_attacked}."
+        )
+    return said
 
 
 def attacked_places(trained: Mapping[str, xr.Dataset]) -> list[str]:

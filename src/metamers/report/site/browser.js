@@ -85,7 +85,7 @@
     if (place >= 0 && place < names()[name].length) change({ [name]: names()[name][place] });
   };
 
-  // Number of other models that recognize each metamer of a stage.
+  // Number of recognition models that recognize each metamer of a stage.
   function recognized(stage) {
     const others = Object.keys(model.answers).filter(name => name !== model.name);
     return Array.from(model.verdicts[stage], (_, cell) => {
@@ -103,12 +103,12 @@
   };
 
   // Why a filter finds nothing at a stage.
-  const unjudged = others => !others && "no other model classified these metamers";
+  const unjudged = others => !others && "no recognition model classified these metamers";
   const reasons = {
     accepted: () => "no metamer was accepted",
     rejected: () => "no metamer was rejected",
-    most: others => unjudged(others) || `no metamer is recognized by more than half of ${metamers.count(others, "other model")}`,
-    none: others => unjudged(others) || "every metamer is recognized by at least one other model",
+    most: others => unjudged(others) || `no metamer is recognized by more than half of ${metamers.count(others, "recognition model")}`,
+    none: others => unjudged(others) || "every metamer is recognized by at least one recognition model",
   };
 
   const media = (folder, file) => `media/${[model.name, folder, file].map(encodeURIComponent).join("/")}`;
