@@ -884,7 +884,7 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     assert f"Judged, but not in the frozen file: eye ({HOSTILE})" in words
     assert "Judged, and in the frozen file without a prediction, because no metamer was accepted or because" in words
     assert "than of any published ones: eye (end)." in words
-    assert "Predicted, but judged by nobody: eye (input)" in words
+    assert "Predicted, but not judged: eye (input)" in words
     won = scored_prediction({"late": 0.3}).assign(evidence=1.5)
     assert "The evidence is for the prediction." in words_of(won)
     without = scored_prediction({"late": 0.3})
