@@ -30,7 +30,7 @@ save(
     snakemake,
     made.assign_attrs(
         modality=snakemake.wildcards.sensed_modality,
-        judged_by=", ".join(dict.fromkeys(judge for judges in params.recognition_models.values() for judge in judges)),
+        judged_by=", ".join(dict.fromkeys(name for names in params.recognition_models.values() for name in names)),
     ),
     declared=AGREEMENT,
     title=f"Agreement of models' sensitivities, and recognition of metamers ({snakemake.wildcards.sensed_modality})",

@@ -18,7 +18,7 @@ else:
     compared = humans_vs_models(
         pooled_points(read_results(given.groups, COLUMNS)),
         read_results(given.ceilings, CEILING_COLUMNS),
-        params.judges,
+        params.recognition_models,
         params.bootstrap,
         params.run_seed,
     )

@@ -13,8 +13,8 @@ groups = [
 ]
 compared = participants_dataset(groups, files.load_answers(given.recognition), snakemake.params.stages)
 names = ["participant_consistency", "participant_consistency_low", "participant_consistency_high"]
-for (model, stage, judge), row in compared[names].to_dataframe().dropna(subset=names[:1]).iterrows():
-    logger.info("%s %s, participants and %s: kappa %.2f (%.2f to %.2f)", model, stage, judge, *row[names])
+for (model, stage, recognition_model), row in compared[names].to_dataframe().dropna(subset=names[:1]).iterrows():
+    logger.info("%s %s, participants and %s: kappa %.2f (%.2f to %.2f)", model, stage, recognition_model, *row[names])
 save(
     snakemake,
     compared,

@@ -41,9 +41,11 @@ def relation(root, groups, registry):
     ceilings = humans_summary.read_results(
         root / "resources/published/noise_ceiling.csv", humans_summary.CEILING_COLUMNS
     )
-    judges = {name: {"public": len(e["models"]), **e["published"]} for name, e in registry["judges"].items()}
+    recognition_models = {
+        name: {"public": len(e["models"]), **e["published"]} for name, e in registry["recognition_models"].items()
+    }
     return humans_vs_models.humans_vs_models(
-        humans_summary.pooled_points(groups), ceilings, judges, bootstrap=100, seed=0
+        humans_summary.pooled_points(groups), ceilings, recognition_models, bootstrap=100, seed=0
     )
 
 
@@ -538,7 +540,7 @@ def test_what_a_rank_needs_is_only_said_where_more_stimuli_can_give_one(
         shown["reason"] = (shown["reason"].dims, [["", NOT_JUDGED, NOT_JUDGED]])
     depth = np.nan if lacks == "depth" else 0.5
     models = {"short": MODELS["short"] | {"depths": {"one": depth, "two": 2 * depth}}}
-    recognizable = shown.assign_coords(recognition_model=["judge"])
+    recognizable = shown.assign_coords(recognition_model=["other"])
     board = leaderboard.leaderboard(
         groups, placed, relation, tested, {}, shown, models, {}, bootstrap=10, seed=0, recognizable=recognizable
     )

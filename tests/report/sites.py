@@ -195,7 +195,10 @@ def relation_of(seed: int = 0) -> xr.Dataset:
     ceilings = pd.DataFrame(
         [("vision", 0.99, 0.98, 1, 0.985, 0.995), ("audio", 0.98, 0.97, 0.99, 0.975, 0.985)], columns=CEILING_COLUMNS
     )
-    judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
+    judges = {
+        "vision": {"public": 5, "recognition_models": 7},
+        "audio": {"public": 5, "recognition_models": 5, "pearson_r2": 0.9},
+    }
     relation = humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
     return relation.assign(
         recognition_spread=(

@@ -41,7 +41,7 @@ PAPER_DRAWN = [
 
 rule paper_judgements:
     input:
-        local(f"{RESOURCES}/judges/{{modality}}"),
+        local(f"{RESOURCES}/recognition_models/{{modality}}"),
     output:
         "results/<run>/comparison/judgements_{modality}.nc",
     log:

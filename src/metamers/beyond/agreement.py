@@ -73,7 +73,7 @@ def agreement(
     found: xr.Dataset,
     recognized: Mapping[str, np.ndarray],
     accepted: Mapping[str, np.ndarray],
-    judges: Mapping[str, Sequence[str]],
+    recognition_models: Mapping[str, Sequence[str]],
     families: Mapping[str, str],
     seed: int,
 ) -> xr.Dataset:
@@ -88,7 +88,7 @@ def agreement(
         Generation model → proportion of other recognition models that recognize each of its metamers, with equal weight
         of families, and whether the metamer is accepted: (depth, metamer). The first metamers are those of the stimuli
         of the distortions; there may be more.
-    judges
+    recognition_models
         Generation model → the other recognition models, whose agreement is averaged.
     families
         Model → family; each family counts once.
@@ -99,7 +99,7 @@ def agreement(
     -------
     xarray.Dataset
         (depth, stimulus, generation_model, sensing_model) → ``log_sensitivity_ratio`` and ``agreement``.
-        (generation_model, depth) → ``mean_agreement`` over the judges, with equal weight of families, and over
+        (generation_model, depth) → ``mean_agreement`` over these models, with equal weight of families, and over
         stimuli; ``proportion_correct`` over accepted metamers, ``n``, their number, and ``stage``. ``spearman_rho`` of
         these two over generation models and depths; ``low`` and ``high``: its 95% interval, from ``RESAMPLES`` samples
         of stimuli with replacement (models and stages are fixed); ``points``: the number of points, where a stage that
@@ -111,7 +111,7 @@ def agreement(
     stages = found["sensing_stage"].transpose("depth", "sensing_model")
     of_others, distinct = [], []
     for name in names:
-        of_model = each.sel(generation_model=name, sensing_model=list(judges[name]))
+        of_model = each.sel(generation_model=name, sensing_model=list(recognition_models[name]))
         of_model = of_model.rename(sensing_model="recognition_model")
         of_others.append(mean_over_families(of_model, families).transpose("depth", "stimulus").values)
         own = stages.sel(sensing_model=name).values.tolist()

@@ -565,7 +565,7 @@ def metamer_sets(
     ]
     pairs = torch.cat([one.metamers for one in found])
     exported = FORMATS[model.modality].as_exported(pairs.flatten(0, 1).cpu().numpy())
-    answers = [recognize(judge, exported, sampling, classes).reshape(-1, PAIR) for judge in models.values()]
+    answers = [recognize(other, exported, sampling, classes).reshape(-1, PAIR) for other in models.values()]
     rank = np.array([one.rank for one in dimensions])
     by_pair = ("stimulus", "most_different")
     return xr.Dataset(
@@ -588,14 +588,14 @@ def metamer_sets(
     )
 
 
-def by_depth(found: xr.Dataset, judges: Sequence[str], families: Mapping[str, str]) -> xr.Dataset:
+def by_depth(found: xr.Dataset, recognition_models: Sequence[str], families: Mapping[str, str]) -> xr.Dataset:
     """Means over stimuli at each depth, with 95% intervals over stimuli (Student's; of recognition, as elsewhere).
 
     Parameters
     ----------
     found
         Results of ``metamer_sets`` by depth, with ``category`` (stimulus).
-    judges
+    recognition_models
         The other recognition models.
     families
         Model → family; each family counts once.
@@ -604,20 +604,20 @@ def by_depth(found: xr.Dataset, judges: Sequence[str], families: Mapping[str, st
     -------
     xarray.Dataset
         (depth) → ``free``, the free directions in proportion to all; ``stimulus_distance``; ``activation_distance``,
-        mean over judges; ``proportion_correct``, the proportion of the pairs' members that the judges recognize, and
-        ``proportion_same``, that of pairs to which a judge gives one answer; each with ``…_low`` and ``…_high``, NaN
-        for a single stimulus. All but ``free`` are over pairs within the match of an accepted metamer,
+        mean over recognition models; ``proportion_correct``, the proportion of the pairs' members that they recognize,
+        and ``proportion_same``, that of pairs to which a recognition model gives one answer; each with ``…_low`` and
+        ``…_high``, NaN for a single stimulus. All but ``free`` are over pairs within the match of an accepted metamer,
         ``n`` of them.
     """
     within_match = found["within_match"].astype(bool) & found["accepted"].astype(bool)
-    of_judges = found.sel(sensing_model=list(judges)).rename(sensing_model="recognition_model")
-    right = of_judges["answer"] == found["category"]
-    same = of_judges["answer"].isel(most_different=0) == of_judges["answer"].isel(most_different=1)
+    answered = found.sel(sensing_model=list(recognition_models)).rename(sensing_model="recognition_model")
+    right = answered["answer"] == found["category"]
+    same = answered["answer"].isel(most_different=0) == answered["answer"].isel(most_different=1)
     recognized = mean_over_families(right.astype(float).mean("most_different"), families)
     values = {
         "free": found["free_dimensions"] / (found["free_dimensions"] + found["jacobian_rank"]),
         "stimulus_distance": found["stimulus_distance"].where(within_match),
-        "activation_distance": mean_over_families(of_judges["activation_distance"], families).where(within_match),
+        "activation_distance": mean_over_families(answered["activation_distance"], families).where(within_match),
     }
     proportions = {
         "proportion_correct": recognized,

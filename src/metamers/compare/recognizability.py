@@ -86,7 +86,7 @@ def recognizability_by_others(
         (stage) → the mean for each of ``OTHERS``, with ``_standard_error``, ``_low`` and ``_high`` over stimuli, from
         ``stage_recognizability`` of the mean over families of each family's mean answer: ``other_models``: all other
         models; ``unrelated_models``: those of other families; ``sibling_models``: those of the generation model's
-        family. NaN without such models. ``other_models_judges_standard_error``, ``_low``, ``_high``: over recognition
+        family. NaN without such models. ``other_models_families_standard_error``, ``_low``, ``_high``: over recognition
         models and stimuli, from ``metamers.compare.families.families_interval``.
     """
     others = {name: data for name, data in recognition.items() if name != generation_model}
@@ -108,7 +108,7 @@ def recognizability_by_others(
     return xr.merge(
         one.drop_vars("n").rename(proportion_correct=kind, **{end: f"{kind}_{end}" for end in ends})
         for kind, one in found.items()
-    ).assign({f"other_models_judges_{name}": values for name, values in ends.items()})
+    ).assign({f"other_models_families_{name}": values for name, values in ends.items()})
 
 
 def recognizability(

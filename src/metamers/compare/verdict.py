@@ -202,7 +202,7 @@ def contrast_evidence(
         one = compared.isel(contrast=place)
         networks = [network for side in pair for network in side]
         asked, related, stages = (
-            str(one[key].values).split(", ") for key in ("judged_by", "related_judges", "late_stages")
+            str(one[key].values).split(", ") for key in ("judged_by", "related_recognition_models", "late_stages")
         )
         rows.append(
             {

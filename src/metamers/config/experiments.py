@@ -109,7 +109,7 @@ class PublishedJudgements:
     Attributes
     ----------
     file
-        Path below the source's ``url``, with ``{model}`` and ``{judge}`` in it.
+        Path below the source's ``url``, with ``{model}`` and ``{recognition_model}`` in it.
     answers, average
         Keys of a file: right and wrong answers, and proportions correct.
     published
@@ -227,12 +227,12 @@ def read_experiments(path: str | Path) -> PublishedStudy:
         }
         experiments[name] = PublishedExperiment(**entry | {"models": models})
     judgements = {}
-    for modality, entry in registry["judges"].items():
+    for modality, entry in registry["recognition_models"].items():
         models = {}
         for model in entry["models"]:
             file = entry["file"].replace("{model}", model)
-            files = {judge: file.replace("{judge}", judge) for judge in entry["models"]}
-            models[model] = network(model, f"judges.{modality}.models") | {"files": files}
+            files = {name: file.replace("{recognition_model}", name) for name in entry["models"]}
+            models[model] = network(model, f"recognition_models.{modality}.models") | {"files": files}
         judgements[modality] = PublishedJudgements(**entry | {"models": models})
     brains = {}
     for kind, entry in registry.get("brains", {}).items():
@@ -341,7 +341,7 @@ def human_collections(
     judgements: Mapping[str, PublishedJudgements],
     brains: Mapping[str, PublishedBrain],
 ) -> dict[str, list[dict[str, str]]]:
-    """Public files of the study: ``experiments/<experiment>``, ``judges/<modality>``, ``published/<brain data>``.
+    """Public files: ``experiments/<experiment>``, ``recognition_models/<modality>``, ``published/<brain data>``.
 
     Raises
     ------
@@ -352,7 +352,7 @@ def human_collections(
     paths = {
         f"experiments/{name}": [model["file"] for model in entry.models.values()] for name, entry in experiments.items()
     } | {
-        f"judges/{modality}": [file for model in entry.models.values() for file in model["files"].values()]
+        f"recognition_models/{modality}": [file for model in entry.models.values() for file in model["files"].values()]
         for modality, entry in judgements.items()
     }
     for kind, entry in brains.items():

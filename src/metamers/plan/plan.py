@@ -253,7 +253,7 @@ class Plan:
     def needs_collection(self, collection: str) -> bool:
         """Whether the targets of the run need a collection of retrieved files, named ``<kind>/<name>``."""
         kind, name = collection.split("/")
-        if kind in ("experiments", "judges", "published"):
+        if kind in ("experiments", "recognition_models", "published"):
             return self.settings.human_data == "participants"
         return kind != "datasets" or name in self.used_datasets
 

@@ -160,8 +160,8 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
             "of_ceiling": with_interval(relation, modality, "pearson_r2_of_ceiling"),
             "depth": float(relation["depth_r2"].sel(modality=modality)),
             "partial": float(relation["partial_r2"].sel(modality=modality)),
-            "judges": int(relation["judges"].sel(modality=modality)),
-            "judges_published": int(relation["judges_published"].sel(modality=modality)),
+            "judges": int(relation["recognition_models"].sel(modality=modality)),
+            "judges_published": int(relation["recognition_models_in_paper"].sel(modality=modality)),
         }
         for modality in relation["modality"].values
     ]

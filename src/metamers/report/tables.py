@@ -31,7 +31,7 @@ MEANS = {
     "sibling_models": "Siblings",
     "other_models": "All other models, each family counted once",
 }
-OF_JUDGES = ("other_models_judges_low", "other_models_judges_high")
+OF_JUDGES = ("other_models_families_low", "other_models_families_high")
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -128,7 +128,7 @@ def recognizability_table(generation_model: str, recognizable: xr.Dataset, predi
         row += [number(float(own["proportion_correct"].sel(stage=stage, recognition_model=name))) for name in judges]
         of_stage = own.sel(stage=stage)
         row += [interval(*(float(of_stage[name + end]) for end in ("", "_low", "_high"))) for name in together]
-        row.append(number(float(of_stage["other_models_judges_standard_error"])))
+        row.append(number(float(of_stage["other_models_families_standard_error"])))
         row.append(interval(*(float(of_stage[name]) for name in ("other_models", *OF_JUDGES))))
         expected = ABSENT
         if stage != NATURAL:
@@ -178,7 +178,7 @@ def relation_table(relation: xr.Dataset) -> Table:
     for modality in relation["modality"].values:
         of_modality = relation.sel(modality=modality)
         row = [str(modality), str(int(of_modality["human_mean"].count()))]
-        row.append(f"{int(of_modality['judges'])} of {int(of_modality['judges_published'])}")
+        row.append(f"{int(of_modality['recognition_models'])} of {int(of_modality['recognition_models_in_paper'])}")
         for name in CORRELATIONS:
             value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
             row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]
