@@ -14,11 +14,11 @@ from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
 
 logger = log_to(snakemake.log[0])
-found = files.load(snakemake.input[0])
-modality, sampling = found.attrs["modality"], sampling_of(found.attrs)
+distortions = files.load(snakemake.input[0])
+modality, sampling = distortions.attrs["modality"], sampling_of(distortions.attrs)
 form = FORMATS[modality]
 folder, written, rows = Path(snakemake.output[0]), [], []
-for (depth, stimulus), made in distorted_stimuli(found, snakemake.params.length).items():
+for (depth, stimulus), made in distorted_stimuli(distortions, snakemake.params.length).items():
     natural = form.as_exported(made[NATURAL][None])
     for name, values in made.items():
         written.append(folder / str(depth) / stimulus / f"{name}{MODALITIES[modality].suffix}")

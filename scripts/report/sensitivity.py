@@ -15,7 +15,7 @@ from metamers.report.sensitivity import part_of
 from metamers.run import files, manifest
 
 log_to(snakemake.log[0])
-given, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
+inputs, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
 placed: list[Path] = []
 
 
@@ -35,7 +35,7 @@ def part(found: xr.Dataset, agreed: xr.Dataset, exported: Path) -> dict:
 
 parts = [
     part(files.load(sensitivity), files.load(agreement), Path(exported))
-    for sensitivity, agreement, exported in zip(given.sensitivity, given.agreement, given.exported, strict=True)
+    for sensitivity, agreement, exported in zip(inputs.sensitivity, inputs.agreement, inputs.exported, strict=True)
 ]
 write_figures(parts, Path(snakemake.output.page))
 manifest.record(*placed)

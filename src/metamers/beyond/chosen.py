@@ -120,7 +120,7 @@ def sets_of(
         Modality → stimuli for which metamers are made, as rows of a table.
     """
     modalities = dict.fromkeys(models[name].modality for name in chosen)
-    found = {}
+    sets = {}
     for part in PARTS:
         if (of_part := getattr(settings, part)) is None:
             continue
@@ -133,7 +133,7 @@ def sets_of(
                 if part != "starts" and len(members) < 2:
                     continue
                 others = list(other_stimuli(rows[modality]).items())
-                found[f"{part}_{group}"] = BeyondSet(
+                sets[f"{part}_{group}"] = BeyondSet(
                     part=part,
                     modality=modality,
                     depths=depths,
@@ -141,7 +141,7 @@ def sets_of(
                     stimuli=dict(others[: of_part.stimuli]),
                     cases=cases_of(part, members, getattr(of_part, "kinds", ())),
                 )
-    return found
+    return sets
 
 
 def compared_stages(

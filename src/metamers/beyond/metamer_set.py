@@ -79,15 +79,15 @@ def sketch_values(jacobian: Jacobian, basis: np.ndarray) -> tuple[np.ndarray, np
         forward = jacobian.product(jacobian.directions(some.T))
         return np.concatenate([columns(forward), columns(jacobian.transposed(forward))])
 
-    found = _by_parts(images, basis)
-    if not np.isfinite(found).all():
+    projected = _by_parts(images, basis)
+    if not np.isfinite(projected).all():
         raise ValueError(f"{jacobian.label}: derivatives are not finite")
-    values = np.linalg.svd(found[: -jacobian.size], compute_uv=False)
+    values = np.linalg.svd(projected[: -jacobian.size], compute_uv=False)
     if not values[0] > 0:
         raise ValueError(
             f"{jacobian.label}: no small change of the stimulus changes the activations, so they have no directions"
         )
-    return np.pad(values, (0, basis.shape[1] - len(values))), found[-jacobian.size :]
+    return np.pad(values, (0, basis.shape[1] - len(values))), projected[-jacobian.size :]
 
 
 def largest_outside(jacobian: Jacobian, basis: np.ndarray, generator: np.random.Generator) -> float:
@@ -186,13 +186,13 @@ def counted_eigenvalues(
                 rest = rest - basis[probe, : step + 1].T @ (basis[probe, : step + 1] @ rest)
             beside[probe, step] = np.linalg.norm(rest)
             vectors[:, probe] = rest / beside[probe, step] if beside[probe, step] > 0 else 0
-    found = []
+    numbers = []
     for probe in range(probes):
         ended = np.flatnonzero(beside[probe] <= TINY * diagonal[probe].max())
         size = int(ended[0]) + 1 if len(ended) else steps
         values, rows = eigh_tridiagonal(diagonal[probe, :size], beside[probe, : size - 1])
-        found.append(n * (rows[0] ** 2)[values > limit].sum())
-    return np.array(found)
+        numbers.append(n * (rows[0] ** 2)[values > limit].sum())
+    return np.array(numbers)
 
 
 @dataclass(frozen=True)
@@ -378,11 +378,11 @@ def most_different_metamers(
     kept = _Kept(noise.detach().clone(), worst, unknown, unknown.repeat_interleave(PAIR))
 
     def evaluate(metamers: torch.Tensor, taken: int) -> tuple[torch.Tensor, torch.Tensor]:
-        shown = within(metamers, middle, radii_of_pairs)
-        first, second = model.preprocessing(shown).unflatten(0, (number, PAIR)).unbind(1)
+        pairs = within(metamers, middle, radii_of_pairs)
+        first, second = model.preprocessing(pairs).unflatten(0, (number, PAIR)).unbind(1)
         distance = _lengths(first - second).flatten() / usual
-        errors = error(shown, taken)
-        kept.keep(shown.detach(), distance.detach(), errors.detach(), largest)
+        errors = error(pairs, taken)
+        kept.keep(pairs.detach(), distance.detach(), errors.detach(), largest)
         return distance, ((errors + torch.finfo(errors.dtype).tiny) / (MARGIN * largest)).log()
 
     def objective(metamers: torch.Tensor, taken: int) -> torch.Tensor:
@@ -470,13 +470,13 @@ def apart(
     shown
         At least two natural stimuli (any number, …signal).
     """
-    found = []
+    relative_distances = []
     for name, model in models.items():
         natural, one, other = (fits[name](stimuli) for stimuli in (shown, pairs[:, 0], pairs[:, 1]))
         usual = natural_distances(model, natural)[stages[name]]
         distance = distances(model, one, other)[stages[name]]
-        found.append(distance / usual if usual > 0 else np.full(len(pairs), np.nan))
-    return np.stack(found, axis=1)
+        relative_distances.append(distance / usual if usual > 0 else np.full(len(pairs), np.nan))
+    return np.stack(relative_distances, axis=1)
 
 
 def metamer_sets(
@@ -554,7 +554,7 @@ def metamer_sets(
             "preprocessing; wanted at least two different stimuli, whose distance is the unit"
         )
     size = max(1, max_batch_size(model, stage, natural[:1]) // PAIR)
-    found = [
+    by_batch = [
         most_different_metamers(model, stage, *some, usual, settings | {"steps": wanted["steps"]})
         for some in zip(
             natural.split(size),
@@ -563,7 +563,7 @@ def metamer_sets(
             strict=True,
         )
     ]
-    pairs = torch.cat([one.metamers for one in found])
+    pairs = torch.cat([one.metamers for one in by_batch])
     exported = FORMATS[model.modality].as_exported(pairs.flatten(0, 1).cpu().numpy())
     answers = [recognize(other, exported, sampling, classes).reshape(-1, PAIR) for other in models.values()]
     rank = np.array([one.rank for one in dimensions])
@@ -576,11 +576,11 @@ def metamer_sets(
             "free_dimensions": ("stimulus", natural[0].numel() - rank),
             "singular_value": (("stimulus", "number"), np.stack([one.singular_values for one in dimensions])),
             "metamer": ((*by_pair, *modality.dims), pairs.cpu().numpy()),
-            "stimulus_distance": ("stimulus", np.concatenate([one.distance for one in found])),
-            "normalized_error": (by_pair, np.concatenate([one.normalized_error for one in found])),
+            "stimulus_distance": ("stimulus", np.concatenate([one.distance for one in by_batch])),
+            "normalized_error": (by_pair, np.concatenate([one.normalized_error for one in by_batch])),
             "largest_error": ("stimulus", largest_error),
             "accepted": ("stimulus", np.asarray(accepted, dtype=bool)),
-            "within_match": ("stimulus", np.concatenate([one.within_match for one in found])),
+            "within_match": ("stimulus", np.concatenate([one.within_match for one in by_batch])),
             "activation_distance": (("stimulus", "sensing_model"), apart(models, stages, fits, pairs, shown)),
             "answer": ((*by_pair, "sensing_model"), np.stack(answers, axis=-1)),
         },

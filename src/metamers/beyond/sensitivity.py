@@ -78,8 +78,8 @@ def _ignored(jacobian: Jacobian, start: np.ndarray, iterations: int) -> np.ndarr
     if units >= n:  # in general, such a stage ignores nothing entirely
         return start
     operator = LinearOperator((units, n), matvec=forward, rmatvec=backward, dtype=np.float64)
-    found = [lsqr(operator, changes, iter_lim=iterations, atol=1e-7, btol=1e-7)[0] for changes in noticed]
-    return start - np.stack(found, axis=1)
+    solutions = [lsqr(operator, changes, iter_lim=iterations, atol=1e-7, btol=1e-7)[0] for changes in noticed]
+    return start - np.stack(solutions, axis=1)
 
 
 def eigendistortions(
@@ -148,13 +148,13 @@ def eigendistortions(
     _, largest, _ = best_of(first, MOST)
     most = search(first, MOST, iterations - FIRST, TOLERANCE * largest) if iterations > FIRST else first
     least = search(_ignored(jacobian, starts[LEAST], iterations), LEAST, iterations, TOLERANCE)
-    found = {}
+    distortions = {}
     for which, vectors in ((MOST, most), (LEAST, least)):
         vector, value, residual = best_of(vectors, which)
         distortion = _signed(vector)
         sensitivity = float(jacobian.sensitivity(distortion[None])[0])
-        found[which] = Eigendistortion(distortion, sensitivity, residual / value if which == MOST else residual)
-    return found
+        distortions[which] = Eigendistortion(distortion, sensitivity, residual / value if which == MOST else residual)
+    return distortions
 
 
 def log_ratios(squares: np.ndarray, floors: np.ndarray) -> np.ndarray:
@@ -231,15 +231,15 @@ def principal_distortions(
         raise ValueError(f"principal distortions compare models: at least two are needed, not {len(jacobians)}")
     raised = np.asarray(floors, dtype=np.float64)
     starts = 1 if len(jacobians) == 2 else STARTS
-    found = []
+    attempts = []
     for _ in range(starts):
         pair, converged = _davidson(jacobians, raised, iterations, generator)
         distortions = np.stack([_signed(one) for one in pair.T])
         squares = np.array([jacobian.sensitivity(distortions) ** 2 for jacobian in jacobians])
         ratios = log_ratios(squares, raised)
-        found.append((float(ratios.var()), distortions, ratios, converged))
-    variance, distortions, ratios, converged = max(found, key=lambda one: one[0])
-    return PrincipalDistortions(distortions, ratios, variance, min(one[0] for one in found), converged)
+        attempts.append((float(ratios.var()), distortions, ratios, converged))
+    variance, distortions, ratios, converged = max(attempts, key=lambda one: one[0])
+    return PrincipalDistortions(distortions, ratios, variance, min(one[0] for one in attempts), converged)
 
 
 def _davidson(
@@ -444,7 +444,7 @@ def distortions_of_stimulus(
     rows = np.stack([[extremes[name][which].distortion for which in EXTREMES] for name in generation_models])
     flat = rows.reshape(-1, rows.shape[-1])
     sensitivities = np.stack([jacobian.sensitivity(flat) for jacobian in jacobians.values()], axis=-1)
-    found = xr.Dataset(
+    result = xr.Dataset(
         {
             "distortion": (
                 ("generation_model", "extreme", *signal),
@@ -468,7 +468,7 @@ def distortions_of_stimulus(
         },
     )
     if len(generation_models) < 2:
-        return found
+        return result
     principal = principal_distortions(
         [jacobians[name] for name in generation_models],
         [FLOOR * squares[name] for name in generation_models],
@@ -476,7 +476,7 @@ def distortions_of_stimulus(
         generator_of(*names, *(stages[name] for name in generation_models), "principal"),
     )
     sensitivities = np.stack([jacobian.sensitivity(principal.distortions) for jacobian in jacobians.values()], axis=-1)
-    return found.assign(
+    return result.assign(
         principal_distortion=(
             ("principal", *signal),
             principal.distortions.reshape(2, *stimulus.shape).astype(np.float32),

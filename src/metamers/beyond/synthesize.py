@@ -125,9 +125,9 @@ def case_metamers(
     errors = target_errors or {}
 
     def goals_of(stimuli: Sequence[int]) -> list[Goal]:
-        shown = {name: fits[name](natural[matched[name]][stimuli]) for name in members}
+        of_member = {name: fits[name](natural[matched[name]][stimuli]) for name in members}
         return [
-            Goal(model, stages[name], check_stage(model, stages[name], shown[name]), fits[name], errors.get(name))
+            Goal(model, stages[name], check_stage(model, stages[name], of_member[name]), fits[name], errors.get(name))
             for name, model in members.items()
         ]
 
@@ -169,9 +169,9 @@ def set_dataset(
         ``matches_other``.
     """
     depths = [xr.concat(list(of_case.values()), "depth") for of_case in cases.values()]
-    found = xr.concat(depths, "case").transpose("stimulus", "case", "depth", ...)
+    of_set = xr.concat(depths, "case").transpose("stimulus", "case", "depth", ...)
     names, others = list(stimuli), list(stimuli.values())
-    return found.assign_coords(
+    return of_set.assign_coords(
         stimulus=names,
         category=("stimulus", categories.sel(stimulus=names).values),
         other_stimulus=("stimulus", others),

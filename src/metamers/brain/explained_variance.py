@@ -117,10 +117,10 @@ def shuffled_r2(
     """
     stimuli, repetitions, voxels = measured.shape
     together = max(1, BLOCK // measured.size)
-    found = []
+    shuffled = []
     for start in range(0, len(orders), together):
         block = measured[orders[start : start + together]]  # order, stimulus, repetition, voxel
         block = block.transpose(1, 2, 0, 3).reshape(stimuli, repetitions, -1)
         repeated = np.tile(reliability_of, block.shape[2] // voxels)
-        found.append(signed_r2(span, block[is_train], block[~is_train].mean(axis=1), repeated).reshape(-1, voxels))
-    return np.concatenate(found)
+        shuffled.append(signed_r2(span, block[is_train], block[~is_train].mean(axis=1), repeated).reshape(-1, voxels))
+    return np.concatenate(shuffled)

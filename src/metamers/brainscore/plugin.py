@@ -186,10 +186,10 @@ def own_stimuli(design: xr.Dataset, folder: str | Path) -> pd.DataFrame:
     """
     suffix = MODALITIES[BENCHMARKED].suffix
     names = ("kind", "stimulus", "category", "generation_model", "stage", "seed")
-    shown = pd.DataFrame({name: design[name].values for name in names})
-    shown = shown[(shown["kind"] == "main") & ~shown["stage"].isin(PUBLISHED[BENCHMARKED].left_out_stages)]
+    stimuli = pd.DataFrame({name: design[name].values for name in names})
+    stimuli = stimuli[(stimuli["kind"] == "main") & ~stimuli["stage"].isin(PUBLISHED[BENCHMARKED].left_out_stages)]
     rows = []
-    for row in shown.itertuples():
+    for row in stimuli.itertuples():
         file = f"{row.stimulus}_{row.seed}"
         path = f"{row.generation_model}/{stage_path(row.stage)}/{file}{suffix}"
         identifier = f"{row.generation_model}_{stage_path(row.stage)}_{file}"
@@ -245,10 +245,10 @@ def check_conditions(group: BenchmarkGroup) -> None:
     ValueError
         When it does not: names the conditions.
     """
-    judged, shown = set(group.recognition["condition"].values), set(group.stimuli["condition"])
-    if lacking := sorted(judged - shown):
+    judged, pictured = set(group.recognition["condition"].values), set(group.stimuli["condition"])
+    if lacking := sorted(judged - pictured):
         raise ValueError(f"{group.folder}: no image of {', '.join(lacking)}, which people judged")
-    if other := sorted(shown - judged):
+    if other := sorted(pictured - judged):
         raise ValueError(f"{group.name}: there are images of {', '.join(other)}, which nobody judged")
 
 

@@ -263,8 +263,8 @@ def people_against_network(experiments: Mapping[str, xr.Dataset], permutations: 
                     (OVER_STIMULI, "correct_by_stimulus", "stimulus"),
                 )
             }
-            for kind, found in tests_for_both(*scores.values()).items():
-                rows = {effect: tested.row() for effect, tested in found.items()}
+            for kind, by_effect in tests_for_both(*scores.values()).items():
+                rows = {effect: tested.row() for effect, tested in by_effect.items()}
                 table = pd.DataFrame(rows).T.reindex(columns=RESULTS)
                 if kind in scores:  # min F′ has no sums of squares, and no permutations
                     effect = table["f"] * table["df_effect"]

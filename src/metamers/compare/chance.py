@@ -117,20 +117,20 @@ def kappa_by_stage(answer: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
     counts = accepted.reindex(stage=answer["stage"], fill_value=True).astype(bool).transpose(*dims).values
     shown_names = answer["category"].values.astype(str)
     names, codes = np.unique(np.concatenate([answers.ravel(), shown_names]), return_inverse=True)
-    codes, shown = codes[: answers.size].reshape(answers.shape), np.eye(len(names))[codes[answers.size :]]
+    codes, presented = codes[: answers.size].reshape(answers.shape), np.eye(len(names))[codes[answers.size :]]
     rows = []
     for of_stage, counted in zip(codes, counts, strict=True):  # stage by stage, to save memory with many categories
         seeds = counted.sum(axis=1)
         one_hot = np.zeros((len(of_stage), len(names)))
         np.add.at(one_hot, (np.arange(len(of_stage))[:, None], of_stage), counted)
         answered = one_hot / np.where(seeds > 0, seeds, np.nan)[:, None]
-        found, kept = cohens_kappa(answered, shown), seeds > 0
+        agreement, kept = cohens_kappa(answered, presented), seeds > 0
         n = int(kept.sum())
         shares = answered[kept].sum(axis=0) / n if n else np.full(len(names), np.nan)
         most = int(np.argmax(shares > shares.max() - ROUNDING)) if n else 0
         single = n >= SINGLE_ANSWER_STIMULI and shares[most] > SINGLE_ANSWER_SHARE - ROUNDING
-        single = single and shown[kept, most].mean() <= SHOWN_SHARE
-        rows.append((*found[1:], names[most] if n else "", shares[most], bool(single)))
+        single = single and presented[kept, most].mean() <= SHOWN_SHARE
+        rows.append((*agreement[1:], names[most] if n else "", shares[most], bool(single)))
     columns = ["chance_agreement", "cohens_kappa", "cohens_kappa_low", "cohens_kappa_high", "most_frequent_answer"]
     columns += ["most_frequent_answer_share", "single_answer"]
     return xr.Dataset(
@@ -170,8 +170,8 @@ def with_chance(
     of_models = []
     for model in map(str, recognizable["generation_model"].values):
         tested = recognition[model]
-        found = [kappa_by_stage(one["answer"], acceptance[model]["accepted"]) for one in tested.values()]
-        of_model = xr.concat(found, "recognition_model").assign_coords(recognition_model=list(tested))
+        by_model = [kappa_by_stage(one["answer"], acceptance[model]["accepted"]) for one in tested.values()]
+        of_model = xr.concat(by_model, "recognition_model").assign_coords(recognition_model=list(tested))
         others = of_model["chance_agreement"].sel(recognition_model=[name for name in tested if name != model])
         of_model = of_model.reindex(stage=stages, recognition_model=recognition_models, fill_value={**ABSENT})
         mean = mean_over_families(others, families) if others.size else others.mean("recognition_model")

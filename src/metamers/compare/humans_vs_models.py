@@ -132,19 +132,19 @@ def humans_vs_models(
     rows = []
     for modality, table in of_modality.items():
         human, model = table["human_mean"].to_numpy(), table["model_mean"].to_numpy()
-        found = correlations(human, model)
+        correlated = correlations(human, model)
         intervals = bootstrap_intervals(human, model, table["generation_model"].to_numpy(), bootstrap, seed)
         ceiling = ceilings.set_index("modality").loc[modality]
         row = {"noise_ceiling_r2": ceiling["noise_ceiling_r2"]}
         ends = ("low", "high", "participants_low", "participants_high")
         row |= {f"noise_ceiling_r2_{end}": ceiling[end] for end in ends}
         known = (ceiling["noise_ceiling_r2"], ceiling["participants_low"], ceiling["participants_high"])
-        of_best = of_ceiling((found[0], *intervals[0]), known)
+        of_best = of_ceiling((correlated[0], *intervals[0]), known)
         row |= {f"pearson_r2_of_ceiling{end}": value for end, value in zip(("", "_low", "_high"), of_best, strict=True)}
         row |= relation_beyond_depth(human, model, table["generation_model"].to_numpy(str))
         in_paper = published[modality]["recognition_models"]
         row |= {"recognition_models": published[modality]["public"], "recognition_models_in_paper": in_paper}
-        for name, value, (low, high) in zip(CORRELATIONS, found, intervals, strict=True):
+        for name, value, (low, high) in zip(CORRELATIONS, correlated, intervals, strict=True):
             printed = published[modality].get(name, np.nan)
             row |= {name: value, f"{name}_low": low, f"{name}_high": high, f"published_{name}": printed}
         rows.append(row)

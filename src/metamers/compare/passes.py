@@ -149,8 +149,8 @@ def natural_variance(experiments: Mapping[str, xr.Dataset], modalities: Mapping[
         if sum(sizes):
             mean = np.concatenate(proportions).mean()
             equal_chance = 1 + 1 / np.average(1 / (np.array(trials) - 1), weights=sizes)
-        found = variance_beyond_chance(proportions, trials)
-        rows.append((modality, *found, sum(sizes), np.count_nonzero(sizes), mean, equal_chance))
+        variances = variance_beyond_chance(proportions, trials)
+        rows.append((modality, *variances, sum(sizes), np.count_nonzero(sizes), mean, equal_chance))
     return pd.DataFrame(rows, columns=NATURAL_COLUMNS)
 
 
@@ -173,7 +173,7 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
         the differences over ``n`` participants, and their number of ``trials`` with these metamers, which is estimated
         where a dataset has no ``trials_answered``. Natural stimuli and the input have no row.
     """
-    found: dict[tuple[str, str, str, str], list[tuple[np.ndarray, float]]] = {}
+    differences: dict[tuple[str, str, str, str], list[tuple[np.ndarray, float]]] = {}
     for name, data in experiments.items():
         trials = None if "trials_answered" in data else _trials(data)
         for model in map(str, data["generation_model"].values):
@@ -189,9 +189,9 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
                     number = float(data["trials_answered"].sel(generation_model=model, stage=stage).values[both].sum())
                 else:
                     number = trials * both.sum()
-                found.setdefault((modalities[name], model, kind, stage), []).append((values[both], number))
+                differences.setdefault((modalities[name], model, kind, stage), []).append((values[both], number))
     rows = []
-    for key, parts in found.items():
+    for key, parts in differences.items():
         values = np.concatenate([part for part, _ in parts])
         mean = float(values.mean()) if len(values) else np.nan
         deviation = float(values.std(ddof=1)) if len(values) >= 2 else np.nan
@@ -371,8 +371,8 @@ def simulated_margins(natural: Mapping[str, float]) -> tuple[np.ndarray, np.ndar
     for _ in range(experiments):
         persons = rng.beta(mean * concentration, (1 - mean) * concentration, shape) if variance > 0 else mean
         answers.append(rng.binomial(trials, persons, shape) / trials)
-    found = np.stack(variance_beyond_chance(answers, [trials] * experiments))
-    groups = found[:, np.argsort(found[0])].reshape(2, MARGIN_GROUPS, -1).mean(axis=2)
+    variances = np.stack(variance_beyond_chance(answers, [trials] * experiments))
+    groups = variances[:, np.argsort(variances[0])].reshape(2, MARGIN_GROUPS, -1).mean(axis=2)
     return margin_of(*groups)
 
 
@@ -456,15 +456,15 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
         margin = np.array(margins[modality])
         difference = rows["difference"].to_numpy()
         error = standard_error(rows["sd"], n, rows["trials"].to_numpy())
-        found = equivalence(difference, error, n, *margin)
+        tests = equivalence(difference, error, n, *margin)
         power = [
             pass_probability(sd, number, *drawn[modality]) for sd, number in zip(error * np.sqrt(n), n, strict=True)
         ]
         depth = [placed.get((model, stage), np.nan) for stage in stages[model]]
         place = [union.index(stage) for stage in stages[model]]
-        for name, column in zip(VALUES, (difference, error, n, *found, power, depth), strict=True):
+        for name, column in zip(VALUES, (difference, error, n, *tests, power, depth), strict=True):
             values[name][row, place] = column
-        for name, (decided, end) in decide(found, stages[model]).items():
+        for name, (decided, end) in decide(tests, stages[model]).items():
             decisions[name][row, place] = decided
             ends[DECISIONS[name]].append(end)
         others = [
@@ -489,10 +489,10 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
     return xr.Dataset(
         {
             **{name: (dims, content) for name, content in (values | decisions).items()},
-            **{name: ("generation_model", np.array(found, dtype=str)) for name, found in ends.items()},
+            **{name: ("generation_model", np.array(stage, dtype=str)) for name, stage in ends.items()},
             **{
-                name: (("generation_model", "margin_factor"), np.array(found, dtype=str))
-                for name, found in by_margin.items()
+                name: (("generation_model", "margin_factor"), np.array(stage, dtype=str))
+                for name, stage in by_margin.items()
             },
             **{
                 name: ("modality", np.array(column, float))

@@ -60,8 +60,8 @@ def answers_per_participant(mean: np.ndarray, sem: np.ndarray, participants: np.
     known = (sem > 0) & (mean > 0) & (mean < 1)
     if not known.any():
         return 1.0
-    found = mean[known] * (1 - mean[known]) / (sem[known] ** 2 * participants[known])
-    return float(np.clip(np.median(found), 1, MOST_ANSWERS))
+    numbers = mean[known] * (1 - mean[known]) / (sem[known] ** 2 * participants[known])
+    return float(np.clip(np.median(numbers), 1, MOST_ANSWERS))
 
 
 def mixture_cdf(value: np.ndarray, mean: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -232,15 +232,15 @@ class Relation:
     def ends(self, mean: np.ndarray, participants: np.ndarray | None = None) -> np.ndarray:
         """Compute the interval of ``interval`` from equally probable human proportions correct (point, part)."""
         count = self.answers * np.broadcast_to(self.participants if participants is None else participants, len(mean))
-        found = []
+        middles = []
         for end in ENDS:
             low, high = np.zeros(len(mean)), np.ones(len(mean))
             for _ in range(BISECTIONS):
                 centre = (low + high) / 2
                 above = mixture_cdf(centre, mean, count) > end
                 low, high = np.where(above, low, centre), np.where(above, centre, high)
-            found.append((low + high) / 2)
-        return np.stack(found, axis=-1)
+            middles.append((low + high) / 2)
+        return np.stack(middles, axis=-1)
 
 
 @cache
@@ -271,8 +271,8 @@ def possible_proportions(mean: np.ndarray, standard_error: np.ndarray, levels: n
     number = np.divide(root - linear, 2 * variance, out=np.ones_like(mean), where=known).clip(min=0)
     # Few stimuli have few different means, and quantiles take time.
     shapes, place = np.unique(np.stack([number * mean, number * (1 - mean)]), axis=1, return_inverse=True)
-    found = betaincinv(*(shapes[..., None] + 0.5), levels)[place]
-    return np.where(known[:, None], found, mean[:, None])
+    quantiles = betaincinv(*(shapes[..., None] + 0.5), levels)[place]
+    return np.where(known[:, None], quantiles, mean[:, None])
 
 
 def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = PRIOR_SD) -> Relation:
@@ -420,16 +420,16 @@ def predict_human(
     """
     mean, error = other_models.value, other_models.standard_error
     result = np.full((len(mean), 3), np.nan)
-    wanted = np.isfinite(mean)
-    rates = relation.possible_rates(mean[wanted], error[wanted], chance, sampling)
+    predictable = np.isfinite(mean)
+    rates = relation.possible_rates(mean[predictable], error[predictable], chance, sampling)
     inside = relation.outside(rates) == 0
-    wanted[wanted] = inside
-    if wanted.any():
-        rate = relation.published_rates(above_chance(mean[wanted], chance), sampling)
+    predictable[predictable] = inside
+    if predictable.any():
+        rate = relation.published_rates(above_chance(mean[predictable], chance), sampling)
         rate = np.clip(rate, relation.lowest, relation.highest)
         middle = relation.line(chance + (1 - chance) * rate, chance)
         low, high = relation.ends(relation.human_means(rates[inside], chance)).T
-        result[wanted] = np.stack([middle, np.minimum(low, middle), np.maximum(high, middle)], axis=1)
+        result[predictable] = np.stack([middle, np.minimum(low, middle), np.maximum(high, middle)], axis=1)
     return result
 
 

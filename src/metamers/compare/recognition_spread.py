@@ -137,8 +137,10 @@ def recognition_table(judged: Mapping[str, pd.DataFrame], families: Mapping[str,
     """
     tables = []
     for modality, table in judged.items():
-        shown = table[~table["stage"].isin(PUBLISHED[modality].left_out_stages)]
-        wide = shown.pivot_table("proportion_correct", ["generation_model", "stage"], "recognition_model", sort=False)
+        included = table[~table["stage"].isin(PUBLISHED[modality].left_out_stages)]
+        wide = included.pivot_table(
+            "proportion_correct", ["generation_model", "stage"], "recognition_model", sort=False
+        )
         wide = wide.reset_index().rename_axis(columns=None)
         wide.insert(1, "family", wide["generation_model"].map(families))
         tables.append(wide.assign(modality=modality))

@@ -103,14 +103,14 @@ def relation_correlations(whole: np.ndarray, within: np.ndarray) -> np.ndarray:
     given_depth = residual_sums(residual_sums(centred, LINEAR), SQUARE)
     human_variance = centred[..., HUMAN, HUMAN]
     share = 1 - given_depth[..., HUMAN, HUMAN] / np.where(human_variance > ROUNDING, human_variance, np.nan)
-    found = [
+    correlations = [
         _correlation(given_depth, MODEL, HUMAN),
         _correlation(residual_sums(within, CONSTANT), MODEL, HUMAN),
         _correlation(centred, LINEAR, HUMAN),
         np.sqrt(np.clip(share, 0, 1)),
     ]
     points = np.stack([(within if name == INSIDE else whole)[..., CONSTANT, CONSTANT] for name in NAMES], axis=-1)
-    return np.where(points >= FEWEST_POINTS, np.clip(np.stack(found, axis=-1), -ONE, ONE), np.nan)
+    return np.where(points >= FEWEST_POINTS, np.clip(np.stack(correlations, axis=-1), -ONE, ONE), np.nan)
 
 
 def relation_intervals(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -137,9 +137,9 @@ def relation_intervals(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     Fisher (1921), Metron 1, 3-32 (z); Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 11.
     """
     whole, within = sums
-    found = relation_correlations(whole.sum(axis=-3), within.sum(axis=-3))
+    estimates = relation_correlations(whole.sum(axis=-3), within.sum(axis=-3))
     left_out = relation_correlations(*(one.sum(axis=-3, keepdims=True) - one for one in sums))
-    z, left = np.arctanh(found), np.arctanh(left_out)
+    z, left = np.arctanh(estimates), np.arctanh(left_out)
     # Models without points inside the scale are left out there.
     has_points = [one[..., CONSTANT, CONSTANT] > 0 for one in sums]
     counted = np.stack([has_points[name == INSIDE] for name in NAMES], axis=-1)
@@ -152,7 +152,7 @@ def relation_intervals(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     signed = np.isin(NAMES, (PARTIAL, INSIDE))
     smallest = np.where(low * high < 0, 0, np.minimum(low**2, high**2))
     return (
-        np.where(signed, found * np.abs(found), found**2),
+        np.where(signed, estimates * np.abs(estimates), estimates**2),
         np.where(signed, low * np.abs(low), smallest),
         np.where(signed, high * np.abs(high), np.maximum(low**2, high**2)),
     )
@@ -170,5 +170,7 @@ def relation_beyond_depth(human: np.ndarray, model: np.ndarray, models: Sequence
     """
     sums = sums_of_products(human, model, relative_depth(models), np.asarray(models))
     ends = zip(("", "_low", "_high"), relation_intervals(sums), strict=True)
-    found = {name + end: float(value) for end, values in ends for name, value in zip(NAMES, values, strict=True)}
-    return found | {"inside_n": int(inside_scale(human, model).sum())}
+    values_and_ends = {
+        name + end: float(value) for end, values in ends for name, value in zip(NAMES, values, strict=True)
+    }
+    return values_and_ends | {"inside_n": int(inside_scale(human, model).sum())}

@@ -154,12 +154,12 @@ def first_minus_last(
                 proportions = proportion_by_stimulus(mean_correct(others, families), accepted)
                 differences.append(proportions.sel(stage=first, drop=True) - proportions.sel(stage=last, drop=True))
         values = xr.concat(differences, "generation_model").mean("generation_model").values if differences else []
-        found = difference_interval(np.asarray(values, float))
+        interval = difference_interval(np.asarray(values, float))
         rows.append(
             {
-                "difference": float(found.value),
-                "low": float(found.low),
-                "high": float(found.high),
+                "difference": float(interval.value),
+                "low": float(interval.low),
+                "high": float(interval.high),
                 "n": int(np.isfinite(values).sum()),
                 "unrelated_families": min(unrelated),
                 "match_suffices": all(converged),

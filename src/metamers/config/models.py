@@ -281,7 +281,7 @@ def model_entry(
         When source and weights do not fit.
     """
     check_pretrained(name, entry)
-    source, published, given = _of_publisher(name, entry, lock)
+    source, published, input_settings = _of_publisher(name, entry, lock)
     if entry["weights"] == "builder":
         weights: dict[str, Any] = {"builder": True}
     elif entry["weights"] == "pretrained":
@@ -292,8 +292,8 @@ def model_entry(
         weights = dict(entry["weights"])
     if "python" in source:
         source["python"] = resolve_function(source["python"])
-    if isinstance(own := given.get("preprocessing"), Mapping) and "python" in own:
-        given["preprocessing"] = {**own, "python": resolve_function(own["python"])}
+    if isinstance(own := input_settings.get("preprocessing"), Mapping) and "python" in own:
+        input_settings["preprocessing"] = {**own, "python": resolve_function(own["python"])}
     if weights.get("path"):
         weights["path"] = resolve_path(weights["path"])
     if "extra_weights" in weights:
@@ -313,7 +313,7 @@ def model_entry(
         modality=entry["modality"],
         source=source,
         weights=weights,
-        input=given,
+        input=input_settings,
         stages=UNRESOLVED if number else entry["stages"],
         family=family_of(entry, published),
         registry=registry,
@@ -340,22 +340,22 @@ def _of_publisher(
     ConfigurationError
         When the network is of another modality, or the publisher does not state its input.
     """
-    source, given = dict(entry["source"]), dict(entry.get("input", {}))
+    source, input_settings = dict(entry["source"]), dict(entry.get("input", {}))
     if entry["weights"] != "pretrained" and not is_repository(source):
-        return source, None, given
+        return source, None, input_settings
     published, stated = locked_weights(name, source, lock)
-    given = stated | given
+    input_settings = stated | input_settings
     if published is None:
-        return source, None, given
+        return source, None, input_settings
     if is_repository(source):
         check_modality(name, entry, published.pop("modality"))
         source["config"] = published.pop("config")
-    if missing := [key for key in MODALITIES[entry["modality"]].stated if key not in given]:
+    if missing := [key for key in MODALITIES[entry["modality"]].stated if key not in input_settings]:
         raise ConfigurationError(
             f"models: {name}.input: missing {', '.join(missing)}; the publisher does not state "
             f"{'it' if len(missing) == 1 else 'them'} in a form that the workflow has"
         )
-    return source, published, given
+    return source, published, input_settings
 
 
 def architecture_of(source: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
@@ -488,8 +488,8 @@ def _check_channels(model: ModelEntry, key: str) -> None:
     grey = model.source.get("metamers") == "hmax"
     if means != deviations or means not in ((1, 3) if any_number else (1,) if grey else (3,)):
         single = "one each" if grey else "three each"
-        wanted = "three each for colour, or one each for grey images" if any_number else single
-        raise ConfigurationError(f"{key}: mean has {means} values, std {deviations}; wanted {wanted}")
+        expected = "three each for colour, or one each for grey images" if any_number else single
+        raise ConfigurationError(f"{key}: mean has {means} values, std {deviations}; wanted {expected}")
 
 
 def _check_cochleagram(model: ModelEntry, key: str) -> None:

@@ -91,10 +91,10 @@ class Question:
 
     def __post_init__(self) -> None:
         if len(self.stages) != MODELS_OF_QUESTION.get(self.name):
-            wanted = " or ".join(
+            expected = " or ".join(
                 f"{name} with {number} model{'s' * (number > 1)}" for name, number in MODELS_OF_QUESTION.items()
             )
-            raise ValueError(f"question {self.name!r} with {len(self.stages)} models; wanted {wanted}")
+            raise ValueError(f"question {self.name!r} with {len(self.stages)} models; wanted {expected}")
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -231,21 +231,21 @@ def build_grid(
 
 def log_likelihood(grid: Grid, counts: Counts) -> np.ndarray:
     """Log likelihood (value, nuisance, node) of one participant's answers."""
-    found = np.zeros(grid.right.shape[1:], grid.right.dtype)
+    likelihood = np.zeros(grid.right.shape[1:], grid.right.dtype)
     for number, condition in enumerate(grid.conditions):
         correct, all_answers = counts.get(condition, (0, 0))
         if correct:
-            found += correct * grid.log_right[number]
+            likelihood += correct * grid.log_right[number]
         if all_answers > correct:
-            found += (all_answers - correct) * grid.log_wrong[number]
-    return found
+            likelihood += (all_answers - correct) * grid.log_wrong[number]
+    return likelihood
 
 
 def log_marginal(grid: Grid, counts: Counts) -> np.ndarray:
     """Log likelihood (value, nuisance) of one participant's answers, with the ability integrated out."""
-    found = log_likelihood(grid, counts)
-    top = np.maximum.reduce(np.moveaxis(found, -1, 0))
-    return top + np.log(np.exp(found - top[..., None]) @ NODE_WEIGHTS.astype(found.dtype))
+    likelihood = log_likelihood(grid, counts)
+    top = np.maximum.reduce(np.moveaxis(likelihood, -1, 0))
+    return top + np.log(np.exp(likelihood - top[..., None]) @ NODE_WEIGHTS.astype(likelihood.dtype))
 
 
 def normalized(log_weights: np.ndarray) -> np.ndarray:
@@ -293,7 +293,7 @@ def narrowed_ranges(question: Question, grid: Grid, posterior: np.ndarray) -> di
         Parameter → ends, within the whole ranges.
     """
     joint = posterior.reshape(*(len(values) for values in grid.axes.values()), len(LAPSES))
-    found = {}
+    ranges = {}
     for place, ((parameter, values), whole) in enumerate(
         zip(grid.axes.items(), question.prior_ranges().values(), strict=True)
     ):
@@ -303,8 +303,8 @@ def narrowed_ranges(question: Question, grid: Grid, posterior: np.ndarray) -> di
         margin = max(values[1] - values[0], MARGIN * (high - low))
         # A range that cuts the distribution off is too small by more than the margin.
         below, above = (values[-1] - values[0] if share > CUT else margin for share in (shares[0], shares[-1]))
-        found[parameter] = max(whole[0], low - below), min(whole[1], high + above)
-    return found
+        ranges[parameter] = max(whole[0], low - below), min(whole[1], high + above)
+    return ranges
 
 
 def fitted_grid(
@@ -330,15 +330,15 @@ def fitted_grid(
     """
     grid = build_grid(question) if start is None else start
     for _ in range(MAX_GRIDS):
-        found = log_posterior(grid, participants)
-        ranges = narrowed_ranges(question, grid, normalized(found))
+        posterior = log_posterior(grid, participants)
+        ranges = narrowed_ranges(question, grid, normalized(posterior))
         sizes = [
             (high - low) / (values[-1] - values[0])
             for (low, high), values in zip(ranges.values(), grid.axes.values(), strict=True)
         ]
         # Also if the distribution has moved to an end of the present ranges.
         if min(sizes) > ENOUGH_SMALLER and max(sizes) <= 1 + 1e-9:
-            return grid, found
+            return grid, posterior
         grid = build_grid(question, ranges)
     return grid, log_posterior(grid, participants)
 
@@ -367,8 +367,8 @@ def information(grid: Grid, joint: np.ndarray) -> np.ndarray:
     of_value = joint.sum(axis=(1, 2))  # (value,)
     size = len(of_value)
     both = np.vecdot(grid.right.reshape(len(grid.conditions), size, -1), joint.reshape(size, -1))
-    given = np.divide(both, of_value, out=np.zeros_like(both), where=of_value > 0)
-    return _entropy(both.sum(axis=1)) - _entropy(given) @ of_value
+    conditional = np.divide(both, of_value, out=np.zeros_like(both), where=of_value > 0)
+    return _entropy(both.sum(axis=1)) - _entropy(conditional) @ of_value
 
 
 def estimate(question: Question, participants: Sequence[Counts]) -> Estimate:

@@ -33,8 +33,8 @@ def trials_of_table(trials: Sequence[Trial]) -> pd.DataFrame:
     natural = table["stage"] == NATURAL
     table["seed"] = table["seed"].astype("Int64").fillna(FIRST_SEED).where(~natural, -1).astype(int)
     table["excluded"] = table.groupby("participant")["excluded"].transform("max").str[:EXCLUSION_LETTERS]
-    shown = table[["generation_model", "stage", "stimulus", "seed"]].astype(str)
-    return table.assign(exhibit=shown.agg("/".join, axis=1))
+    exhibits = table[["generation_model", "stage", "stimulus", "seed"]].astype(str)
+    return table.assign(exhibit=exhibits.agg("/".join, axis=1))
 
 
 def shown_in_table(trials: pd.DataFrame, categories: Mapping[str, str]) -> xr.Dataset:
@@ -77,13 +77,13 @@ def exclusions_of_table(trials: pd.DataFrame, stages: Mapping[str, Sequence[str]
         name: set(zip(rows["generation_model"], rows["stage"], strict=True))
         for name, rows in answered.groupby("participant")
     }
-    wanted = {(model, stage) for model, own in stages.items() for stage in own}
+    required = {(model, stage) for model, own in stages.items() for stage in own}
     wants_natural = (answered["stage"] == NATURAL).any()
 
     def reason(rows: pd.DataFrame) -> str:
-        found = met.get(rows.name, set())
-        has_natural = not wants_natural or any(stage == NATURAL for _, stage in found)
-        return rows["excluded"].iloc[0] or ("" if wanted <= found and has_natural else UNFINISHED)
+        conditions = met.get(rows.name, set())
+        has_natural = not wants_natural or any(stage == NATURAL for _, stage in conditions)
+        return rows["excluded"].iloc[0] or ("" if required <= conditions and has_natural else UNFINISHED)
 
     return trials.groupby("participant", sort=False)[["excluded"]].apply(reason)
 
@@ -127,9 +127,9 @@ def table_dataset(
             "different people judged different models, give each model's people a name of their own under "
             "own_participants"
         )
-    found = proportions_correct(included, exhibits_of_models(shown, stages, recognition), stages)
+    proportions = proportions_correct(included, exhibits_of_models(shown, stages, recognition), stages)
     kinds = sorted({*counts, UNFINISHED} - {""})
-    return found.assign(
+    return proportions.assign(
         {
             "excluded": ("exclusion", [counts[kind] for kind in kinds]),
             "answered_after_reload": 0,

@@ -96,8 +96,8 @@ def trials_of_answers(
     for participant, steps in answers.given.items():
         numbered = [(int(step.removeprefix("trial-")), answer) for step, answer in steps.items() if answer.exhibit]
         for number, answer in sorted(numbered, key=lambda pair: pair[0]):
-            shown = exhibits.loc[answer.exhibit].to_dict()
-            row = {"participant": participant, "trial": number + 1, "trial_type": shown.pop("kind"), **shown}
+            exhibit = exhibits.loc[answer.exhibit].to_dict()
+            row = {"participant": participant, "trial": number + 1, "trial_type": exhibit.pop("kind"), **exhibit}
             row |= {"answer": answer.answer, "after_reload": int(answer.already)}
             for name, value in zip(NUMBERS, answer.numbers, strict=True):
                 row[TIMES.get(name, name)] = value / 1000 if name in TIMES and value is not None else value

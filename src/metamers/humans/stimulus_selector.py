@@ -96,11 +96,11 @@ class StimulusSelector:
     """
 
     def __init__(self, design: xr.Dataset):
-        given = design.attrs
+        attributes = design.attrs
         self.design = design
         self.question = question_of(design)
         self.exhibits = main_exhibits(design)
-        self._rule = ExclusionRule(design, {check: int(given[f"at_least_{check}"]) for check in CHECKS})
+        self._rule = ExclusionRule(design, {check: int(attributes[f"at_least_{check}"]) for check in CHECKS})
         self._named = {(one.condition, one.stimulus): name for name, one in self.exhibits.items()}
         self._stimuli = sorted({one.stimulus for one in self.exhibits.values()})
         self._grid, _ = fitted_grid(self.question, [])
@@ -193,12 +193,12 @@ class StimulusSelector:
 
 def answers_suffice(found: Estimate, design: xr.Dataset) -> bool:
     """Whether an estimate reaches the precision or evidence that the attributes of a design state."""
-    given = design.attrs
+    attributes = design.attrs
     return should_stop(
         found,
-        float(given["stop_interval"]) or None,
-        float(given["stop_bayes_factor"]) or None,
-        int(given["stop_participants"]),
+        float(attributes["stop_interval"]) or None,
+        float(attributes["stop_bayes_factor"]) or None,
+        int(attributes["stop_participants"]),
     )
 
 
@@ -210,9 +210,12 @@ def question_of(design: xr.Dataset) -> Question:
     ValueError
         As ``metamers.humans.adaptive_model.Question``.
     """
-    given = design.attrs
+    attributes = design.attrs
     return Question(
-        str(given[QUESTION]), json.loads(given["stages"]), float(given["chance"]), float(given["participant_sd"])
+        str(attributes[QUESTION]),
+        json.loads(attributes["stages"]),
+        float(attributes["chance"]),
+        float(attributes["participant_sd"]),
     )
 
 
@@ -238,6 +241,6 @@ def counts_of(answers: Iterable[Answer], exhibits: Mapping[str, Exhibit]) -> Cou
     correct: dict[Condition, list[bool]] = defaultdict(list)
     for answer in answers:
         if answer.exhibit in exhibits:
-            shown = exhibits[answer.exhibit]
-            correct[shown.condition].append(answer.answer == shown.category)
+            exhibit = exhibits[answer.exhibit]
+            correct[exhibit.condition].append(answer.answer == exhibit.category)
     return {condition: (int(np.sum(right)), len(right)) for condition, right in correct.items()}

@@ -99,10 +99,10 @@ def measured_curves(groups: pd.DataFrame) -> dict[tuple[str, str, str], Curve]:
 
 def curves_by_modality(groups: pd.DataFrame) -> dict[str, list[Curve]]:
     """Group the ``measured_curves`` of all published models by modality."""
-    found: dict[str, list[Curve]] = {}
+    curves: dict[str, list[Curve]] = {}
     for (modality, _, _), curve in measured_curves(groups).items():
-        found.setdefault(modality, []).append(curve)
-    return found
+        curves.setdefault(modality, []).append(curve)
+    return curves
 
 
 class NormalizedCurve(NamedTuple):

@@ -226,10 +226,10 @@ def predicted_values(predicted: xr.Dataset, model: str) -> pd.DataFrame:
     model
         A generation model.
     """
-    shown = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
-    own = predicted.sel(generation_model=model, stage=shown)
+    stages = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
+    own = predicted.sel(generation_model=model, stage=stages)
     columns = {"value": "predicted", "low": "low", "high": "high"}
-    return pd.DataFrame({name: own[of].values for name, of in columns.items()}, index=shown).assign(n=0)
+    return pd.DataFrame({name: own[of].values for name, of in columns.items()}, index=stages).assign(n=0)
 
 
 def equivalence_of_stages(
@@ -347,8 +347,8 @@ def entry_dataset(
         **verdict,
     }
     listed = {name: ("item", items[name].to_numpy(dtype=object).astype(str)) for name in items}
-    found = {name: ("stage", np.asarray(column)) for name, column in columns.items()} | listed
-    return xr.Dataset(found | scalars, coords={"stage": stages})
+    by_stage = {name: ("stage", np.asarray(column)) for name, column in columns.items()} | listed
+    return xr.Dataset(by_stage | scalars, coords={"stage": stages})
 
 
 def judged_columns(
@@ -379,7 +379,7 @@ def judged_columns(
         own = tested.sel(generation_model=model).reindex(stage=stages)
         test = {name: own[name].values for name in TESTED}
         compared = own["participants"].fillna(0).values
-        verdict = {name: found[0] for name, found in passed_stages(tested, [model]).items()}
+        verdict = {name: of_model[0] for name, of_model in passed_stages(tested, [model]).items()}
     columns = dict(zip(RECOGNIZABILITY, values[["value", "low", "high"]].to_numpy(float).T, strict=True))
     columns |= {"participants": values["n"].fillna(0).to_numpy(int), "participants_tested": compared.astype(int)}
     return columns | test, verdict

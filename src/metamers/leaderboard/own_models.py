@@ -145,16 +145,16 @@ def own_participants_curves(
     dict
         Generation model → result of ``own_participants_curve``, and the datasets that it comes from.
     """
-    found = {}
+    curves = {}
     for model, entry in models.items():
         asked = [
             data for data in own_participants.get(entry["modality"], []) if model in data["generation_model"].values
         ]
-        shown = {stage for data in asked for stage in own_stages(data, model)}
-        stages = [stage for stage in entry["stages"] if stage in shown and stage != INPUT_STAGE]
+        with_answers = {stage for data in asked for stage in own_stages(data, model)}
+        stages = [stage for stage in entry["stages"] if stage in with_answers and stage != INPUT_STAGE]
         if len(stages) >= 2:
-            found[model] = own_participants_curve(asked, model, stages, entry["stages"]), asked
-    return found
+            curves[model] = own_participants_curve(asked, model, stages, entry["stages"]), asked
+    return curves
 
 
 def own_participants_entries(
@@ -194,7 +194,7 @@ def own_participants_entries(
         (means,) = resampled_means([model], [[NATURAL, *stages]], asked, number, seed)
         wider = small_sample_factor(int(curve["n"].max()))
         low, high = np.quantile(widen_samples(means[:, 1:] @ area_weights(curve["depth"].to_numpy()), wider), ENDS)
-        found = {"": curve_area(curve, "mean"), "_low": low, "_high": high}
+        area_and_ends = {"": curve_area(curve, "mean"), "_low": low, "_high": high}
         recognized = np.concatenate(
             [
                 data["proportion_correct"].sel(observer="human", generation_model=model, stage=NATURAL).values
@@ -213,7 +213,7 @@ def own_participants_entries(
             for end, weights, quantile in (("_low", rule.low, ENDS[0]), ("_high", rule.high, ENDS[1])):
                 middle, areas = float(weighted_area(weights, own.values)), weighted_area(weights, drawn)
                 scaled[end] = np.quantile(correct_bias(middle, areas, wider), quantile)
-        row = _own_entry(model, entry, OWN_PARTICIPANTS, curve, found, own, scaled, measured)
+        row = _own_entry(model, entry, OWN_PARTICIPANTS, curve, area_and_ends, own, scaled, measured)
         rows.append(row | {"participants": int(curve["n"].max())})
     return pd.DataFrame(rows)
 
@@ -325,24 +325,24 @@ def predicted_entries(
     """
     rows = []
     for model, entry in models.items():
-        shown = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
-        of_model = predicted.sel(generation_model=model, stage=shown)
+        included = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
+        of_model = predicted.sel(generation_model=model, stage=included)
         curve = of_model[["predicted", "low", "high"]].to_dataframe()[["predicted", "low", "high"]].dropna()
-        found = {}
+        area_and_ends = {}
         if len(curve) >= 2:
             curve = curve.assign(depth=listed_depths(list(curve.index), entry["stages"]))
-            found = {
+            area_and_ends = {
                 "": curve_area(curve, "predicted"),
                 "_low": curve_area(curve, "low"),
                 "_high": curve_area(curve, "high"),
             }
         scale = natural[entry["modality"]], GUESSING[entry["modality"]]
-        own, scaled = predicted_area(entry, curve, shown, scale, published)
-        row = _own_entry(model, entry, PREDICTION, curve, found, own, scaled, measured)
+        own, scaled = predicted_area(entry, curve, included, scale, published)
+        row = _own_entry(model, entry, PREDICTION, curve, area_and_ends, own, scaled, measured)
         if "reason" in row:
             others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna()
 
-            def informative(values: np.ndarray, entry=entry, shown=shown, scale=scale, others=others) -> bool:
+            def informative(values: np.ndarray, entry=entry, shown=included, scale=scale, others=others) -> bool:
                 table = pd.DataFrame(values, index=shown, columns=["predicted", "low", "high"]).dropna()
                 _, area = predicted_area(entry, table, shown, scale, published)
                 return bool(area) and is_informative(rank_range(area, others.to_numpy()), len(others) + 1)
@@ -352,7 +352,7 @@ def predicted_entries(
             # More stimuli give no area to a model with fewer than two judged stages or without depths.
             judged = of_model["stage"].values[(of_model["reason"] != NOT_JUDGED).values]
             if recognizable is not None and len(judged) >= 2 and np.isfinite(own.depth).all():
-                seen = recognizable.sel(generation_model=model, stage=shown)
+                seen = recognizable.sel(generation_model=model, stage=included)
                 row["reason"] += " " + needed_for_rank(seen, relations[entry["modality"]], entry["chance"], informative)
         rows.append(row)
     return pd.DataFrame(rows)

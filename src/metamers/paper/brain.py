@@ -84,14 +84,14 @@ def read_brain_scores(path: str | Path, models: Mapping[str, Mapping[str, Any]],
         When a model is missing, or has rows that differ, an invalid score, or an unknown layer.
     """
     columns = {area: f"{area} best layer" for area in areas}
-    found: dict[str, list[dict[str, str]]] = {}
+    by_name: dict[str, list[dict[str, str]]] = {}
     for row in read_table(path, ["name", *columns, *columns.values()]):
-        found.setdefault(row["name"], []).append(row)
+        by_name.setdefault(row["name"], []).append(row)
     scores, stages = [], []
     for network, entry in models.items():
-        rows = found.get(network, [])
+        rows = by_name.get(network, [])
         if not rows:
-            raise ValueError(f"{path}: no row of {network}; found {', '.join(found)}")
+            raise ValueError(f"{path}: no row of {network}; found {', '.join(by_name)}")
         for key in (*columns, *columns.values()):
             if len(different := sorted({row[key] for row in rows})) > 1:
                 raise ValueError(f"{path}: {network}: {key}: its rows differ: {', '.join(different)}")
@@ -185,10 +185,10 @@ def brain_score_dataset(scores: xr.Dataset, people: pd.DataFrame, bootstrap: int
 def _array(path: Path, name: str, part: Any) -> np.ndarray:
     """An array of numbers in a dictionary or a table of a public pickle."""
     names = part.dtype.names or () if isinstance(part, np.ndarray) else part if isinstance(part, Mapping) else ()
-    found = part[name] if name in names else None
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
-        raise ValueError(f"{path}: {name}: found {type(found).__name__}, wanted an array of numbers")
-    return found
+    values = part[name] if name in names else None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: {name}: found {type(values).__name__}, wanted an array of numbers")
+    return values
 
 
 def read_voxels(

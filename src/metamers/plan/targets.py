@@ -131,8 +131,8 @@ def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxy
     for pattern, expression in _patterns(tuple(stages)).items():
         if not (matched := expression.fullmatch(path)):
             continue
-        found = matched.groupdict()
-        error = _first_error(plan, pattern, found, target, stages)
+        wildcards = matched.groupdict()
+        error = _first_error(plan, pattern, wildcards, target, stages)
         if error is None:
             return
         errors.append(error)

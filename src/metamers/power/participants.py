@@ -96,10 +96,10 @@ def participant_variance(experiments: Sequence[xr.Dataset], modality: str) -> pd
 
     rng = np.random.default_rng(VARIANCE_SEED)
     sizes = [len(proportions) for proportions, _ in answers]
-    found = deviations([np.arange(size) for size in sizes])
+    estimates = deviations([np.arange(size) for size in sizes])
     samples = [deviations([rng.integers(size, size=size) for size in sizes]) for _ in range(VARIANCE_BOOTSTRAP)]
     low, high = np.quantile(samples, ENDS, axis=0)
-    columns = [[modality] * len(COMPONENTS), COMPONENTS, found, low, high, [sum(sizes)] * len(COMPONENTS)]
+    columns = [[modality] * len(COMPONENTS), COMPONENTS, estimates, low, high, [sum(sizes)] * len(COMPONENTS)]
     return pd.DataFrame(dict(zip(VARIANCE_COLUMNS, columns, strict=True)))
 
 
@@ -217,11 +217,11 @@ def power(
     flips
         Number of random flips, where flips are not enumerated.
     """
-    found = []
+    shares = []
     for number in participants:
         drawn = differences[rng.integers(len(differences), size=(simulations, number))]
-        found.append(np.mean(sign_flip_p(drawn, flips, rng) <= alpha))
-    return np.array(found)
+        shares.append(np.mean(sign_flip_p(drawn, flips, rng) <= alpha))
+    return np.array(shares)
 
 
 def fewest_participants(found: np.ndarray, participants: Sequence[int], wanted: float) -> np.ndarray:
@@ -303,7 +303,7 @@ def published_power(
     }
     trials, participants, alpha = list(settings["trials"]), list(settings["participants"]), settings["alpha"]
     typical = {modality: typical_curve(curves[modality], settings["stages"]) for modality in deviations}
-    found = np.stack(
+    by_difference = np.stack(
         [
             [
                 power_of_curves(
@@ -317,8 +317,8 @@ def published_power(
     dims = ("modality", "difference", "trials", "participants")
     result = xr.Dataset(
         {
-            "power": (dims, found),
-            "participants_needed": (dims[:-1], fewest_participants(found, participants, settings["wanted"])),
+            "power": (dims, by_difference),
+            "participants_needed": (dims[:-1], fewest_participants(by_difference, participants, settings["wanted"])),
             "stimuli_needed": ("trials", [stimuli_needed(number, settings["stages"]) for number in trials]),
             **{
                 f"sd_{component}": ("modality", [deviations[modality][index] for modality in deviations])
@@ -381,7 +381,7 @@ def power_over_stimuli(
     def shares(pair: np.ndarray, modality: str) -> np.ndarray:
         """(fixed or random, stimuli, trials, participants): how often an experiment is significant."""
         odds = median_log_odds(pair.clip(EXTREME, 1 - EXTREME), np.hypot.reduce([*deviations[modality], *assumed]))
-        found = [
+        by_stimuli = [
             significant_experiments(
                 *(odds, deviations[modality], assumed, number, items, participants),
                 *(settings["stimulus_simulations"], settings["alpha"], flips, rng),
@@ -390,10 +390,10 @@ def power_over_stimuli(
             for items, seed in zip(stimuli, seeds, strict=True)
             for number in trials
         ]
-        return np.stack(found, axis=1).reshape(2, len(stimuli), len(trials), len(participants))
+        return np.stack(by_stimuli, axis=1).reshape(2, len(stimuli), len(trials), len(participants))
 
     alike = np.stack([shares(np.stack([curve, curve]), modality) for modality, curve in typical.items()])
-    found = np.stack(
+    significant = np.stack(
         [
             [shares(curves_apart(curve, difference), modality)[1] for difference in settings["differences"]]
             for modality, curve in typical.items()
@@ -403,10 +403,10 @@ def power_over_stimuli(
     with_difference = ("modality", "difference", *dims[1:])
     return xr.Dataset(
         {
-            "power_over_stimuli": (with_difference, found),
+            "power_over_stimuli": (with_difference, significant),
             "participants_needed_over_stimuli": (
                 with_difference[:-1],
-                fewest_participants(found, participants, settings["wanted"]),
+                fewest_participants(significant, participants, settings["wanted"]),
             ),
             "false_alarms_over_stimuli": (dims, alike[:, 1]),
             "false_alarms_fixed_stimuli": (dims, alike[:, 0]),

@@ -149,11 +149,11 @@ def rates_by_depth(points: xr.Dataset, published_depths: pd.DataFrame, depths: n
     table = points[["generation_model", "stage", "human_mean"]].to_dataframe().dropna(subset="human_mean")
     known = published_depths[published_depths["modality"] == modality]
     table = table.merge(known, on=["generation_model", "stage"]).sort_values("depth", kind="stable")
-    found = [
+    by_draw = [
         np.interp(depths, own["depth"], above_chance(own["human_mean"].to_numpy(), GUESSING[modality]).clip(0, 1))
         for _, own in table.groupby("generation_model", sort=True)
     ]
-    rates = np.stack(found, axis=-1)
+    rates = np.stack(by_draw, axis=-1)
     rates[np.isnan(depths)] = np.nan
     return rates
 
@@ -188,8 +188,8 @@ def reference_proportions(rates: np.ndarray, chance: float) -> np.ndarray:
     number = rates.shape[1]
     deviation = rates.std(axis=1, ddof=min(number - 1, 1)) * np.sqrt(1 + 1 / number)
     levels = (np.arange(SAMPLES) + 0.5) / SAMPLES
-    found = possible_means(np.clip(rates.mean(axis=1), NEAREST, 1 - NEAREST), deviation, levels)
-    return chance + (1 - chance) * found
+    means = possible_means(np.clip(rates.mean(axis=1), NEAREST, 1 - NEAREST), deviation, levels)
+    return chance + (1 - chance) * means
 
 
 def frozen_prediction(

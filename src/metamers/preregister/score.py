@@ -69,10 +69,10 @@ def read_frozen(path: str | Path) -> xr.Dataset:
             f"preregistration.file: {path} is not a frozen prediction: it has no {', '.join(absent)}. Wanted a file "
             "that `snakemake preregister` has written; name it, or move this file away."
         )
-    found, own = files.content_sha256(frozen), frozen.attrs.get("content_sha256")
-    if found != own:
+    sha256, own = files.content_sha256(frozen), frozen.attrs.get("content_sha256")
+    if sha256 != own:
         raise ValueError(
-            f"preregistration.file: {path} was changed after it was frozen: its values have SHA-256 {found}, but its "
+            f"preregistration.file: {path} was changed after it was frozen: its values have SHA-256 {sha256}, but its "
             f"content_sha256 is {own}. Put back the copy that you registered."
         )
     return frozen
