@@ -81,9 +81,13 @@ def source(exhibit: xr.Dataset) -> Path | Image.Image:
     return Path(folder) / stage_path(stage) / f"{stimulus}_{int(exhibit['seed'])}{suffix}"
 
 
-def content_of(shown: Path | Image.Image) -> str:
+def content_of(exhibit_source: Path | Image.Image) -> str:
     """Return the SHA-256 of a file, or of a picture's values."""
-    return hashlib.sha256(shown.tobytes()).hexdigest() if isinstance(shown, Image.Image) else sha256_of(shown)
+    return (
+        hashlib.sha256(exhibit_source.tobytes()).hexdigest()
+        if isinstance(exhibit_source, Image.Image)
+        else sha256_of(exhibit_source)
+    )
 
 
 first = Path(inputs.natural) / f"{next(iter(natural))}{suffix}"

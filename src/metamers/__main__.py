@@ -34,7 +34,7 @@ from metamers.plan.add_model import (
 from metamers.repository import ROOT
 
 
-def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
+def arguments_of(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="metamers", description="Model metamers of neural networks.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -101,10 +101,10 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     site.add_argument("site", type=Path, help="folder of the site, missing or empty")
     site.add_argument("--board", type=Path, required=True, help="comparison/leaderboard.nc of a run")
     site.add_argument("--repository", help="address of the repository that takes pull requests, for a link")
-    return parser.parse_args(given)
+    return parser.parse_args(argv)
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command.
 
     Raises
@@ -112,7 +112,7 @@ def main(given: Sequence[str] | None = None) -> None:
     SystemExit
         With a message when the model cannot be added, an entry has a fault, or the site cannot be made.
     """
-    arguments = arguments_of(given)
+    arguments = arguments_of(argv)
     run = {"add": add, "check-entry": check_entries, "leaderboard-site": make_leaderboard_site}[arguments.command]
     try:
         run(arguments)

@@ -265,19 +265,19 @@ def _add_workflow(crate: ROCrate, number: str) -> Any:
     return workflow
 
 
-def _licence(crate: ROCrate, given: str) -> Any:
+def _licence(crate: ROCrate, licence: str) -> Any:
     """Terms of use: the address of an SPDX identifier, another address, or an entity of the crate with the text."""
     address = "#licence"
-    if given.startswith(("http://", "https://")):
-        address = urllib.parse.quote(given, safe=":/?#[]@!$&'()*+,;=%~")
+    if licence.startswith(("http://", "https://")):
+        address = urllib.parse.quote(licence, safe=":/?#[]@!$&'()*+,;=%~")
     else:
         with suppress(InvalidLicenseExpression):
-            identifier = canonicalize_license_expression(given)
+            identifier = canonicalize_license_expression(licence)
             if " " not in identifier:  # else an expression of several licences
                 address = f"https://spdx.org/licenses/{identifier}"
     if known := crate.get(address):
         return known
-    about = {"@type": "CreativeWork", "name": given, "description": f"Terms of use: {given}"}
+    about = {"@type": "CreativeWork", "name": licence, "description": f"Terms of use: {licence}"}
     return crate.add(ContextEntity(crate, address, properties=about))
 
 

@@ -348,13 +348,13 @@ def _classes_of(categories: str | Mapping[str, int | Sequence[int]] | None, mode
     return {str(number): [number] for number in range(_number_of_classes(model))}
 
 
-def _indices(name: str, found: Any) -> list[int]:
-    """The indices of the classes of a category, of which ``found`` is one or several."""
+def _indices(name: str, classes: Any) -> list[int]:
+    """The indices of the classes of a category, of which ``classes`` is one or several."""
     try:
-        return [*map(index, np.atleast_1d(found).tolist())]
+        return [*map(index, np.atleast_1d(classes).tolist())]
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f"categories: {name}: found {found!r}; wanted the index of a class, or a list of them"
+            f"categories: {name}: found {classes!r}; wanted the index of a class, or a list of them"
         ) from error
 
 
@@ -678,7 +678,7 @@ def metamer(
     )
 
 
-def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(quality: str, modality: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a quality: the given ones, and those of the default configuration for the others."""
     defaults = _defaults()["synthesis"]
     if not isinstance(quality, str) or quality not in QUALITIES:
@@ -686,10 +686,10 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
     settings = defaults[quality][modality]
     if "max_steps" in settings:
         settings = settings | {"target_error": defaults["target"]["normalized_error"][modality]}
-    for key in given:
+    for key in chosen:
         if key not in settings and not (key == FORMAT_SETTING and "low_precision" in settings):
             raise unknown_name("setting", key, settings, f"metamer, quality {quality}")
-    settings = settings | given
+    settings = settings | chosen
     if (optimizer := settings.get("optimizer")) is not None and optimizer not in OPTIMIZERS:
         raise unknown_name("optimizer", str(optimizer), OPTIMIZERS, f"metamer, quality {quality}")
     key = "max_steps" if "max_steps" in settings else "steps"

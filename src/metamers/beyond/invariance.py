@@ -79,7 +79,7 @@ def remaining(metamers: torch.Tensor, start: torch.Tensor, natural: torch.Tensor
 
 def invariance(
     model: Model,
-    shown: torch.Tensor,
+    usual: torch.Tensor,
     natural: torch.Tensor,
     starts: Mapping[str, torch.Tensor],
     metamers: Mapping[str, torch.Tensor],
@@ -90,7 +90,7 @@ def invariance(
     ----------
     model
         The generation model.
-    shown
+    usual
         Natural stimuli (any number, …signal); their distances are the unit.
     natural
         The natural stimuli of the metamers, (stimulus, …signal).
@@ -107,7 +107,7 @@ def invariance(
         ``start_difference``, the same of the starts; (start, depth, stimulus) → ``remaining``; (measured_stage) →
         ``natural_distance``, the divisor of the differences.
     """
-    apart = natural_distances(model, shown)
+    apart = natural_distances(model, usual)
     stages = list(apart)
 
     def relative(one: torch.Tensor, other: torch.Tensor) -> np.ndarray:

@@ -428,7 +428,7 @@ class _Kept:
     distance: torch.Tensor
     errors: torch.Tensor
 
-    def keep(self, shown: torch.Tensor, distance: torch.Tensor, errors: torch.Tensor, largest: torch.Tensor) -> None:
+    def keep(self, pairs: torch.Tensor, distance: torch.Tensor, errors: torch.Tensor, largest: torch.Tensor) -> None:
         """Take the pairs that are better than those so far."""
         ratio = (errors / largest).unflatten(0, (-1, PAIR)).amax(1)
         score = torch.where(ratio <= 1, distance, -ratio)
@@ -436,7 +436,7 @@ class _Kept:
         self.score = torch.where(better, score, self.score)
         self.distance = torch.where(better, distance, self.distance)
         of_pairs = better.repeat_interleave(PAIR)
-        self.metamers[of_pairs], self.errors[of_pairs] = shown[of_pairs], errors[of_pairs]
+        self.metamers[of_pairs], self.errors[of_pairs] = pairs[of_pairs], errors[of_pairs]
 
 
 def usual_distance(values: np.ndarray) -> float:
@@ -451,13 +451,13 @@ def apart(
     stages: Mapping[str, str],
     fits: Mapping[str, Fit],
     pairs: torch.Tensor,
-    shown: torch.Tensor,
+    natural_stimuli: torch.Tensor,
 ) -> np.ndarray:
     """How different the members of each pair are to each model: (stimulus, model).
 
     The distance of their activations at the model's stage, relative to the root mean square distance between the
-    natural stimuli ``shown``: 0 if the model does not distinguish them, 1 if they differ as much as different natural
-    stimuli. NaN where all natural stimuli have equal activations.
+    natural stimuli ``natural_stimuli``: 0 if the model does not distinguish them, 1 if they differ as much as different
+    natural stimuli. NaN where all natural stimuli have equal activations.
 
     Parameters
     ----------
@@ -467,12 +467,12 @@ def apart(
         Model → function that brings stimuli to its size or rate.
     pairs
         (stimulus, pair, …signal).
-    shown
+    natural_stimuli
         At least two natural stimuli (any number, …signal).
     """
     relative_distances = []
     for name, model in models.items():
-        natural, one, other = (fits[name](stimuli) for stimuli in (shown, pairs[:, 0], pairs[:, 1]))
+        natural, one, other = (fits[name](stimuli) for stimuli in (natural_stimuli, pairs[:, 0], pairs[:, 1]))
         usual = natural_distances(model, natural)[stages[name]]
         distance = distances(model, one, other)[stages[name]]
         relative_distances.append(distance / usual if usual > 0 else np.full(len(pairs), np.nan))
@@ -484,13 +484,13 @@ def metamer_sets(
     stages: Mapping[str, str],
     fits: Mapping[str, Fit],
     natural: torch.Tensor,
-    shown: torch.Tensor,
+    run_natural: torch.Tensor,
     noise: torch.Tensor,
     largest_error: np.ndarray,
     accepted: np.ndarray,
     classes: Mapping[str, Sequence[int]],
     sampling: Mapping[str, Any],
-    wanted: Mapping[str, Any],
+    explored: Mapping[str, Any],
     settings: Mapping[str, Any],
     names: Sequence[Sequence[str | int]],
 ) -> xr.Dataset:
@@ -503,7 +503,7 @@ def metamer_sets(
         others are asked how different the members of a pair are, and what they recognize.
     fits
         Model → function that brings stimuli to its size or rate.
-    natural, shown, noise
+    natural, run_natural, noise
         The stimuli, all natural stimuli of the run (stimulus, …signal), and the noise from which the pair of each
         stimulus starts (stimulus, pair, …signal); in the first model's size or rate.
     largest_error
@@ -514,7 +514,7 @@ def metamer_sets(
         Category → class indices.
     sampling
         How these stimuli are sampled (``metamers.modalities.sampling_of``).
-    wanted
+    explored
         ``tolerance`` and ``singular_values``: see ``local_dimension``. ``steps``: of ``most_different_metamers``.
     settings
         Other settings of the search for pairs, as of ``metamers.synthesize.procedures.OneCycle``.
@@ -540,22 +540,22 @@ def metamer_sets(
     dimensions = [
         local_dimension(
             Jacobian(model, stage, stimulus),
-            wanted["tolerance"],
-            wanted["singular_values"],
+            explored["tolerance"],
+            explored["singular_values"],
             generator_of(*name, first, stage, "dimension"),
         )
         for stimulus, name in zip(natural, names, strict=True)
     ]
     with torch.no_grad():
-        usual = usual_distance(model.preprocessing(shown).cpu().numpy())
+        usual = usual_distance(model.preprocessing(run_natural).cpu().numpy())
     if not usual > 0 or not np.isfinite(usual):
         raise ValueError(
-            f"model {first}: the distance between the {len(shown)} natural stimuli of the run is {usual} after "
+            f"model {first}: the distance between the {len(run_natural)} natural stimuli of the run is {usual} after "
             "preprocessing; wanted at least two different stimuli, whose distance is the unit"
         )
     size = max(1, max_batch_size(model, stage, natural[:1]) // PAIR)
     by_batch = [
-        most_different_metamers(model, stage, *some, usual, settings | {"steps": wanted["steps"]})
+        most_different_metamers(model, stage, *some, usual, settings | {"steps": explored["steps"]})
         for some in zip(
             natural.split(size),
             noise.split(size),
@@ -581,19 +581,19 @@ def metamer_sets(
             "largest_error": ("stimulus", largest_error),
             "accepted": ("stimulus", np.asarray(accepted, dtype=bool)),
             "within_match": ("stimulus", np.concatenate([one.within_match for one in by_batch])),
-            "activation_distance": (("stimulus", "sensing_model"), apart(models, stages, fits, pairs, shown)),
+            "activation_distance": (("stimulus", "sensing_model"), apart(models, stages, fits, pairs, run_natural)),
             "answer": ((*by_pair, "sensing_model"), np.stack(answers, axis=-1)),
         },
         coords={"most_different": list(PAIR_NAMES), "sensing_model": list(models)},
     )
 
 
-def by_depth(found: xr.Dataset, recognition_models: Sequence[str], families: Mapping[str, str]) -> xr.Dataset:
+def by_depth(sets: xr.Dataset, recognition_models: Sequence[str], families: Mapping[str, str]) -> xr.Dataset:
     """Means over stimuli at each depth, with 95% intervals over stimuli (Student's; of recognition, as elsewhere).
 
     Parameters
     ----------
-    found
+    sets
         Results of ``metamer_sets`` by depth, with ``category`` (stimulus).
     recognition_models
         The other recognition models.
@@ -609,14 +609,14 @@ def by_depth(found: xr.Dataset, recognition_models: Sequence[str], families: Map
         ``…_high``, NaN for a single stimulus. All but ``free`` are over pairs within the match of an accepted metamer,
         ``n`` of them.
     """
-    within_match = found["within_match"].astype(bool) & found["accepted"].astype(bool)
-    answered = found.sel(sensing_model=list(recognition_models)).rename(sensing_model="recognition_model")
-    right = answered["answer"] == found["category"]
+    within_match = sets["within_match"].astype(bool) & sets["accepted"].astype(bool)
+    answered = sets.sel(sensing_model=list(recognition_models)).rename(sensing_model="recognition_model")
+    right = answered["answer"] == sets["category"]
     same = answered["answer"].isel(most_different=0) == answered["answer"].isel(most_different=1)
     recognized = mean_over_families(right.astype(float).mean("most_different"), families)
     values = {
-        "free": found["free_dimensions"] / (found["free_dimensions"] + found["jacobian_rank"]),
-        "stimulus_distance": found["stimulus_distance"].where(within_match),
+        "free": sets["free_dimensions"] / (sets["free_dimensions"] + sets["jacobian_rank"]),
+        "stimulus_distance": sets["stimulus_distance"].where(within_match),
         "activation_distance": mean_over_families(answered["activation_distance"], families).where(within_match),
     }
     proportions = {

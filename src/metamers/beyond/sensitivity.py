@@ -312,9 +312,9 @@ def best_pair(informations: np.ndarray, start: np.ndarray | None) -> tuple[np.nd
     if len(informations) == 2:
         return of_two[0], float((0.25 * np.log(values[-1] / values[0])) ** 2)
 
-    def evaluate(given: np.ndarray) -> tuple[float, np.ndarray]:
-        lengths = np.linalg.norm(given.reshape(size, PAIR), axis=0)
-        unit = given.reshape(size, PAIR) / lengths
+    def evaluate(pair: np.ndarray) -> tuple[float, np.ndarray]:
+        lengths = np.linalg.norm(pair.reshape(size, PAIR), axis=0)
+        unit = pair.reshape(size, PAIR) / lengths
         squares = np.einsum("vp,mvw,wp->mp", unit, informations, unit)
         gradient = np.einsum("mp,mvw,wp->vp", _weights(informations, unit), informations, unit)
         gradient -= unit * np.einsum("vp,vp->p", unit, gradient)
@@ -488,12 +488,12 @@ def distortions_of_stimulus(
     ).assign_coords(principal=list(PRINCIPAL))
 
 
-def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str], dict[str, np.ndarray]]:
+def distorted_stimuli(result: xr.Dataset, length: float) -> dict[tuple[float, str], dict[str, np.ndarray]]:
     """Natural stimuli, and these with each of their distortions at one length, as exported for people.
 
     Parameters
     ----------
-    found
+    result
         Results of ``distortions_of_stimulus`` with dimensions ``depth`` and ``stimulus``, and ``stimulus_value``.
     length
         Largest root mean square of the distortions of a stimulus at a depth; see ``exported``.
@@ -504,11 +504,11 @@ def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str
         (depth, stimulus) → name → values (…signal). The names are ``natural``, ``<generation_model>_most``,
         ``<generation_model>_least``, ``principal_first`` and ``principal_second``.
     """
-    limits = MODALITIES[found.attrs["modality"]].limits
+    limits = MODALITIES[result.attrs["modality"]].limits
     made = {}
-    for place, depth in enumerate(found["depth"].values):
-        for stimulus in map(str, found["stimulus"].values):
-            at = found.sel(stimulus=stimulus).isel(depth=place)
+    for place, depth in enumerate(result["depth"].values):
+        for stimulus in map(str, result["stimulus"].values):
+            at = result.sel(stimulus=stimulus).isel(depth=place)
             natural = at["stimulus_value"].values
             distortions = {
                 f"{name}_{extreme}": at["distortion"].sel(generation_model=name, extreme=extreme).values

@@ -33,7 +33,7 @@ class Agreement(NamedTuple):
     high: np.ndarray
 
 
-def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
+def cohens_kappa(answered: np.ndarray, presented: np.ndarray) -> Agreement:
     """Compute chance agreement and Cohen's kappa between an observer's answers and the categories of the stimuli.
 
     With p(k) the proportion of answers k and q(k) the proportion of stimuli of category k, chance is Σ p(k) q(k), and
@@ -51,7 +51,7 @@ def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
     answered
         (…, stimulus, category): proportion of a stimulus's metamers (its seeds) with each answer; NaN where a stimulus
         has no metamer, which leaves the stimulus out.
-    shown
+    presented
         (stimulus, category) or of the shape of ``answered``: 1 for the category of the stimulus, else 0.
 
     Returns
@@ -65,14 +65,14 @@ def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
     Cohen (1960), Educational and Psychological Measurement 20, 37-46; Clopper & Pearson (1934), Biometrika 26, 404-413.
     """
     answered = np.asarray(answered, float)
-    shown = np.broadcast_to(np.asarray(shown, float), answered.shape)
+    presented = np.broadcast_to(np.asarray(presented, float), answered.shape)
     known = np.isfinite(answered).all(axis=-1, keepdims=True)
     number = known.sum(axis=(-2, -1))
     n = np.where(number > 0, number, np.nan)
-    answered, shown = np.where(known, answered, 0), np.where(known, shown, 0)
-    right = np.where(known[..., 0], (answered * shown).sum(axis=-1), np.nan)
+    answered, presented = np.where(known, answered, 0), np.where(known, presented, 0)
+    right = np.where(known[..., 0], (answered * presented).sum(axis=-1), np.nan)
     correct = np.nansum(right, axis=-1) / n
-    categories = shown.sum(axis=-2)
+    categories = presented.sum(axis=-2)
     chance = (answered.sum(axis=-2) * categories).sum(axis=-1) / n**2
     defined = ((categories > 0).sum(axis=-1) > 1) & (chance < 1 - ROUNDING)
     beyond = np.where(defined, 1 - chance, np.nan)

@@ -288,12 +288,12 @@ def significant_in_order(p: np.ndarray) -> np.ndarray:
     return np.logical_and.accumulate(np.asarray(p) <= LEVEL)
 
 
-def decide(found: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndarray, str]]:
+def decide(tests: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndarray, str]]:
     """Decide which stages of a model pass, are not worse, and fail.
 
     Parameters
     ----------
-    found
+    tests
         Result of ``equivalence`` for the stages, in processing order.
     stages
         Their names.
@@ -304,9 +304,9 @@ def decide(found: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndar
         Key of ``DECISIONS`` → whether it holds (stage,), and the stage that its value names, empty if there is none.
     """
     decided = {
-        "passes": significant_in_order(found.p_equivalence),
-        "not_worse": significant_in_order(found.p_not_worse),
-        "fails": significant_in_order(found.p_worse[::-1])[::-1],
+        "passes": significant_in_order(tests.p_equivalence),
+        "not_worse": significant_in_order(tests.p_not_worse),
+        "fails": significant_in_order(tests.p_worse[::-1])[::-1],
     }
     ends = {}
     for name, holds in decided.items():

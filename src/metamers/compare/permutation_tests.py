@@ -103,7 +103,7 @@ def f_departures(departures: np.ndarray) -> np.ndarray:
 
 
 def _permutation_p(
-    found: Mapping[str, float], permuted: Callable[[int], Mapping[str, np.ndarray]], permutations: int
+    observed: Mapping[str, float], permuted: Callable[[int], Mapping[str, np.ndarray]], permutations: int
 ) -> pd.DataFrame:
     """Compute ``PERMUTED`` of each effect: max(b, 1)/P and (b + 1)/(P + 1).
 
@@ -111,12 +111,12 @@ def _permutation_p(
     permutations. Without that, a test at the level 1/P would reject twice as often as it should (Phipson & Smyth 2010,
     Statistical Applications in Genetics and Molecular Biology 9, 39).
     """
-    if not all(np.isfinite(f) for f in found.values()):
+    if not all(np.isfinite(f) for f in observed.values()):
         raise ValueError("the scores do not vary between participants and stages: an analysis of variance needs that")
-    exceeding = dict.fromkeys(found, 0)
+    exceeding = dict.fromkeys(observed, 0)
     for start in range(0, permutations, CHUNK):
         values = permuted(min(CHUNK, permutations - start))
-        for effect, f in found.items():
+        for effect, f in observed.items():
             exceeding[effect] += int((values[effect] >= f * (1 - ROUNDING)).sum())
     counts = pd.Series(exceeding)
     both = (counts.clip(lower=1) / permutations, (counts + 1) / (permutations + 1))

@@ -308,10 +308,10 @@ def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = 
 
 
 @lru_cache(maxsize=256)  # pages and figures need the same relation many times
-def _fitted(models: Sequence[str], *given: Any) -> Relation:
+def _fitted(models: Sequence[str], *points: Any) -> Relation:
     """Fit the relation to points sorted by model; the arguments are hashable tuples, for the cache."""
-    other, mean, sem, participants = (np.array(values) for values in given[:4])
-    chance, prior_sd = given[4], np.array(given[5])
+    other, mean, sem, participants = (np.array(values) for values in points[:4])
+    chance, prior_sd = points[4], np.array(points[5])
     starts = np.flatnonzero(np.append(True, np.array(models[1:]) != np.array(models[:-1])))
     answers = answers_per_participant(mean, sem, participants)
     rate, count = above_chance(other, chance), np.maximum(answers * participants, 2)

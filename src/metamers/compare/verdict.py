@@ -214,14 +214,14 @@ def contrast_evidence(
     return xr.Dataset({f"{LATER_STAGES}_{name}": ("contrast", [row[name] for row in rows]) for name in rows[0]})
 
 
-def read_evidence(found: xr.Dataset, prefix: str) -> Evidence:
+def read_evidence(contrast: xr.Dataset, prefix: str) -> Evidence:
     """Read the evidence of one modality or of one contrast from its Dataset.
 
     Parameters
     ----------
-    found
+    contrast
         One modality of the result of ``first_minus_last``, or one contrast with the result of ``contrast_evidence``.
     prefix
         ``FIRST_MINUS_LAST`` for a modality, ``LATER_STAGES`` for a contrast.
     """
-    return Evidence(**{field.name: found[f"{prefix}_{field.name}"].item() for field in fields(Evidence)})
+    return Evidence(**{field.name: contrast[f"{prefix}_{field.name}"].item() for field in fields(Evidence)})

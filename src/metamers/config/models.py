@@ -588,7 +588,7 @@ def _training_table(
     return rows
 
 
-def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry], shown: str) -> Readout:
+def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry], shown_dataset: str) -> Readout:
     """The readout of a model, checked; by default of the last stage, trained on the run's dataset.
 
     Parameters
@@ -597,7 +597,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
         The model, whose entry has a readout.
     datasets
         The registry of datasets.
-    shown
+    shown_dataset
         The run's dataset of its modality, whose stimuli the model will recognize.
 
     Raises
@@ -613,7 +613,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
             "leave it out"
         )
     stages = [stage for stage in model.stages if stage != INPUT_STAGE]
-    readout = Readout(**{"stage": stages[-1], "dataset": shown} | (model.readout or {}))
+    readout = Readout(**{"stage": stages[-1], "dataset": shown_dataset} | (model.readout or {}))
     if readout.stage not in stages:
         raise unknown_name("stage", readout.stage, stages, f"{key}.stage")
     rows = _training_table(f"{key}.dataset", readout.dataset, model.modality, datasets)
@@ -624,16 +624,16 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
             f"{key}.dataset: {readout.dataset!r} has no example of {', '.join(missing)} in the split train; add one of "
             "each, or take the category out of its `categories` table"
         )
-    if datasets[shown].vocabulary:
+    if datasets[shown_dataset].vocabulary:
         raise ConfigurationError(
-            f"{key}.dataset: the categories of {shown!r} are those of published models, which a readout of "
+            f"{key}.dataset: the categories of {shown_dataset!r} are those of published models, which a readout of "
             f"{readout.dataset!r} does not know; use another dataset of the run (`stimuli`)"
         )
-    asked = stimulus_categories(shown, datasets[shown].parameters)
+    asked = stimulus_categories(shown_dataset, datasets[shown_dataset].parameters)
     known = set(categories)
     if missing := [category for category in asked if category not in known]:
         raise ConfigurationError(
-            f"{key}.dataset: {readout.dataset!r} lacks the categories {', '.join(missing)} of {shown!r}, among "
+            f"{key}.dataset: {readout.dataset!r} lacks the categories {', '.join(missing)} of {shown_dataset!r}, among "
             "which the model has to choose; name a dataset that has them"
         )
     held_out, limit = sum(row["split"] == "test" for row in rows), readout.times_chance / len(categories)

@@ -300,17 +300,17 @@ def _message(error: jsonschema.ValidationError, source: str) -> str:
     return f"{source}: {place or '(top level)'}: {problem}" + (f". Wanted: {expected}" if expected else "")
 
 
-def unknown_key(found: str, valid: Iterable[str], where: str) -> ConfigurationError:
+def unknown_key(key: str, valid: Iterable[str], where: str) -> ConfigurationError:
     """The error for a key that a mapping must not have, with the new name of a renamed key."""
     valid = list(valid)
-    if (new := RENAMED_KEYS.get(found)) in valid:
-        return ConfigurationError(f"{where}: {found}: is now called {new}")
-    if found == STUDIES_KEY:
+    if (new := RENAMED_KEYS.get(key)) in valid:
+        return ConfigurationError(f"{where}: {key}: is now called {new}")
+    if key == STUDIES_KEY:
         return ConfigurationError(
-            f"{where}: {found}: a key of the studies, whose rules are in studies/Snakefile: add "
+            f"{where}: {key}: a key of the studies, whose rules are in studies/Snakefile: add "
             "`--snakefile studies/Snakefile`, or leave the key out"
         )
-    return unknown_name("key", found, valid, where)
+    return unknown_name("key", key, valid, where)
 
 
 def _valid_keys(schema: Mapping[str, Any]) -> list[str]:

@@ -55,12 +55,12 @@ def voices() -> list[str]:
     return list(voice_identifiers())
 
 
-def _check_range(found: Any, limits: tuple[float, float], key: str) -> None:
+def _check_range(value: Any, limits: tuple[float, float], key: str) -> None:
     """Check that a range is two finite numbers within limits, the lower one first."""
-    numbers = isinstance(found, Sequence) and not isinstance(found, str) and len(found) == 2
-    if not numbers or not all(isinstance(x, int | float) and math.isfinite(x) for x in found):
-        raise ConfigurationError(f"{key}: found {found!r}; wanted [low, high], two numbers")
-    low, high = found
+    numbers = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    if not numbers or not all(isinstance(x, int | float) and math.isfinite(x) for x in value):
+        raise ConfigurationError(f"{key}: found {value!r}; wanted [low, high], two numbers")
+    low, high = value
     if low > high:
         raise ConfigurationError(f"{key}: found [{low}, {high}], whose low is above its high; wanted [low, high]")
     if low < limits[0] or high > limits[1]:

@@ -122,13 +122,13 @@ def _wanted(entry: Mapping[str, Any], number: int | None) -> dict[str, Any]:
     return {"number": number, "input": dict(entry["input"])} | kind | hashes
 
 
-def _traced(entries: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Traced]:
+def _traced(entries: Mapping[str, Mapping[str, Any]], requests: Mapping[str, Mapping[str, Any]]) -> dict[str, Traced]:
     """What a trace of models finds, in another process."""
     if not entries:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
-        asked = {name: {"entry": entry, "number": wanted[name]["number"]} for name, entry in entries.items()}
+        asked = {name: {"entry": entry, "number": requests[name]["number"]} for name, entry in entries.items()}
         request.write_text(json.dumps(asked), encoding="utf-8")
         command = [sys.executable, "-m", "metamers.models.automatic_stages", str(request), str(answer)]
         ran = subprocess.run(command, env=environment_with(PACKAGE.parent), capture_output=True, text=True, check=False)

@@ -424,12 +424,12 @@ def quantiles(values: np.ndarray, shares: np.ndarray, levels: Range) -> Range:
     return float(low), float(high)
 
 
-def should_stop(found: Estimate, interval: float | None, bayes_factor: float | None, participants: int) -> bool:
+def should_stop(estimate: Estimate, interval: float | None, bayes_factor: float | None, participants: int) -> bool:
     """Whether the answers suffice.
 
     Parameters
     ----------
-    found
+    estimate
         The present estimate.
     interval
         Largest width of the credible interval, or None.
@@ -443,8 +443,8 @@ def should_stop(found: Estimate, interval: float | None, bayes_factor: float | N
     bool
         True if there are enough participants, and the interval or the evidence suffices.
     """
-    precise = interval is not None and found.high - found.low <= interval
+    precise = interval is not None and estimate.high - estimate.low <= interval
     decided = bayes_factor is not None and (
-        found.bayes_factor >= bayes_factor or found.bayes_factor <= 1 / bayes_factor
+        estimate.bayes_factor >= bayes_factor or estimate.bayes_factor <= 1 / bayes_factor
     )
-    return found.participants >= participants and (precise or decided)
+    return estimate.participants >= participants and (precise or decided)

@@ -90,7 +90,7 @@ def exclusions_of_table(trials: pd.DataFrame, stages: Mapping[str, Sequence[str]
 
 def table_dataset(
     trials: pd.DataFrame,
-    shown: xr.Dataset,
+    exhibits: xr.Dataset,
     stages: Mapping[str, Sequence[str]],
     recognition: Mapping[str, xr.Dataset],
 ) -> xr.Dataset:
@@ -98,7 +98,7 @@ def table_dataset(
 
     Parameters
     ----------
-    trials, shown
+    trials, exhibits
         Results of ``trials_of_table`` and ``shown_in_table``.
     stages
         Generation model → stages in the table, in processing order.
@@ -127,7 +127,7 @@ def table_dataset(
             "different people judged different models, give each model's people a name of their own under "
             "own_participants"
         )
-    proportions = proportions_correct(included, exhibits_of_models(shown, stages, recognition), stages)
+    proportions = proportions_correct(included, exhibits_of_models(exhibits, stages, recognition), stages)
     kinds = sorted({*counts, UNFINISHED} - {""})
     return proportions.assign(
         {

@@ -108,11 +108,11 @@ def trials_of_answers(
 
 
 def trials_of_answer_table(
-    trials: pd.DataFrame, shown: xr.Dataset, reasons: Mapping[str, str]
+    trials: pd.DataFrame, exhibits: xr.Dataset, reasons: Mapping[str, str]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Make the table of trials of ``metamers.humans.answer_table.trials_of_table``, as ``trials_of_answers`` does."""
     table = trials.rename(columns={"response_time_s": "response_time"}).reset_index(drop=True)
-    categories = shown["category"].to_series()
+    categories = exhibits["category"].to_series()
     table["category"] = table["exhibit"].map(categories)
     table["trial"] = table.groupby("participant").cumcount() + 1
     table["trial_type"] = "main"

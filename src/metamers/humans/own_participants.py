@@ -200,14 +200,14 @@ def _one_answer_per_step(answers: Iterable[Answer]) -> dict[str, Answer]:
 
 
 def _without_consent(
-    given: Mapping[str, Mapping[str, Answer]], read: Mapping[str, Mapping[Answer, Sequence[Place]]]
+    answers: Mapping[str, Mapping[str, Answer]], read: Mapping[str, Mapping[Answer, Sequence[Place]]]
 ) -> tuple[dict[str, list[Place]], set[str]]:
     """Return the participants with answers but without a yes to the consent form, with the places of their answers.
 
     Also returns the files that have such participants only. A participant who answered no, and nothing else, is not
     among them.
     """
-    refused = {name for name, steps in given.items() if not agreed(steps) and steps.keys() != {CONSENT}}
+    refused = {name for name, steps in answers.items() if not agreed(steps) and steps.keys() != {CONSENT}}
     places = {name: [place for at in read[name].values() for place in at] for name in read}
     files = {path for name in refused for path, _ in places[name]}
     files -= {path for name in places.keys() - refused for path, _ in places[name]}
@@ -298,10 +298,10 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
     return Answers(answers_kept, len(set_aside), len(files_set_aside))
 
 
-def model_correct(recognition: xr.Dataset, shown: xr.Dataset) -> np.ndarray:
+def model_correct(recognition: xr.Dataset, exhibits: xr.Dataset) -> np.ndarray:
     """Return whether a model recognizes each exhibit (exhibit,), a natural stimulus or a metamer of its own."""
-    seeds = np.where(shown["seed"] < 0, recognition["seed"].values[0], shown["seed"])  # natural stimuli have none
-    at = {"stage": shown["stage"].values, "stimulus": shown["stimulus"].values, "seed": seeds}
+    seeds = np.where(exhibits["seed"] < 0, recognition["seed"].values[0], exhibits["seed"])  # natural stimuli have none
+    at = {"stage": exhibits["stage"].values, "stimulus": exhibits["stimulus"].values, "seed": seeds}
     pointwise = {name: xr.Variable("exhibit", values) for name, values in at.items()}
     return recognition["correct"].sel(pointwise).values.astype(bool)
 

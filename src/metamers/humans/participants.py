@@ -34,16 +34,16 @@ def _texts(values: np.ndarray) -> list[str]:
     return [str(value).strip() for value in np.ravel(values)]
 
 
-def check_equal(path: Path, what: str, found: Any, wanted: Any) -> None:
+def check_equal(path: Path, what: str, value: Any, expected: Any) -> None:
     """Check a value found in a file.
 
     Raises
     ------
     ValueError
-        When ``found`` differs from ``wanted``: names the file and both values.
+        When ``value`` differs from ``expected``: names the file and both values.
     """
-    if found != wanted:
-        raise ValueError(f"{path}: {what}: found {found}, wanted {wanted}")
+    if value != expected:
+        raise ValueError(f"{path}: {what}: found {value}, wanted {expected}")
 
 
 def read_participants(path: str | Path, layers: Sequence[str], participants: int) -> tuple[np.ndarray, list[str]]:

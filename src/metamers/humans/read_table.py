@@ -179,16 +179,16 @@ class _Checked:
         }
 
     @staticmethod
-    def _named(column: str, found: str, valid: Mapping[str, str]) -> str:
-        if (name := valid.get(_folded(found))) is None:
+    def _named(column: str, value: str, valid: Mapping[str, str]) -> str:
+        if (name := valid.get(_folded(value))) is None:
             names = list(dict.fromkeys(valid.values()))  # a stage has two forms
             more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-            raise ValueError(f"{column}: found {found!r}; wanted {', '.join(map(repr, names[:8]))}{more}")
+            raise ValueError(f"{column}: found {value!r}; wanted {', '.join(map(repr, names[:8]))}{more}")
         return name
 
-    def _stimulus(self, found: str) -> tuple[str, int | None]:
+    def _stimulus(self, value: str) -> tuple[str, int | None]:
         """The stimulus, by its name or by the name of its exported file, and the seed in the latter."""
-        name = found.replace("\\", "/").rsplit("/", 1)[-1]
+        name = value.replace("\\", "/").rsplit("/", 1)[-1]
         for suffix in (modality.suffix for modality in MODALITIES.values()):
             name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
         if _folded(name) in self.stimuli:
@@ -196,7 +196,7 @@ class _Checked:
         before, _, number = name.rpartition("_")
         if number.isascii() and number.isdigit() and _folded(before) in self.stimuli:
             return self.stimuli[_folded(before)], int(number)
-        return self._named("stimulus", found, self.stimuli), None
+        return self._named("stimulus", value, self.stimuli), None
 
     def trial(self, cells: Mapping[str, str]) -> Trial:
         """Return the trial; raises ``ValueError`` for the first cell that is not valid."""

@@ -198,9 +198,9 @@ def _attribute_faults(entry: xr.Dataset) -> Iterator[Fault]:
                 yield Fault(label, f"{np.size(value)} values", "one, or two")
 
 
-def _is_text(found: Any, wanted: str) -> bool:
+def _is_text(value: Any, expected: str) -> bool:
     """Whether an attribute is a text, and this one; an attribute of a foreign file may be an array."""
-    return isinstance(found, str) and found == wanted
+    return isinstance(value, str) and value == expected
 
 
 def _value_faults(name: str, about: EntryVariable, entry: xr.Dataset) -> Iterator[Fault]:
@@ -539,16 +539,16 @@ def _pooled_faults(entry: xr.Dataset, natural: np.ndarray, n: np.ndarray) -> Ite
 
 
 def _value_differs(
-    entry: xr.Dataset, name: str, wanted: Any, why: str, tolerance: float = TOLERANCE
+    entry: xr.Dataset, name: str, expected: Any, why: str, tolerance: float = TOLERANCE
 ) -> Iterator[Fault]:
-    values, wanted = np.atleast_1d(entry[name].values), np.atleast_1d(wanted)
-    apart = ~np.isclose(values, wanted, rtol=0, atol=tolerance, equal_nan=True)
+    values, expected = np.atleast_1d(entry[name].values), np.atleast_1d(expected)
+    apart = ~np.isclose(values, expected, rtol=0, atol=tolerance, equal_nan=True)
     if apart.any():
-        yield Fault(name, f"{values[apart][0]:.6g}{_place(entry, name, apart)}", f"{wanted[apart][0]:.6g}, {why}")
+        yield Fault(name, f"{values[apart][0]:.6g}{_place(entry, name, apart)}", f"{expected[apart][0]:.6g}, {why}")
 
 
-def _text_differs(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Iterator[Fault]:
-    for name, text in wanted.items():
+def _text_differs(entry: xr.Dataset, expected: Mapping[str, str], why: str) -> Iterator[Fault]:
+    for name, text in expected.items():
         if (stated := entry[name].item()) != text:
             yield Fault(name, _quoted(stated), f"{text!r}, {why}")
 

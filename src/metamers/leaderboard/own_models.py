@@ -70,23 +70,24 @@ def _own_entry(
     entry: Mapping[str, Any],
     basis: str,
     curve: Curve,
-    found: Mapping[str, float],
+    area_and_ends: Mapping[str, float],
     own: NormalizedCurve,
     scaled: Mapping[str, float],
     measured: pd.DataFrame,
 ) -> dict[str, Any]:
     """Make the entry of a run's model, with its rank by normalized area among the published models of its modality.
 
-    ``found`` and ``scaled`` hold the area and the normalized area with their interval ends; empty where the curve has
-    none. Without an area, or where the interval of the rank is not informative, there is no rank but a ``reason``.
+    ``area_and_ends`` and ``scaled`` hold the area and the normalized area with their interval ends; empty where the
+    curve has none. Without an area, or where the interval of the rank is not informative, there is no rank but a
+    ``reason``.
     """
     published = f", a version of {entry['published_as']}" if entry["published_as"] else ""
     if not entry.get("classes", True):
         published += ", without classes"
     row = {"entry_modality": entry["modality"], "generation_model": model, "model_class": f"this run{published}"}
     row |= {"basis": basis, "stages": len(curve), "natural_correct": own.natural, "guessing": own.chance}
-    if found:
-        row |= {f"area{end}": value for end, value in found.items()}
+    if area_and_ends:
+        row |= {f"area{end}": value for end, value in area_and_ends.items()}
         row |= {"depth_first": curve["depth"].iloc[0], "depth_last": curve["depth"].iloc[-1]}
     if own.rule is not None:
         others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna().to_numpy()
@@ -342,9 +343,9 @@ def predicted_entries(
         if "reason" in row:
             others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna()
 
-            def informative(values: np.ndarray, entry=entry, shown=included, scale=scale, others=others) -> bool:
-                table = pd.DataFrame(values, index=shown, columns=["predicted", "low", "high"]).dropna()
-                _, area = predicted_area(entry, table, shown, scale, published)
+            def informative(values: np.ndarray, entry=entry, stages=included, scale=scale, others=others) -> bool:
+                table = pd.DataFrame(values, index=stages, columns=["predicted", "low", "high"]).dropna()
+                _, area = predicted_area(entry, table, stages, scale, published)
                 return bool(area) and is_informative(rank_range(area, others.to_numpy()), len(others) + 1)
 
             stages = dict.fromkeys(filter(None, map(str, of_model["reason"].values)))

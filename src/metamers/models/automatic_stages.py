@@ -111,8 +111,8 @@ def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[lis
                 operation = (value.grad_fn, value.output_nr)
                 results.append(_Result(path, module, shape=value.shape, operation=operation, **place))
 
-    def before(module: nn.Module, given: tuple, path: str) -> None:
-        note(path, module, "input", dict(enumerate(given)))
+    def before(module: nn.Module, inputs: tuple, path: str) -> None:
+        note(path, module, "input", dict(enumerate(inputs)))
 
     def after(module: nn.Module, _given: tuple, output: Any, path: str) -> None:
         parts = {None: output} if isinstance(output, torch.Tensor) else parts_of_output(output)

@@ -145,7 +145,7 @@ def entry_text(
     weights: str,
     modality: str,
     lock: str,
-    given: str | None = None,
+    input_settings: str | None = None,
     classes: bool | None = None,
     output: str | None = None,
     readout: str | None = None,
@@ -162,7 +162,7 @@ def entry_text(
         ``vision`` or ``audio``.
     lock
         Path of the registry's lock file.
-    given
+    input_settings
         The ``input`` of the entry, as YAML in one line; None for the usual values, or those of the weights.
     classes
         Whether the network gives class scores; None: it must, which is checked.
@@ -174,7 +174,8 @@ def entry_text(
     Raises
     ------
     ConfigurationError
-        When ``given`` is not a mapping, ``output`` no part of an output, or ``readout`` neither linear nor a mapping.
+        When ``input_settings`` is not a mapping, ``output`` no part of an output, or ``readout`` neither linear nor a
+        mapping.
     """
     about_weights = {
         "pretrained": f"those of the publisher; {lock} has their hash once they are retrieved",
@@ -182,8 +183,8 @@ def entry_text(
         RANDOM: "untrained; later pretrained, {path: FILE}, or another place (config/README.md)",
     }.get(weights, "a file of your own")
     usual = _flow(MODALITIES[modality].usual_input)
-    if given is not None:
-        input_line = f"input: {_flow(_mapping(given, '--input', usual))}"
+    if input_settings is not None:
+        input_line = f"input: {_flow(_mapping(input_settings, '--input', usual))}"
     elif weights != "pretrained" and (stated := _stated_input(source, modality)) is not None:
         input_line = f"input: {_flow(stated)} # as the library states it"
     elif weights == "pretrained" or is_repository(source):

@@ -138,13 +138,13 @@ def curves_apart(curve: np.ndarray, difference: float) -> np.ndarray:
 
 
 def _bisect(
-    falling: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray | float, low: float, high: float
+    falling: Callable[[np.ndarray], np.ndarray], target: np.ndarray | float, low: float, high: float
 ) -> np.ndarray:
     """Find where a decreasing function has the wanted value, by bisection, independently for each element."""
-    low, high = np.full(np.shape(wanted), low), np.full(np.shape(wanted), high)
+    low, high = np.full(np.shape(target), low), np.full(np.shape(target), high)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        above = falling(middle) > wanted
+        above = falling(middle) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return (low + high) / 2
 
@@ -224,12 +224,12 @@ def power(
     return np.array(shares)
 
 
-def fewest_participants(found: np.ndarray, participants: Sequence[int], wanted: float) -> np.ndarray:
+def fewest_participants(power: np.ndarray, participants: Sequence[int], target: float) -> np.ndarray:
     """Find the smallest number of participants (…,) from which on power (…, participants) is as high as wanted.
 
     NaN where it never is.
     """
-    lasting = np.minimum.accumulate(found[..., ::-1] >= wanted, axis=-1)[..., ::-1]
+    lasting = np.minimum.accumulate(power[..., ::-1] >= target, axis=-1)[..., ::-1]
     fewest = np.array(participants, float)[lasting.argmax(axis=-1)]
     return np.where(lasting.any(axis=-1), fewest, np.nan)
 

@@ -50,7 +50,7 @@ def file_at(url: str) -> dict[str, str]:
 def file_on_hub(
     repository: str,
     revision: str | None,
-    wanted: Iterable[str],
+    options: Iterable[str],
     mirror: Path | None,
     key: str,
     required: Iterable[str] = (),
@@ -64,7 +64,7 @@ def file_on_hub(
     ----------
     repository, revision
         Name of the repository, and its branch, tag or commit; None for the default branch.
-    wanted
+    options
         Names of files in the order of preference.
     mirror
         Folder to use instead of the network, or None.
@@ -82,15 +82,15 @@ def file_on_hub(
         commit, files = _ask_hub(repository, revision, key)
     else:
         commit, files = _mirrored_files(repository, revision, mirror, key)
-    wanted = list(wanted)
+    options = list(options)
     for file in required:
         if file not in files:
             library = "timm" if key == "hub" else key
             raise ConfigurationError(f"{key}: {repository} has no {file} at {commit}; wanted a repository of {library}")
-    chosen = next((file for file in wanted if file in files), None)
+    chosen = next((file for file in options if file in files), None)
     if chosen is None:
         raise ConfigurationError(
-            f"{key}: {repository} has none of {', '.join(wanted)} at {commit}; it has {', '.join(sorted(files)[:10])}"
+            f"{key}: {repository} has none of {', '.join(options)} at {commit}; it has {', '.join(sorted(files)[:10])}"
         )
     return {"hub": repository, "revision": commit, "file": chosen, **files[chosen]}, [*files]
 
