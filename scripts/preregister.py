@@ -40,8 +40,8 @@ try:
     write_once(
         with_items(prediction, items, datetime.datetime.now(datetime.UTC)),
         params.file,
-        title="Predicted human recognizability of this run's metamers, frozen before people answer",
-        source="recognizability by other models, and the published relation between humans and models",
+        title="Predicted human recognizability of this run's metamers, frozen before participants answer",
+        source="recognizability by other models, and the published relation between participants and models",
         **provenance(snakemake)
         | {"inputs": [inputs.predicted, inputs.recognizability, inputs.relation, inputs.variance, inputs.depths]},
     )

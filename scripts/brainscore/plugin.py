@@ -1,4 +1,4 @@
-"""Make brainscore/plugin/: people's recognition of metamers and the run's models, for Brain-Score."""
+"""Make brainscore/plugin/: participants' recognition of metamers and the run's models, for Brain-Score."""
 
 from metamers.run.job import log_to, save
 
@@ -76,7 +76,7 @@ for group in groups:
         group.recognition,
         folder / "data" / FOLDER / f"{group.name}.nc",
         declared=ANSWERS,
-        title=f"Recognition of metamers by people, for Brain-Score: {group.name}",
+        title=f"Recognition of metamers by participants, for Brain-Score: {group.name}",
         source="participants of a published experiment" if group.address else "own participants, after exclusions",
         inputs=inputs[group.name],
     )

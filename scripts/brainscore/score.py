@@ -31,6 +31,6 @@ save(
     scored,
     declared=SCORES,
     title="Scores of the run's models on its benchmarks for Brain-Score",
-    source="people's and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
+    source="participants' and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
     inputs=[inputs.plugin[0], *inputs.models, *inputs.images, *inputs.metamers],
 )

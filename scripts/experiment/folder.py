@@ -120,7 +120,7 @@ save(
     design,
     snakemake.output.design,
     declared=EXPERIMENT,
-    title=f"Design of the experiment for people, {modality}: assignment of stimuli to participants",
+    title=f"Design of the experiment for participants, {modality}: assignment of stimuli to participants",
     source="accepted metamers and natural stimuli of this run",
     inputs=[inputs.stimuli, inputs.natural, *inputs.acceptance, *inputs.metamers],
 )

@@ -32,8 +32,8 @@ use_threads(1)
 model, published = snakemake.wildcards.generation_model, read_published(Path(inputs.published[0]).parent)
 depths = model_depths({model: params.architecture}, read_results(inputs.depths, DEPTH_COLUMNS))[model]
 entry = params.model | {"depths": depths, "registry": without_folders(portable(params.architecture))}
-people = {entry["modality"]: [files.load(path) for path in inputs.own_participants]}
-judged = own_participants_curves(people, {model: entry})
+participants = {entry["modality"]: [files.load(path) for path in inputs.own_participants]}
+judged = own_participants_curves(participants, {model: entry})
 basis = OWN_PARTICIPANTS if judged else PREDICTION
 if judged:
     curve, asked = judged[model]

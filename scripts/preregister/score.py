@@ -7,7 +7,7 @@ from metamers.preregister.freeze import list_items
 from metamers.preregister.score import (
     answers_before,
     find_changes,
-    people_judged,
+    participants_judged,
     read_frozen,
     scored_prediction,
 )
@@ -24,7 +24,7 @@ changes = find_changes(frozen, items)
 for row in changes.itertuples():
     logger.info("after the prediction was frozen: %s %s: %s", row.changed_kind, row.changed_item, row.change)
 before, first = answers_before(frozen, inputs.answers)
-judged = people_judged(files.load(path) for path in inputs.own_participants)
+judged = participants_judged(files.load(path) for path in inputs.own_participants)
 try:
     scored = scored_prediction(frozen, judged, changes, params.run_seed)
 except ValueError as error:

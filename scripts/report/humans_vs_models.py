@@ -1,4 +1,4 @@
-"""Draw people against other models in the published data of one modality."""
+"""Draw participants against other models in the published data of one modality."""
 
 from metamers.run.job import log_to
 

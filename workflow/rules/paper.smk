@@ -158,7 +158,7 @@ rule paper_draw_humans_vs_models:
     conda:
         ENVIRONMENT
     message:
-        "Drawing humans against other models for the page of the paper ({wildcards.modality})"
+        "Drawing participants against other models for the page of the paper ({wildcards.modality})"
     script:
         SCRIPTS / "paper/draw_humans_vs_models.py"
 

@@ -489,7 +489,7 @@ def distortions_of_stimulus(
 
 
 def distorted_stimuli(result: xr.Dataset, length: float) -> dict[tuple[float, str], dict[str, np.ndarray]]:
-    """Natural stimuli, and these with each of their distortions at one length, as exported for people.
+    """Natural stimuli, and these with each of their distortions at one length, as exported for participants.
 
     Parameters
     ----------

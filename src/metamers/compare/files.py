@@ -158,20 +158,20 @@ MEANINGS: Meanings = {
     "experiment": ("experiment of the published study", NO_UNIT),
     "p_not_worse": "p of the hypothesis that natural_difference is at most minus the margin",
     "passes": (
-        "whether people recognize the metamers of the stage, and of all stages before it, as often as natural stimuli, "
-        "within the margin (p_equivalence up to 0.05)"
+        "whether participants recognize the metamers of the stage, and of all stages before it, as often as natural "
+        "stimuli, within the margin (p_equivalence up to 0.05)"
     ),
     "not_worse": (
-        "whether people recognize the metamers of the stage, and of all stages before it, no less often than natural "
-        "stimuli, within the margin (p_not_worse up to 0.05)"
+        "whether participants recognize the metamers of the stage, and of all stages before it, no less often than "
+        "natural stimuli, within the margin (p_not_worse up to 0.05)"
     ),
     "fails": (
-        "whether people recognize the metamers of the stage, and of all stages after it, less often than natural "
+        "whether participants recognize the metamers of the stage, and of all stages after it, less often than natural "
         "stimuli by more than the margin (p_worse up to 0.05)"
     ),
     "power_if_equal": (
-        "probability that the stage alone passes if people recognize its metamers as often as natural stimuli, in a "
-        "study like the published ones, whose margin is estimated from new people"
+        "probability that the stage alone passes if participants recognize its metamers as often as natural stimuli, "
+        "in a study like the published ones, whose margin is estimated from new participants"
     ),
     "model_modality": ("modality of the generation model", NO_UNIT),
     "not_worse_up_to": ("last stage that is not worse; empty if there is none", NO_UNIT),
@@ -189,12 +189,12 @@ MEANINGS: Meanings = {
     ),
     "margin_factor": "factor by which the margin, which is a choice, is multiplied",
     "natural_sd": (
-        "standard deviation between persons of the probability of recognizing natural stimuli, without chance"
+        "standard deviation between participants of the probability of recognizing natural stimuli, without chance"
     ),
     "natural_participants": "number of participants with answers to natural stimuli",
     "margin": (
         "largest difference from natural stimuli that passes, a choice: the root mean square difference between two "
-        "persons' recognition of natural stimuli"
+        "participants' recognition of natural stimuli"
     ),
     "margin_standard_error": (
         "standard error of the margin over participants, downwards: distance to its lower 95% limit over 1.645"

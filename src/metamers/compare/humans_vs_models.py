@@ -1,4 +1,4 @@
-"""Recognition of the same metamers by humans and by other models: correlations over all points, with intervals.
+"""Recognition of the same metamers by participants and by other models: correlations over all points, with intervals.
 
 Points are made in ``metamers.humans.summary``; the relation beyond the depth of a stage is in
 ``metamers.compare.relation``.

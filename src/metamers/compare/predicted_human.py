@@ -1,7 +1,7 @@
-"""Human recognizability to be expected of metamers that no human has judged, and how reliable the prediction is.
+"""Human recognizability to be expected of metamers that no participant has judged, and how reliable the prediction is.
 
-The relation between humans and other models is fitted to the published data: it is linear in the log odds of the rate
-above chance, with random effects of the model and of the stage. It is to the mean over all published recognition
+The relation between participants and other models is fitted to the published data: it is linear in the log odds of the
+rate above chance, with random effects of the model and of the stage. It is to the mean over all published recognition
 models; what it means to ask a few others is in ``metamers.compare.recognition_spread``. Its reliability is measured on
 published models that are left out completely. Alternative relations are compared in
 ``metamers.compare.predicted_candidates``.
@@ -276,7 +276,7 @@ def possible_proportions(mean: np.ndarray, standard_error: np.ndarray, levels: n
 
 
 def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = PRIOR_SD) -> Relation:
-    """Fit the relation between humans and other models to published data by maximum penalized likelihood.
+    """Fit the relation between participants and other models to published data by maximum penalized likelihood.
 
     Given the effect of its model, the mean of a point has a beta distribution. Its mean and variance follow from the
     effect of the stage and from the number of independent answers that ``answers_per_participant`` estimates. The
@@ -493,7 +493,7 @@ def predict_run_model(
 def predicted_human(
     recognizable: xr.Dataset, relation: xr.Dataset, modalities: Mapping[str, str], categories: Mapping[str, int]
 ) -> xr.Dataset:
-    """Predict human recognizability of a run's metamers that no human has judged.
+    """Predict human recognizability of a run's metamers that no participant has judged.
 
     Parameters
     ----------
@@ -533,7 +533,8 @@ def predicted_human(
         | {"reason": (others.dims, np.stack(reasons))},
         coords={name: others[name] for name in others.dims},
         attrs={
-            "comment": "Prediction from the published relation between humans and models, not a measurement: models, "
+            "comment": "Prediction from the published relation between participants and models, not a measurement: "
+            "models, "
             "stimuli and categories other than the published ones may have a different relation."
         },
     ).assign(stage_number=stage_number)

@@ -1,8 +1,8 @@
 """How much the answers depend on which recognition models are asked, from the published recognition models.
 
-The published relation between humans and models is to the mean over all published recognition models. A run asks a few
-others, some of which may be related to the generation model. On the scale of log odds above chance, the answer of a
-recognition model to the metamers of one stage departs from the mean by an effect of its family, one of its own, and a
+The published relation between participants and models is to the mean over all published recognition models. A run asks
+a few others, some of which may be related to the generation model. On the scale of log odds above chance, the answer of
+a recognition model to the metamers of one stage departs from the mean by an effect of its family, one of its own, and a
 shift if it is of the generation model's family. ``metamers.compare.predicted_human`` adds these departures to the
 prediction.
 """

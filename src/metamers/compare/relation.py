@@ -1,9 +1,10 @@
-"""What other models predict about humans beyond the depth of the stage, and away from the ends of the scale.
+"""What other models predict about participants beyond the depth of the stage, and away from the ends of the scale.
 
-In the published data, humans and models both recognize less at later stages, and any two series that fall with depth
-are correlated. The correlations of ``metamers.compare.humans_vs_models`` are therefore complemented by the variance
-that depth alone explains, the partial correlation given depth, and R² over points where neither humans nor models are
-near 0 or 1. All follow from sums over the points of each model, so that leaving out a model is a subtraction.
+In the published data, participants and models both recognize less at later stages, and any two series that fall with
+depth are correlated. The correlations of ``metamers.compare.humans_vs_models`` are therefore complemented by the
+variance that depth alone explains, the partial correlation given depth, and R² over points where neither participants
+nor models are near 0 or 1. All follow from sums over the points of each model, so that leaving out a model is a
+subtraction.
 """
 
 from collections.abc import Sequence
@@ -95,9 +96,9 @@ def relation_correlations(whole: np.ndarray, within: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        (…, 4): partial correlation of humans and other models given depth and its square; their correlation inside the
-        scale; correlation of humans with depth; multiple correlation of humans with depth and its square. NaN with
-        fewer than ``FEWEST_POINTS`` points, and where one of the variables does not vary.
+        (…, 4): partial correlation of participants and other models given depth and its square; their correlation
+        inside the scale; correlation of participants with depth; multiple correlation of participants with depth and
+        its square. NaN with fewer than ``FEWEST_POINTS`` points, and where one of the variables does not vary.
     """
     centred = residual_sums(whole, CONSTANT)
     given_depth = residual_sums(residual_sums(centred, LINEAR), SQUARE)

@@ -1,7 +1,7 @@
 """Recognizability relative to natural stimuli: what of an observer's skill is left for metamers.
 
-Recognition models, and people, differ in how many natural stimuli they recognize. Proportions correct of different
-observers are therefore also divided by those of natural stimuli, both above guessing.
+Recognition models, and participants, differ in how many natural stimuli they recognize. Proportions correct of
+different observers are therefore also divided by those of natural stimuli, both above guessing.
 """
 
 from collections.abc import Mapping

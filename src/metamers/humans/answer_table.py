@@ -124,7 +124,7 @@ def table_dataset(
         raise ValueError(
             f"{included['participant'].nunique()} of {len(reasons)} participants are left ({details}); wanted at least "
             f"two. A participant is {UNFINISHED!r} without an answer to each stage of each model in the table; where "
-            "different people judged different models, give each model's people a name of their own under "
+            "different participants judged different models, give each model's participants a name of their own under "
             "own_participants"
         )
     proportions = proportions_correct(included, exhibits_of_models(exhibits, stages, recognition), stages)

@@ -1,10 +1,10 @@
-"""Files of answers of people."""
+"""Files of answers of participants."""
 
 from metamers.run.declared import NO_UNIT, Meanings, RunFile
 
 # Beginnings of paths in the run's folder of files with answers of own participants, also of groups that an earlier
 # configuration had, and of logs that may quote them: only the participants' consent decides whether they are published.
-ANSWERS_OF_PEOPLE = (
+ANSWERS_OF_PARTICIPANTS = (
     "humans/",
     "logs/humans_own_participants/",
     "logs/humans_adaptive/",

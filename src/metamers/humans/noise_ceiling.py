@@ -1,4 +1,4 @@
-"""The noise ceiling of human means: the R² that a perfect predictor of humans would reach, and its uncertainty.
+"""The noise ceiling of human means: the R² that a perfect predictor of participants would reach, and its uncertainty.
 
 ``noise_ceiling`` splits participants into random halves, as is usual. ``reliability`` is its limit over all splits in
 closed form, from which the interval over participants follows.

@@ -2,7 +2,7 @@
 
 The files are MATLAB files of participants' answers and pickles of models' answers; neither is trusted. The registry of
 experiments (``metamers.config.experiments``) says which file holds what. Group results are in
-``metamers.humans.summary``, the comparison of humans with models in ``metamers.compare``.
+``metamers.humans.summary``, the comparison of participants with models in ``metamers.compare``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -481,14 +481,14 @@ def _test_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fa
 
 
 def _natural_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fault]:
-    """Yield faults of recognizability, differences and ``natural_correct``, which answers of the same people give.
+    """Yield faults of recognizability, differences and ``natural_correct``, which have the same participants.
 
     ``natural_correct`` is the mean of all participants if each met natural stimuli, so that at every stage all
     participants are tested, and otherwise that of the published participants
     (``metamers.leaderboard.own_models.own_participants_entries``). A difference is the mean over those who are tested.
     """
     known = entry["recognizability"].notnull().values
-    difference, people, tested = (
+    difference, participants, tested = (
         entry[name].values for name in ("natural_difference", "participants", "participants_tested")
     )
     for name, least in (("natural_difference", 1), ("standard_error", 2)):
@@ -497,7 +497,7 @@ def _natural_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator
             problem = f"{entry[name].values[wrong][0]:.6g}{_place(entry, name, wrong)}"
             yield Fault(name, problem, f"a number where {least} or more participants are tested, and nowhere else")
             return
-    recognized, n, number = entry["recognizability"].values[known], people[known], tested[known]
+    recognized, n, number = entry["recognizability"].values[known], participants[known], tested[known]
     if (number < n).any():
         expected = published.natural[entry["entry_modality"].item()]
         why = "that of the published participants, because not all participants met natural stimuli"
@@ -764,7 +764,7 @@ def run_faults(entry: xr.Dataset, run: str | Path, published: PublishedEvidence)
     unchecked
         Files outside the run's folder that are not on this machine.
     """
-    run, faults, unchecked, people = Path(run), [], [], []
+    run, faults, unchecked, answer_files = Path(run), [], [], []
     items = items_of(entry)
     own = f"results/{items.get(('setting', 'run'), '').strip(chr(34))}/"  # the setting is JSON
     for (kind, name), expected in items.items():
@@ -791,9 +791,9 @@ def run_faults(entry: xr.Dataset, run: str | Path, published: PublishedEvidence)
         if sha256 != expected:
             faults.append(Fault("fingerprint", _quoted(expected), f"{sha256}, that of {printable(path)}"))
         elif kind == "own_participants":
-            people.append(path)
+            answer_files.append(path)
     try:
-        faults += _run_value_faults(entry, run, people, published)
+        faults += _run_value_faults(entry, run, answer_files, published)
     except (OSError, ValueError, KeyError, IndexError) as error:  # files of a run that may come from outside
         faults.append(Fault("file", f"results in {run} that cannot be compared ({_quoted(error)})", "those of a run"))
     return faults, unchecked
@@ -812,7 +812,7 @@ def _path_within(folder: Path, name: str) -> Path | None:
 
 
 def _run_value_faults(
-    entry: xr.Dataset, run: Path, people: Sequence[Path], published: PublishedEvidence
+    entry: xr.Dataset, run: Path, answer_files: Sequence[Path], published: PublishedEvidence
 ) -> Iterator[Fault]:
     """Yield values of an entry that differ from the run's own results, or from those of its answers."""
     board = entries_of(files.load_foreign(run / "comparison/leaderboard.nc"))
@@ -831,7 +831,7 @@ def _run_value_faults(
     for name in OTHERS:
         yield from _value_differs(entry, name, others[name].values, f"the value in {run}/comparison/recognizability.nc")
     if has_own_participants(entry):
-        yield from _answer_faults(entry, [files.load_foreign(path) for path in people], published)
+        yield from _answer_faults(entry, [files.load_foreign(path) for path in answer_files], published)
         return
     predicted = files.load_foreign(run / "comparison/predicted_human.nc").sel(generation_model=model)
     predicted = predicted.reindex(stage=stages)
@@ -841,10 +841,12 @@ def _run_value_faults(
         )
 
 
-def _answer_faults(entry: xr.Dataset, people: Sequence[xr.Dataset], published: PublishedEvidence) -> Iterator[Fault]:
+def _answer_faults(
+    entry: xr.Dataset, participants: Sequence[xr.Dataset], published: PublishedEvidence
+) -> Iterator[Fault]:
     """Yield values of a measured entry that differ from those that follow from the participants' answers."""
     model, about = entry["generation_model"].item(), entry_model(entry)
-    judged = own_participants_curves({about["modality"]: people}, {model: about})
+    judged = own_participants_curves({about["modality"]: participants}, {model: about})
     if model not in judged:
         yield Fault("basis", _quoted(entry["basis"].item()), "answers to two stages or more, in files of the run")
         return

@@ -138,7 +138,7 @@ class PublishedEvidence(NamedTuple):
     variance
         Result of ``metamers.compare.passes.natural_variance``.
     relations
-        Modality → relation between people and other models, by which people are predicted.
+        Modality → relation between participants and other models, by which participants are predicted.
     """
 
     curves: dict[tuple[str, str, str], Curve]
@@ -354,7 +354,7 @@ def entry_dataset(
 def judged_columns(
     model: str, stages: Sequence[str], values: pd.DataFrame, tested: xr.Dataset | None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return what an entry says of people.
+    """Return what an entry says of participants.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The leaderboard: models ranked by how much of their metamers humans recognize, over the whole depth of the model.
+"""The leaderboard: models ranked by how much of their metamers participants recognize, over their whole depth.
 
 Published models are ranked by measured human recognizability. A run's own models are placed among them by predictions
 and, where own participants have judged their metamers, by these answers too. To show how reliable predictions are,

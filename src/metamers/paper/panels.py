@@ -63,7 +63,7 @@ def _title(axes: Axes, text: str, count: str) -> None:
 
 @styled
 def experiment_figure(groups: pd.DataFrame, experiment: str, chance: float) -> Figure:
-    """One published experiment: recognizability by stage for each model, by people and by the model itself.
+    """One published experiment: recognizability by stage for each model, by participants and by the model itself.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def experiment_figure(groups: pd.DataFrame, experiment: str, chance: float) -> F
     of_experiment = groups[groups["experiment"] == experiment]
     figure, panels = _grid(of_experiment["generation_model"].nunique(), COLUMNS, 0.5)
     looks = {
-        OBSERVERS[0]: {"color": INK, "marker": "o", "linewidth": 2, "label": "people"},
+        OBSERVERS[0]: {"color": INK, "marker": "o", "linewidth": 2, "label": "participants"},
         OBSERVERS[1]: {
             "color": BLUE, "marker": "s", "linestyle": "--", "markerfacecolor": "white", "label": "the model itself"
         },
@@ -96,15 +96,15 @@ def experiment_figure(groups: pd.DataFrame, experiment: str, chance: float) -> F
 
 
 @styled
-def judgements_figure(data: xr.Dataset, people: pd.DataFrame) -> Figure:
-    """Recognition of the metamers of each family of models, by each kind of model and by people.
+def judgements_figure(data: xr.Dataset, participants: pd.DataFrame) -> Figure:
+    """Recognition of the metamers of each family of models, by each kind of model and by participants.
 
     Parameters
     ----------
     data
         Result of ``metamers.paper.judgements.judgements_dataset``.
-    people
-        Result of ``metamers.paper.brain.pooled_people``.
+    participants
+        Result of ``metamers.paper.brain.pooled_participants``.
     """
     kinds = list(dict.fromkeys(map(str, data["recognition_class"].values)))
     drawn = families(data)
@@ -117,23 +117,23 @@ def judgements_figure(data: xr.Dataset, people: pd.DataFrame) -> Figure:
             line = KIND_LINES[kinds.index(kind) % len(KIND_LINES)]
             style = kind_style(kinds, kind) | {"linestyle": line, "linewidth": 1.2, "markersize": 4.5}
             labelled.setdefault(kind, axes.plot(x, table[kind], **style)[0])
-        asked = [[people["human_mean"].get((model, stage), np.nan) for stage in table.index] for model in models]
+        asked = [[participants["human_mean"].get((model, stage), np.nan) for stage in table.index] for model in models]
         if np.isfinite(asked).any():
             mean = np.mean(asked, axis=0)
             style = {"color": INK, "marker": "*", "linewidth": 2.4, "markersize": 8}
-            labelled.setdefault("people", axes.plot(x, mean, **style)[0])
+            labelled.setdefault("participants", axes.plot(x, mean, **style)[0])
         _stages(axes, list(table.index))
         kind = str(data["model_class"].sel(generation_model=models[0]).values)
         count = f"{len(models)} models" if len(models) > 1 else "1 model"
         _title(axes, f"{', '.join(dict.fromkeys(map(architecture, models)))}: {kind}", count)
-    who = {"title": "Recognized by models of the kind, and by people", "title_fontsize": 9}
+    who = {"title": "Recognized by models of the kind, and by participants", "title_fontsize": 9}
     figure.legend(labelled.values(), labelled, loc="outside lower center", ncols=3, fontsize=9, **who)
     return figure
 
 
 @styled
-def against_people_figure(data: xr.Dataset, prediction: str, dimension: str, xlabel: str) -> Figure:
-    """Prediction of brain areas by models, against people's recognition of metamers of their best stages.
+def against_participants_figure(data: xr.Dataset, prediction: str, dimension: str, xlabel: str) -> Figure:
+    """Prediction of brain areas by models, against participants' recognition of metamers of their best stages.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def against_people_figure(data: xr.Dataset, prediction: str, dimension: str, xla
         axes.set_title(
             f"{dimension.replace('_', ' ')}: {area}\n{words}, R² {float(of_area['pearson_r2']):.2f}", fontsize=9
         )
-        axes.set(xlabel=xlabel, ylabel="Proportion correct of people", xlim=limits, ylim=(-0.03, 1.05))
+        axes.set(xlabel=xlabel, ylabel="Proportion correct of participants", xlim=limits, ylim=(-0.03, 1.05))
         axes.tick_params(labelleft=True)
     columns = 2 if max(map(len, kinds)) > 32 else 4
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=9)

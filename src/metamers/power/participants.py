@@ -206,7 +206,7 @@ def power(
     Parameters
     ----------
     differences
-        (person,): differences of a large population, from which the participants of experiments are drawn.
+        (participant,): differences of a large population, from which the participants of experiments are drawn.
     participants
         Numbers of participants; with fewer than ``metamers.power.settings.min_number``, no experiment can be
         significant.

@@ -1,4 +1,4 @@
-"""Freeze the predicted human recognizability of a run in a file of its own, before people answer.
+"""Freeze the predicted human recognizability of a run in a file of its own, before participants answer.
 
 The file has the whole predictive distribution, a reference prediction, and the fingerprints of everything that the
 prediction depends on. ``metamers.preregister.score`` compares it with the answers. The prediction itself is that of
@@ -168,7 +168,7 @@ def possible_means(mean: np.ndarray, standard_error: np.ndarray, levels: np.ndar
 
 
 def reference_proportions(rates: np.ndarray, chance: float) -> np.ndarray:
-    """Compute equally probable proportions correct of people for a new model, given those for published models.
+    """Compute equally probable proportions correct of participants for a new model, given those for published models.
 
     The rate above chance has a beta distribution with the mean of the published models and their variance times 1 +
     1/n, which includes the error of the mean of n models.
@@ -212,7 +212,7 @@ def frozen_prediction(
     published_depths
         Result of ``metamers.leaderboard.depth.published_depths``.
     models
-        Generation model → ``modality``; ``categories``, the number among which people choose; ``depths``, stage →
+        Generation model → ``modality``; ``categories``, the number among which participants choose; ``depths``, stage →
         depth.
     expected
         ``participants``: the expected number; ``trials``: of each participant, model and stage.
@@ -223,9 +223,10 @@ def frozen_prediction(
         (generation_model, stage) → ``predicted`` (the median over models and stages), ``low`` and ``high`` (95%
         interval of the proportion correct with the expected numbers), ``reason`` (see ``predicted_human``),
         ``stage_number``;
-        ``possible_proportion`` (…, sample): equally probable proportions correct of people; ``reference_proportion``
-        (…, sample): result of ``reference_proportions``; ``guessing`` and ``log_odds_variance`` (generation_model);
-        ``expected_participants``, ``expected_trials``. NaN where nothing is predicted.
+        ``possible_proportion`` (…, sample): equally probable proportions correct of participants;
+        ``reference_proportion`` (…, sample): result of ``reference_proportions``; ``guessing`` and
+        ``log_odds_variance`` (generation_model); ``expected_participants``, ``expected_trials``. NaN where nothing is
+        predicted.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Predictive distribution of the number of correct answers, given the possible proportions correct of people.
+"""Predictive distribution of the number of correct answers, given the possible proportions correct of participants.
 
-``metamers.preregister.freeze`` stores the possible proportions before people answer, and ``metamers.preregister.score``
-scores the answers. Both call the functions of this module.
+``metamers.preregister.freeze`` stores the possible proportions before participants answer, and
+``metamers.preregister.score`` scores the answers. Both call the functions of this module.
 """
 
 import numpy as np
