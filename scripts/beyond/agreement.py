@@ -25,7 +25,9 @@ made = agreement(sensitivities, recognized, accepted, params.recognition_models,
 for name, values in made["mean_agreement"].to_series().unstack("depth").iterrows():
     for depth, value in values.items():
         correct = float(made["proportion_correct"].sel(generation_model=name, depth=depth))
-        logger.info("%s at depth %g: agreement %.2f, %.0f%% of metamers recognized", name, depth, value, 100 * correct)
+        logger.info(
+            "%s at position %g: agreement %.2f, %.0f%% of metamers recognized", name, depth, value, 100 * correct
+        )
 save(
     snakemake,
     made.assign_attrs(

@@ -17,7 +17,7 @@ result = controversial(
     params.families,
 )
 for (case, depth), row in result[["proportion_own", "proportion_other"]].to_dataframe().iterrows():
-    logger.info("%s dissents at depth %g: %.0f%% against it, %.0f%% with it", case, depth, *(100 * row))
+    logger.info("%s dissents at position %g: %.0f%% against it, %.0f%% with it", case, depth, *(100 * row))
 result.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.recognition_models)}
 save(
     snakemake,

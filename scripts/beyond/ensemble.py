@@ -20,7 +20,7 @@ result = ensemble(
 )
 for name, proportions in result["proportion_correct"].to_series().unstack("depth").iterrows():
     for depth, proportion in proportions.items():
-        logger.info("%s at depth %g: %.0f%% recognized", name, depth, 100 * proportion)
+        logger.info("%s at position %g: %.0f%% recognized", name, depth, 100 * proportion)
 result.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.recognition_models)}
 save(
     snakemake,

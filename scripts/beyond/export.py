@@ -28,7 +28,7 @@ for (depth, stimulus), made in distorted_stimuli(distortions, snakemake.params.l
             rows.append((depth, stimulus, name, float(np.sqrt(np.square(change, dtype=float).mean()))))
 table = pd.DataFrame(rows, columns=["depth", "stimulus", "distortion", "root_mean_square"])
 for (depth, stimulus), length in table.groupby(["depth", "stimulus"])["root_mean_square"].mean().items():
-    logger.info("%s at depth %g: root mean square %.3g of %.3g", stimulus, depth, length, snakemake.params.length)
+    logger.info("%s at position %g: root mean square %.3g of %.3g", stimulus, depth, length, snakemake.params.length)
 written.append(folder / "lengths.csv")
 files.write(written[-1], table.to_csv(index=False, float_format="%.4g"))
 manifest.record(*written)

@@ -33,7 +33,7 @@ def on_device(metamers: xr.DataArray) -> torch.Tensor:
 natural, other = natural_stimuli(names), natural_stimuli(others)
 kinds = [NOISE, *made["case"].values.tolist()]
 starts = {kind: starts_of(kind, model, names, other, params.seeds, params.run_seed) for kind in kinds}
-# The ordinary metamers, at the stages of the depths.
+# The ordinary metamers, at the stages of these positions.
 own, paths = [], iter(inputs.run)
 for _ in made["depth"]:
     batches = xr.concat([files.load(next(paths))["metamer"] for _ in range(params.batches)], "stimulus")

@@ -26,7 +26,7 @@ fitted = fit_dataset(first, stimuli)
 
 
 def at_depth(place: int) -> xr.Dataset:
-    """Distortions of all stimuli at one depth."""
+    """Distortions of all stimuli at one position."""
     stages = {name: of_model[place] for name, of_model in settings["stages"].items()}
     by_stimulus = []
     for number, (stimulus, label) in enumerate(zip(fitted, settings["stimuli"], strict=True)):

@@ -20,7 +20,7 @@ result = starts(
     params.families,
 )
 for (model, start, depth), proportion in result["proportion_correct"].to_series().items():
-    logger.info("%s from %s at depth %g: %.0f%% recognized", model, start, depth, 100 * proportion)
+    logger.info("%s from %s at position %g: %.0f%% recognized", model, start, depth, 100 * proportion)
 result.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.recognition_models)}
 save(
     snakemake,

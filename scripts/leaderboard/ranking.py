@@ -54,7 +54,7 @@ save(
     snakemake,
     board,
     declared=LEADERBOARD,
-    title="Models by the normalized area under human recognizability of their metamers over relative depth",
+    title="Models by the normalized area under human recognizability of their metamers over depth",
     source=f"public data of the study ({snakemake.config['human_data']}), and predictions for the run's own models"
     + (", and answers of own participants" if inputs.own_participants else ""),
 )

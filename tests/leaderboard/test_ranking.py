@@ -118,10 +118,10 @@ def board(groups, placed, relation, tested, predicted):
 
 def test_listed_depth_is_position_over_last_position_without_natural_and_input():
     order = ["natural", "input", "a", "b", "c"]
-    assert leaderboard_curves.listed_depths(["a", "b", "c"], order).tolist() == [0, 0.5, 1]
-    assert leaderboard_curves.listed_depths(["a", "c"], order).tolist() == [0, 1]
+    assert leaderboard_curves.listed_positions(["a", "b", "c"], order).tolist() == [0, 0.5, 1]
+    assert leaderboard_curves.listed_positions(["a", "c"], order).tolist() == [0, 1]
     with pytest.raises(ValueError, match="two stages besides the input; found a"):
-        leaderboard_curves.listed_depths(["a"], ["input", "a"])
+        leaderboard_curves.listed_positions(["a"], ["input", "a"])
 
 
 @pytest.mark.parametrize("depth", [[0, 1], [0, 0.1, 1], [0.2, 0.5, 0.6]])

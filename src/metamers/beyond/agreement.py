@@ -101,10 +101,10 @@ def agreement(
         (depth, stimulus, generation_model, sensing_model) → ``log_sensitivity_ratio`` and ``agreement``.
         (generation_model, depth) → ``mean_agreement`` over these models, with equal weight of families, and over
         stimuli; ``proportion_correct`` over accepted metamers, ``n``, their number, and ``stage``. ``spearman_rho`` of
-        these two over generation models and depths; ``low`` and ``high``: its 95% interval, from ``RESAMPLES`` samples
-        of stimuli with replacement (models and stages are fixed); ``points``: the number of points, where a stage that
-        is the nearest at two depths counts once. NaN with fewer than ``FEWEST_POINTS`` points, and the interval with
-        fewer than ``FEWEST_STIMULI`` stimuli.
+        these two over generation models and positions; ``low`` and ``high``: its 95% interval, from ``RESAMPLES``
+        samples of stimuli with replacement (models and stages are fixed); ``points``: the number of points, where a
+        stage that is the nearest at two positions counts once. NaN with fewer than ``FEWEST_POINTS`` points, and the
+        interval with fewer than ``FEWEST_STIMULI`` stimuli.
     """
     names = [str(name) for name in sensitivities["generation_model"].values]
     each = agreements(sensitivities).transpose("depth", "stimulus", "generation_model", "sensing_model")
@@ -118,7 +118,7 @@ def agreement(
         distinct.append([own.index(stage) == place for place, stage in enumerate(own)])
     values = np.stack(of_others)  # (generation model, depth, stimulus)
     correct, counted = np.stack([recognized[name] for name in names]), np.stack([accepted[name] for name in names])
-    once = np.array(distinct)  # a stage that is the nearest at two depths is one point
+    once = np.array(distinct)  # a stage that is the nearest at two positions is one point
 
     def correlate(of_distortions: np.ndarray, of_metamers: np.ndarray) -> tuple[float, int]:
         proportion = mean_of(correct[..., of_metamers], counted[..., of_metamers])

@@ -37,7 +37,7 @@ def other_stimuli(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def stages_at(depths: Sequence[float], stages: Sequence[str], generated: Sequence[str]) -> list[str]:
-    """The nearest stage at each relative depth for which metamers are made; of two equally near stages, the earlier.
+    """The nearest stage at each position for which metamers are made; of two equally near stages, the earlier.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def stages_at(depths: Sequence[float], stages: Sequence[str], generated: Sequenc
 
 
 def distinct_depths(depths: Sequence[float], chains: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> list[float]:
-    """The depths without those at which every model has the same stage as at an earlier depth.
+    """The positions without those at which every model has the same stage as at an earlier one.
 
     Parameters
     ----------
     depths
-        Relative depths.
+        Positions, 0 the input and 1 the last stage.
     chains
         Model → ``stages`` and ``generated`` of ``stages_at``.
     """

@@ -258,7 +258,7 @@ def starts(
     ----------
     made, accepted, recognition
         Generation model → its set, whose cases are kinds of start; its accepted metamers (stimulus, case, depth); and
-        ``answer`` (recognition_model, stimulus, case, depth). Stimuli, cases and depths are the same for all models.
+        ``answer`` (recognition_model, stimulus, case, depth). Stimuli, cases and positions are the same for all models.
     run, run_acceptance
         Generation model → recognition model → the ordinary ``answer``, ``correct`` (stage, stimulus, seed); the
         ordinary ``accepted``.

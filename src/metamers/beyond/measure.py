@@ -64,7 +64,7 @@ def measured_case(
     sampling: Mapping[str, Any],
     target_errors: Mapping[str, float | None] | None = None,
 ) -> xr.Dataset:
-    """Measures of the metamers of one case at one depth, for each member.
+    """Measures of the metamers of one case at one position, for each member.
 
     Parameters
     ----------

@@ -589,12 +589,12 @@ def metamer_sets(
 
 
 def by_depth(sets: xr.Dataset, recognition_models: Sequence[str], families: Mapping[str, str]) -> xr.Dataset:
-    """Means over stimuli at each depth, with 95% intervals over stimuli (Student's; of recognition, as elsewhere).
+    """Means over stimuli at each position, with 95% intervals over stimuli (Student's; of recognition, as elsewhere).
 
     Parameters
     ----------
     sets
-        Results of ``metamer_sets`` by depth, with ``category`` (stimulus).
+        Results of ``metamer_sets`` by position, with ``category`` (stimulus).
     recognition_models
         The other recognition models.
     families

@@ -496,7 +496,7 @@ def distorted_stimuli(result: xr.Dataset, length: float) -> dict[tuple[float, st
     result
         Results of ``distortions_of_stimulus`` with dimensions ``depth`` and ``stimulus``, and ``stimulus_value``.
     length
-        Largest root mean square of the distortions of a stimulus at a depth; see ``exported``.
+        Largest root mean square of the distortions of a stimulus at a position; see ``exported``.
 
     Returns
     -------

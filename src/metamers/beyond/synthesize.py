@@ -91,7 +91,7 @@ def case_metamers(
     target_errors: Mapping[str, float | None] | None = None,
     max_batch_size: int | None = None,
 ) -> xr.Dataset:
-    """Metamers of one case at one depth.
+    """Metamers of one case at one position.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def set_dataset(
     stages: Mapping[str, Sequence[str]],
     matched: Mapping[str, Mapping[str, str]],
 ) -> xr.Dataset:
-    """The content of ``beyond/synthesis/<set>.nc`` for some stimuli: all cases, at all depths.
+    """The content of ``beyond/synthesis/<set>.nc`` for some stimuli: all cases, at all positions.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def set_dataset(
     stimuli
         Stimulus → its other stimulus.
     stages
-        Member → its stages, one for each depth.
+        Member → its stages, one for each position.
     matched
         Case → member → ``own`` or ``other``.
 

@@ -1,6 +1,6 @@
 """Recognition of the same metamers by participants and by other models: correlations over all points, with intervals.
 
-Points are made in ``metamers.humans.summary``; the relation beyond the depth of a stage is in
+Points are made in ``metamers.humans.summary``; the relation beyond the position of a stage is in
 ``metamers.compare.relation``.
 """
 
@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from metamers.compare.proportions import ENDS
-from metamers.compare.relation import NAMES, relation_beyond_depth
+from metamers.compare.relation import NAMES, relation_beyond_position
 from metamers.humans.noise_ceiling import noise_ceilings
 from metamers.humans.summary import group_results, pooled_points
 
@@ -113,7 +113,7 @@ def humans_vs_models(
         splits) and with ``_participants_low`` and ``_participants_high`` (95% interval over participants);
         ``pearson_r2_of_ceiling`` with ``_low`` and ``_high`` (``of_ceiling``);
         ``partial_r2``, ``inside_r2``, ``depth_r2``, ``depth_square_r2`` with ``_low`` and ``_high``, and ``inside_n``,
-        from ``metamers.compare.relation.relation_beyond_depth``; ``recognition_models``,
+        from ``metamers.compare.relation.relation_beyond_position``; ``recognition_models``,
         ``recognition_models_in_paper``.
     """
     modalities = list(dict.fromkeys(points["modality"]))
@@ -141,7 +141,7 @@ def humans_vs_models(
         known = (ceiling["noise_ceiling_r2"], ceiling["participants_low"], ceiling["participants_high"])
         of_best = of_ceiling((correlated[0], *intervals[0]), known)
         row |= {f"pearson_r2_of_ceiling{end}": value for end, value in zip(("", "_low", "_high"), of_best, strict=True)}
-        row |= relation_beyond_depth(human, model, table["generation_model"].to_numpy(str))
+        row |= relation_beyond_position(human, model, table["generation_model"].to_numpy(str))
         in_paper = published[modality]["recognition_models"]
         row |= {"recognition_models": published[modality]["public"], "recognition_models_in_paper": in_paper}
         for name, value, (low, high) in zip(CORRELATIONS, correlated, intervals, strict=True):

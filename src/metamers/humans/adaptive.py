@@ -13,11 +13,11 @@ from metamers.humans.adaptive_model import (
     DIFFERENCE,
     ENDS,
     NODE_WEIGHTS,
-    depths,
     estimate_on,
     fitted_grid,
     normalized,
     number_of_answers,
+    positions,
 )
 from metamers.humans.design import QUESTION
 from metamers.humans.exclusion import EXCLUSIONS, ExclusionRule
@@ -43,7 +43,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     Returns
     -------
     xr.Dataset
-        ``value_prior`` and ``value_posterior`` (value), densities of the parameter: a threshold in relative depth, or a
+        ``value_prior`` and ``value_posterior`` (value), densities of the parameter: a threshold in position, or a
         difference in log odds; ``estimate`` with ``estimate_low`` and ``estimate_high`` (95% credible interval),
         ``estimate_bayes_factor`` (only of a difference) and ``answers_suffice``. By (generation_model, stage):
         ``condition_depth``, ``answers_correct``, ``answers_given``, and ``fitted_proportion`` with ``fitted_low`` and
@@ -88,7 +88,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
             columns["fitted_high"][at] = high
             numbers["answers_correct"][at], numbers["answers_given"][at] = right, answered
             if stage != NATURAL:
-                columns["condition_depth"][at] = depths(len(stages[own]))[stages[own].index(stage)]
+                columns["condition_depth"][at] = positions(len(stages[own]))[stages[own].index(stage)]
     dims = ("generation_model", "stage")
     bayes_factor = {"estimate_bayes_factor": estimate.bayes_factor} if question.name == DIFFERENCE else {}
     main = [answer for steps in included.values() for answer in steps.values() if answer.exhibit in exhibits]

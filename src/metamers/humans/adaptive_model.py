@@ -1,16 +1,16 @@
 """Adaptive experiments: the next condition is the most informative one about the question asked.
 
-Recognition of a model's metamers falls with the depth of the stage. The proportion correct at depth x (0: the first
-stage that is shown, 1: the last) is
+Recognition of a model's metamers falls with the position of the stage. The proportion correct at position x (0: the
+first stage that is shown, 1: the last) is
 
     p(x) = g + (1 - g - l) / (1 + exp(-(t - x) / w - a)) ,
 
-with the chance level g, the proportion of lapses l, the threshold t (the depth at which an average participant's
+with the chance level g, the proportion of lapses l, the threshold t (the position at which an average participant's
 recognition lies halfway between its levels), the width w and the participant's ability a, normal with mean 0. Natural
 stimuli lie before all stages: p = 1 - l. The question is the threshold of one model; or the difference d between two
-models in log odds, the same at all depths, with (t - x) / w + d / 2 for the first model and - d / 2 for the second.
-Everything else is integrated out. (The difference is not in depth: an experiment that stops at a narrow interval of
-depth stops early where w seems small, and then underestimates.)
+models in log odds, the same at all positions, with (t - x) / w + d / 2 for the first model and - d / 2 for the second.
+Everything else is integrated out. (The difference is not in position: an experiment that stops at a narrow interval of
+position stops early where w seems small, and then underestimates.)
 
 All parameters are on a grid, which covers the part of the prior range where the posterior distribution is not
 negligible. It becomes finer as answers come, because the answers of a participant to each condition, as numbers of
@@ -69,10 +69,10 @@ class Question:
     Attributes
     ----------
     name
-        ``threshold`` of one generation model, in relative depth; or ``difference`` of the first of two models from the
+        ``threshold`` of one generation model, in position; or ``difference`` of the first of two models from the
         second, in log odds.
     stages
-        Generation model → stages that are shown, in processing order; they count as evenly spaced in depth.
+        Generation model → stages that are shown, in processing order; they count as evenly spaced in position.
     chance
         Probability of guessing the category.
     participant_sd
@@ -179,8 +179,8 @@ class Estimate:
     participants: int
 
 
-def depths(number: int) -> np.ndarray:
-    """Depths (stage,) of a number of stages: evenly spaced from 0 to 1."""
+def positions(number: int) -> np.ndarray:
+    """Positions (stage,) of a number of stages: evenly spaced from 0 to 1."""
     return np.linspace(0, 1, number) if number > 1 else np.zeros(1)
 
 
@@ -219,8 +219,10 @@ def build_grid(
     right[0] = most
     place = 1
     for own, shift in zip(question.stages.values(), shifts, strict=True):
-        for depth in depths(len(own)):
-            log_odds = np.broadcast_to((threshold - depth) / width + shift, shape).astype(dtype)[..., None] + abilities
+        for position in positions(len(own)):
+            log_odds = (
+                np.broadcast_to((threshold - position) / width + shift, shape).astype(dtype)[..., None] + abilities
+            )
             right[place] = least + (most - least) * expit(log_odds)[..., None, :]
             place += 1
     right = right.reshape(len(right), len(values), -1, len(abilities))

@@ -15,7 +15,7 @@ import xarray as xr
 from metamers.compare.predicted_human import GUESSING, NOT_JUDGED, Relation, predict_run_model
 from metamers.compare.proportions import ENDS
 from metamers.humans.participants import own_stages
-from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths, stage_depths
+from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_positions, stage_depths
 from metamers.leaderboard.intervals import correct_bias, resampled_means, small_sample_factor, widen_samples
 from metamers.leaderboard.normalized_area import normalize, weighted_area
 from metamers.leaderboard.ranks import is_informative, rank_or_reason, rank_range, ranks_without_one_stage
@@ -124,7 +124,7 @@ def own_participants_curve(
     answers = [
         np.concatenate([data.sel(stage=stage).values for data in human if stage in data["stage"]]) for stage in stages
     ]
-    curve = pd.DataFrame({"stage": stages, "depth": listed_depths(stages, order)})
+    curve = pd.DataFrame({"stage": stages, "depth": listed_positions(stages, order)})
     sem = [float(values.std(ddof=1) / np.sqrt(len(values))) for values in answers]
     return curve.assign(mean=[float(values.mean()) for values in answers], sem=sem, n=list(map(len, answers)))
 
@@ -331,7 +331,7 @@ def predicted_entries(
         curve = of_model[["predicted", "low", "high"]].to_dataframe()[["predicted", "low", "high"]].dropna()
         area_and_ends = {}
         if len(curve) >= 2:
-            curve = curve.assign(depth=listed_depths(list(curve.index), entry["stages"]))
+            curve = curve.assign(depth=listed_positions(list(curve.index), entry["stages"]))
             area_and_ends = {
                 "": curve_area(curve, "predicted"),
                 "_low": curve_area(curve, "low"),

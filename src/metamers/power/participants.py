@@ -104,7 +104,7 @@ def participant_variance(experiments: Sequence[xr.Dataset], modality: str) -> pd
 
 
 def typical_curve(curves: Iterable[Curve], stages: int) -> np.ndarray:
-    """Average the curves of published models at equally spaced relative depths, 0 to 1: recognizability (stage,).
+    """Average the curves of published models at equally spaced positions, 0 to 1: recognizability (stage,).
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def typical_curve(curves: Iterable[Curve], stages: int) -> np.ndarray:
     stages
         Number of stages, at least two.
     """
-    depth = np.linspace(0, 1, stages)
-    return np.mean([np.interp(depth, curve["depth"], curve["mean"]) for curve in curves], axis=0)
+    position = np.linspace(0, 1, stages)
+    return np.mean([np.interp(position, curve["depth"], curve["mean"]) for curve in curves], axis=0)
 
 
 def curves_apart(curve: np.ndarray, difference: float) -> np.ndarray:

@@ -38,7 +38,7 @@ SHARED: Meanings = {
     "modality": ("modality", NO_UNIT),
     "stage": ("stage of the generation model", NO_UNIT),
     "stage_number": "position of the stage in the model's processing order, -1 if the model has no such stage",
-    "stage_depth": "relative depth of the stage",
+    "stage_depth": "depth of the stage",
     "best_stage": ("stage that predicts the area best", NO_UNIT),
     "peak_memory": ("peak memory of a process that takes such steps, including model and software", "Mbyte"),
     "perturbation_size": "largest norm of the attack's perturbations",
