@@ -66,7 +66,7 @@ def root() -> Path:
 def registry() -> dict:
     """The registry of the published experiments, as jobs take it."""
     study = plan_experiments.read_experiments(ROOT / "config" / "experiments.yaml")
-    parts = {"experiments": study.experiments, "judges": study.judgements, "brains": study.brains}
+    parts = {"experiments": study.experiments, "recognition_models": study.judgements, "brains": study.brains}
     return {
         "source": study.source,
         "comparisons": study.comparisons,

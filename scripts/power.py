@@ -9,9 +9,9 @@ from metamers.power.pairs import with_pairs
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
-if given.precomputed:
-    netcdf, figure = given.precomputed
+inputs, params = snakemake.input, snakemake.params
+if inputs.precomputed:
+    netcdf, figure = inputs.precomputed
     published, drawn = files.load(netcdf), Path(figure).read_bytes()
     logger.info("published models: from %s, which was computed from the same tables and settings", netcdf)
 else:  # the imports take longer than the rest of a job that computes nothing
@@ -22,39 +22,39 @@ else:  # the imports take longer than the rest of a job that computes nothing
     from metamers.report.power import power_figure
 
     published = published_power(
-        read_results(given.variance, VARIANCE_COLUMNS),
-        curves_by_modality(read_results(given.groups, COLUMNS)),
+        read_results(inputs.variance, VARIANCE_COLUMNS),
+        curves_by_modality(read_results(inputs.groups, COLUMNS)),
         params.settings,
         params.permutations,
         params.run_seed,
     )
     drawn = svg(power_figure(published))
-predicted = files.load(given.predicted[0]) if given.predicted else None
-found = with_pairs(published, predicted, params.modalities, params.settings, params.permutations, params.contrasts)
-logger.info("simulated test: %s; stimuli are fixed unless stated otherwise", found.attrs["test"])
-for number, distinct in found["stimuli_needed"].to_series().items():
+predicted = files.load(inputs.predicted[0]) if inputs.predicted else None
+results = with_pairs(published, predicted, params.modalities, params.settings, params.permutations, params.contrasts)
+logger.info("simulated test: %s; stimuli are fixed unless stated otherwise", results.attrs["test"])
+for number, distinct in results["stimuli_needed"].to_series().items():
     logger.info(
         "%d trials at each of %d stages of 2 models: %d distinct stimuli, so that a participant meets each once",
-        *(number, found.attrs["stages"], distinct),
+        *(number, results.attrs["stages"], distinct),
     )
-most = int(found["participants"].max())
-for row in found["participants_needed"].to_dataframe("needed").reset_index().itertuples():
+most = int(results["participants"].max())
+for row in results["participants_needed"].to_dataframe("needed").reset_index().itertuples():
     logger.info(
         "%s: a difference of %.2f with %d trials a stage: %s participants",
         *(row.modality, row.difference, row.trials, f"{row.needed:.0f}" if row.needed <= most else f"more than {most}"),
     )
-if "stimuli" in found.dims:
-    for row in found["false_alarms_fixed_stimuli"].max(("trials", "participants")).to_dataframe("most").itertuples():
+if "stimuli" in results.dims:
+    for row in results["false_alarms_fixed_stimuli"].max(("trials", "participants")).to_dataframe("most").itertuples():
         logger.info(
             "%s with %d new stimuli: up to %.2f false alarms of the test with fixed stimuli", *row.Index, row.most
         )
-if found.attrs["left_out"]:
+if results.attrs["left_out"]:
     logger.info(
-        "left out, because the two models share fewer than two stages with a prediction: %s", found.attrs["left_out"]
+        "left out, because the two models share fewer than two stages with a prediction: %s", results.attrs["left_out"]
     )
 save(
     snakemake,
-    found,
+    results,
     snakemake.output.netcdf,
     declared=POWER,
     title="Power of experiments to distinguish two models by human recognition of their metamers",

@@ -15,21 +15,21 @@ from metamers.run import files
 from metamers.run.hashes import sha256_of
 
 logger = log_results_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
+inputs, params = snakemake.input, snakemake.params
 use_threads(1)
-published_depths = read_results(given.depths, DEPTH_COLUMNS)
+published_depths = read_results(inputs.depths, DEPTH_COLUMNS)
 depths = model_depths(params.architectures, published_depths)
 prediction = frozen_prediction(
-    files.load(given.predicted),
-    files.load(given.recognizability),
-    files.load(given.relation),
-    read_results(given.variance, VARIANCE_COLUMNS),
+    files.load(inputs.predicted),
+    files.load(inputs.recognizability),
+    files.load(inputs.relation),
+    read_results(inputs.variance, VARIANCE_COLUMNS),
     published_depths,
     {model: entry | {"depths": depths[model]} for model, entry in params.models.items()},
     params.expected,
 )
 items = list_items(
-    {kind: given[kind] for kind in params.kinds} | {"answers": params.answers},
+    {kind: inputs[kind] for kind in params.kinds} | {"answers": params.answers},
     params.settings,
     params.versions,
     params.entries,
@@ -40,10 +40,10 @@ try:
     write_once(
         with_items(prediction, items, datetime.datetime.now(datetime.UTC)),
         params.file,
-        title="Predicted human recognizability of this run's metamers, frozen before people answer",
-        source="recognizability by other models, and the published relation between humans and models",
+        title="Predicted human recognizability of this run's metamers, frozen before participants answer",
+        source="recognizability by other models, and the published relation between participants and models",
         **provenance(snakemake)
-        | {"inputs": [given.predicted, given.recognizability, given.relation, given.variance, given.depths]},
+        | {"inputs": [inputs.predicted, inputs.recognizability, inputs.relation, inputs.variance, inputs.depths]},
     )
 except FileExistsError as error:
     logger.error("%s", error)

@@ -19,11 +19,11 @@ from metamers.stimuli.exported import Decoded, labels_of
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
-generation_model, params, given = snakemake.wildcards.generation_model, snakemake.params, snakemake.input
+generation_model, params, inputs = snakemake.wildcards.generation_model, snakemake.params, snakemake.input
 classes = category_classes(params.dataset, params.dataset_entry)
 stimuli, seeds = params.stimuli, list(range(params.seeds))
 names = [f"{stimulus}_{seed}" for stimulus in stimuli for seed in seeds]
-labels, exported = labels_of(given.stimuli, stimuli), Decoded(names, params.modality)
+labels, exported = labels_of(inputs.stimuli, stimuli), Decoded(names, params.modality)
 
 
 def save_recognition(model: Model) -> None:
@@ -31,7 +31,7 @@ def save_recognition(model: Model) -> None:
     natural = files.load(natural_paths[model.name])["answer"].sel(stimulus=stimuli).values
     answers = [np.repeat(natural[:, None], len(seeds), axis=1)]
     for stage in params.stages:
-        folder = Path(given.metamers[0]) / stage_path(stage)
+        folder = Path(inputs.metamers[0]) / stage_path(stage)
         answer = recognize(model, exported(folder), params.sampling, classes)
         answers.append(answer.reshape(-1, len(seeds)))
     answered = recognition_dataset(
@@ -50,14 +50,14 @@ def save_recognition(model: Model) -> None:
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         inputs=[
             *map(in_run, params.recognition_models[model.name]["files"]),
-            given.metamers[0],
+            inputs.metamers[0],
             natural_paths[model.name],
-            given.stimuli,
-            given.categories,
+            inputs.stimuli,
+            inputs.categories,
         ],
     )
 
 
 paths = dict(zip(params.recognition_models, snakemake.output, strict=True))
-natural_paths = dict(zip(params.recognition_models, given.natural, strict=True))
+natural_paths = dict(zip(params.recognition_models, inputs.natural, strict=True))
 with_each_model(save_recognition, params.recognition_models, choose_device(snakemake.config["device"]))

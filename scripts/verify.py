@@ -27,11 +27,11 @@ made_by = Counter(problem.reason for problem in problems if problem.kind == OTHE
 for reason, number in sorted(made_by.items()):
     logger.info("%d files: %s", number, reason)
 kinds = count_by_kind(problems)
-found = [f"{number} {kind}" for kind, number in kinds.items()]
+numbers = [f"{number} {kind}" for kind, number in kinds.items()]
 if set(kinds) & set(FAILING):
-    logger.info("%s: %s", run, ", ".join(found))
+    logger.info("%s: %s", run, ", ".join(numbers))
 else:
-    logger.info("%s: %s", run, "; ".join(["nothing is damaged, stale or foreign", *found]))
+    logger.info("%s: %s", run, "; ".join(["nothing is damaged, stale or foreign", *numbers]))
 if snakemake.config["repair"]:
     try:
         deleted = repair(problems, run, params.made_whole)

@@ -10,7 +10,7 @@ from compliance_checker.runner import CheckSuite
 
 CHECKERS = ["cf:1.11", "acdd:1.3"]
 # What the conventions recommend for data of a place and a time on Earth; there are no CF standard names for these variables.
-# Nor is the relative depth of a stage a depth in the sea, which the checker takes any `depth` for.
+# Nor is the position of a stage a depth in the sea, which the checker takes any `depth` for.
 NOT_APPLICABLE = re.compile(
     r"^(geospatial_|time_coverage_|standard_name_vocabulary |standard_name$|"
     r"Coordinate variable 'depth' should have standard_name='depth')"

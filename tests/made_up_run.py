@@ -156,14 +156,14 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
             ),
             results / "acceptance" / f"{made_of}.nc",
         )
-        for judge in ("first", "second", "third"):
-            right = rng.random((1 + len(stages), stimuli, 2)) < (0.8 if judge == made_of else 0.5)
+        for recognition_model in ("first", "second", "third"):
+            right = rng.random((1 + len(stages), stimuli, 2)) < (0.8 if recognition_model == made_of else 0.5)
             _saved(
                 xr.Dataset(
                     {"answer": (dims, np.where(right, own, others)), "correct": (dims, right)},
                     coords={"stage": [NATURAL, *stages], **coords},
                 ),
-                results / "recognition" / made_of / f"{judge}.nc",
+                results / "recognition" / made_of / f"{recognition_model}.nc",
             )
     return folder
 

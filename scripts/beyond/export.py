@@ -14,11 +14,11 @@ from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
 
 logger = log_to(snakemake.log[0])
-found = files.load(snakemake.input[0])
-modality, sampling = found.attrs["modality"], sampling_of(found.attrs)
+distortions = files.load(snakemake.input[0])
+modality, sampling = distortions.attrs["modality"], sampling_of(distortions.attrs)
 form = FORMATS[modality]
 folder, written, rows = Path(snakemake.output[0]), [], []
-for (depth, stimulus), made in distorted_stimuli(found, snakemake.params.length).items():
+for (depth, stimulus), made in distorted_stimuli(distortions, snakemake.params.length).items():
     natural = form.as_exported(made[NATURAL][None])
     for name, values in made.items():
         written.append(folder / str(depth) / stimulus / f"{name}{MODALITIES[modality].suffix}")
@@ -28,7 +28,7 @@ for (depth, stimulus), made in distorted_stimuli(found, snakemake.params.length)
             rows.append((depth, stimulus, name, float(np.sqrt(np.square(change, dtype=float).mean()))))
 table = pd.DataFrame(rows, columns=["depth", "stimulus", "distortion", "root_mean_square"])
 for (depth, stimulus), length in table.groupby(["depth", "stimulus"])["root_mean_square"].mean().items():
-    logger.info("%s at depth %g: root mean square %.3g of %.3g", stimulus, depth, length, snakemake.params.length)
+    logger.info("%s at position %g: root mean square %.3g of %.3g", stimulus, depth, length, snakemake.params.length)
 written.append(folder / "lengths.csv")
 files.write(written[-1], table.to_csv(index=False, float_format="%.4g"))
 manifest.record(*written)

@@ -16,9 +16,9 @@ from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
-name, params, given = snakemake.wildcards.started_model, snakemake.params, snakemake.input
+name, params, inputs = snakemake.wildcards.started_model, snakemake.params, snakemake.input
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
-stimuli, made = files.load(given.stimuli), files.load(given.metamers)
+stimuli, made = files.load(inputs.stimuli), files.load(inputs.metamers)
 names, others = made["stimulus"].values, made["other_stimulus"].values
 
 
@@ -33,24 +33,24 @@ def on_device(metamers: xr.DataArray) -> torch.Tensor:
 natural, other = natural_stimuli(names), natural_stimuli(others)
 kinds = [NOISE, *made["case"].values.tolist()]
 starts = {kind: starts_of(kind, model, names, other, params.seeds, params.run_seed) for kind in kinds}
-# The ordinary metamers, at the stages of the depths.
-own, paths = [], iter(given.run)
+# The ordinary metamers, at the stages of these positions.
+own, paths = [], iter(inputs.run)
 for _ in made["depth"]:
     batches = xr.concat([files.load(next(paths))["metamer"] for _ in range(params.batches)], "stimulus")
     own.append(on_device(batches.isel(seed=0).sel(stimulus=names)))
 metamers = {NOISE: torch.stack(own)} | {
     kind: on_device(made["metamer"].sel(case=kind).transpose("depth", "stimulus", ...)) for kind in kinds[1:]
 }
-found = invariance(model, natural_stimuli(params.shown), natural, starts, metamers)
+distances = invariance(model, natural_stimuli(params.shown), natural, starts, metamers)
 stages = made["member_stage"].values[0]
 for kind in kinds[1:]:
     for depth, stage in enumerate(stages):
-        apart = float(found["relative_difference"].sel(start=kind).isel(depth=depth, measured_stage=0).mean())
+        apart = float(distances["relative_difference"].sel(start=kind).isel(depth=depth, measured_stage=0).mean())
         logger.info("%s %s from %s: %.3f of the distance of different stimuli", name, stage, kind, apart)
-found.attrs = {"model": name, "modality": model.modality}
+distances.attrs = {"model": name, "modality": model.modality}
 save(
     snakemake,
-    found.assign_coords(
+    distances.assign_coords(
         depth=made["depth"].values,
         stage=("depth", stages),
         stimulus=names,

@@ -47,9 +47,9 @@ def measured(part: slice) -> xr.Dataset:
 
     depths = range(made.sizes["depth"])
     cases = [xr.concat([of_depth(case, place) for place in depths], made["depth"]) for case in matched]
-    found = xr.concat(cases, made["case"]).transpose("stimulus", "case", "depth", "member")
-    found["natural_category"] = natural_categories(members, matched, natural, sampling, classes)
-    return made.merge(found)
+    measures = xr.concat(cases, made["case"]).transpose("stimulus", "case", "depth", "member")
+    measures["natural_category"] = natural_categories(members, matched, natural, sampling, classes)
+    return made.merge(measures)
 
 
 with (

@@ -16,7 +16,7 @@ from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
-given, params = snakemake.input, snakemake.params
+inputs, params = snakemake.input, snakemake.params
 classes = category_classes(params.dataset, params.dataset_entry)
 
 
@@ -27,17 +27,17 @@ def answer(model: Model, path: str) -> np.ndarray:
         answers = []
         for place in range(made.sizes["stimulus"]):
             of_stimulus = made["metamer"].isel(stimulus=place).transpose("case", "depth", ...).values
-            shown = FORMATS[model.modality].as_exported(of_stimulus.reshape(-1, *of_stimulus.shape[2:]))
-            answers.append(recognize(model, shown, sampling, classes).reshape(each))
+            exported = FORMATS[model.modality].as_exported(of_stimulus.reshape(-1, *of_stimulus.shape[2:]))
+            answers.append(recognize(model, exported, sampling, classes).reshape(each))
     return np.stack(answers)
 
 
 answered = with_each_model(
-    lambda model: [answer(model, path) for path in given.metamers],
+    lambda model: [answer(model, path) for path in inputs.metamers],
     params.recognition_models,
     choose_device(snakemake.config["device"]),
 )
-for path, answers, target in zip(given.metamers, zip(*answered, strict=True), snakemake.output, strict=True):
+for path, answers, target in zip(inputs.metamers, zip(*answered, strict=True), snakemake.output, strict=True):
     with files.open_dataset(path) as made:
         kept = ("stimulus", "category", "other_stimulus", "other_category", "case", "depth")
         coordinates = {key: made[key].load() for key in kept}
@@ -52,5 +52,5 @@ for path, answers, target in zip(given.metamers, zip(*answered, strict=True), sn
         declared=RECOGNITION,
         title="Recognition of metamers of the extensions, by models that the synthesis did not use",
         source="as exported: 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
-        inputs=[*given.models, path, given.categories],
+        inputs=[*inputs.models, path, inputs.categories],
     )

@@ -16,53 +16,53 @@ from metamers.stimuli.labels import select_stimuli
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
-params, wanted = snakemake.params, snakemake.params.distortions
+params, settings = snakemake.params, snakemake.params.distortions
 device = choose_device(snakemake.config["device"])
 models = {name: load_model(name, one["model"], one["weights_file"], device) for name, one in params.entries.items()}
 first = next(iter(models.values()))
 fits = {name: fit_to(model, first.sampling) for name, model in models.items()}
-stimuli = select_stimuli(files.load(snakemake.input.stimuli), wanted["stimuli"])
-shown = fit_dataset(first, stimuli)
+stimuli = select_stimuli(files.load(snakemake.input.stimuli), settings["stimuli"])
+fitted = fit_dataset(first, stimuli)
 
 
 def at_depth(place: int) -> xr.Dataset:
-    """Distortions of all stimuli at one depth."""
-    stages = {name: of_model[place] for name, of_model in wanted["stages"].items()}
-    found = []
-    for number, (stimulus, label) in enumerate(zip(shown, wanted["stimuli"], strict=True)):
-        found.append(
+    """Distortions of all stimuli at one position."""
+    stages = {name: of_model[place] for name, of_model in settings["stages"].items()}
+    by_stimulus = []
+    for number, (stimulus, label) in enumerate(zip(fitted, settings["stimuli"], strict=True)):
+        by_stimulus.append(
             distortions_of_stimulus(
                 models,
                 stages,
-                wanted["generation_models"],
+                settings["generation_models"],
                 stimulus,
                 fits,
-                wanted["iterations"],
+                settings["iterations"],
                 [params.run_seed, label],
             )
         )
-        for name in wanted["generation_models"]:
+        for name in settings["generation_models"]:
             logger.info(
                 "%s at %s, stimulus %d of %d: sensitivity %.3g and %.3g, mean %.3g; residuals %.1g and %.1g",
-                *(name, stages[name], number + 1, len(shown)),
-                *found[-1]["sensitivity"].sel(generation_model=name, sensing_model=name).values,
-                float(found[-1]["mean_sensitivity"].sel(sensing_model=name)),
-                *found[-1]["residual"].sel(generation_model=name).values,
+                *(name, stages[name], number + 1, len(fitted)),
+                *by_stimulus[-1]["sensitivity"].sel(generation_model=name, sensing_model=name).values,
+                float(by_stimulus[-1]["mean_sensitivity"].sel(sensing_model=name)),
+                *by_stimulus[-1]["residual"].sel(generation_model=name).values,
             )
-    return xr.concat(found, "stimulus", coords="minimal", compat="equals")
+    return xr.concat(by_stimulus, "stimulus", coords="minimal", compat="equals")
 
 
-by_depth = [at_depth(place) for place in range(len(wanted["depths"]))]
+by_depth = [at_depth(place) for place in range(len(settings["depths"]))]
 made = xr.concat(by_depth, "depth", coords=["sensing_stage"], compat="equals")
 save(
     snakemake,
-    made.assign(stimulus_value=(("stimulus", *MODALITIES[first.modality].dims), shown.cpu().numpy()))
+    made.assign(stimulus_value=(("stimulus", *MODALITIES[first.modality].dims), fitted.cpu().numpy()))
     .assign_coords(
-        depth=wanted["depths"], stimulus=wanted["stimuli"], category=("stimulus", stimuli["category"].values)
+        depth=settings["depths"], stimulus=settings["stimuli"], category=("stimulus", stimuli["category"].values)
     )
     .assign_attrs(
         modality=first.modality,
-        iterations=wanted["iterations"],
+        iterations=settings["iterations"],
         device=str(device),
         **first.sampling,
     ),

@@ -44,7 +44,7 @@ def natural_stimuli(which: list[str]) -> torch.Tensor:
 
 
 def metamers_of(part: slice) -> xr.Dataset:
-    """Metamers of some stimuli: all cases, at all depths."""
+    """Metamers of some stimuli: all cases, at all positions."""
     natural = {OWN: natural_stimuli(names[part]), OTHER: natural_stimuli(others[part])}
     matched = {case: how["matched"] for case, how in made["cases"].items()}
     cases = {}

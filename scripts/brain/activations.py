@@ -16,12 +16,12 @@ name, params = snakemake.wildcards.analysed_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
 natural = fit_dataset(model, stimuli)
-found = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
-for stage, values in found.items():
+by_stage = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
+for stage, values in by_stage.items():
     logger.info("%s %s: %d units", name, stage, values.shape[1])
 save(
     snakemake,
-    activations_dataset(found, stimuli["stimulus"].values),
+    activations_dataset(by_stage, stimuli["stimulus"].values),
     declared=ACTIVATIONS,
     title=f"Activations of {name} for the natural stimuli of {snakemake.wildcards.dataset}",
     source="the model's stages" + (", averaged over time" if MODALITIES[model.modality].time_axis else ""),

@@ -11,7 +11,7 @@ from metamers.modalities import MODALITIES
 from metamers.run import files
 
 log_to(snakemake.log[0])
-name, params, given = snakemake.wildcards.analysed_model, snakemake.params, snakemake.input
+name, params, inputs = snakemake.wildcards.analysed_model, snakemake.params, snakemake.input
 
 
 def computed_features() -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -23,13 +23,13 @@ def computed_features() -> tuple[dict[str, np.ndarray], np.ndarray]:
 
     use_threads(snakemake.threads)
     model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
-    stimuli = files.load(given.stimuli)
+    stimuli = files.load(inputs.stimuli)
     natural = fit_dataset(model, stimuli)
     values = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
     return values, stimuli["stimulus"].values
 
 
-if activations_file := given.get("activations"):
+if activations_file := inputs.get("activations"):
     measured = files.load(activations_file)
     by_stage, names = features_by_stage(measured), measured["stimulus"].values
 else:

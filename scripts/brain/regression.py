@@ -11,19 +11,19 @@ logger = log_to(snakemake.log[0])
 name, params = snakemake.wildcards.analysed_model, snakemake.params
 responses = files.load_foreign(snakemake.input.responses)
 simulated = responses.attrs.get("simulated", "")
-found = regression(
+predictions = regression(
     files.load(snakemake.input.activations),
     read_responses(responses),
     params.splits,
     params.shuffles,
     params.run_seed,
 )
-for one in found[["signed_r2", "signed_r2_low", "signed_r2_high", "p_shuffled"]].to_dataframe().itertuples():
+for one in predictions[["signed_r2", "signed_r2_low", "signed_r2_high", "p_shuffled"]].to_dataframe().itertuples():
     logger.info("%s %s: corrected signed R2 %.3f (%.3f to %.3f), p %.3f against shuffled stimuli", name, *one)
-found.attrs = {"model": name, "simulated": simulated}
+predictions.attrs = {"model": name, "simulated": simulated}
 save(
     snakemake,
-    found,
+    predictions,
     declared=BRAIN,
     title=f"Prediction of {'simulated ' if simulated else ''}voxels by {name}",
     source="ridge regression on time-averaged activations, cross-validated, corrected for noise"

@@ -17,11 +17,11 @@ if snakemake.input.responses:
     measured = read_responses(responses)
     check_responses(measured, stimuli)
     participants = participant_dissimilarities(measured.sel(stimulus=stimuli))
-found = similarity(models, participants, stimuli)
-found.attrs = {"simulated": simulated}
+similarities = similarity(models, participants, stimuli)
+similarities.attrs = {"simulated": simulated}
 save(
     snakemake,
-    found,
+    similarities,
     declared=SIMILARITY,
     title=f"Representational similarity between stages of models ({snakemake.wildcards.compared_modality})"
     + (", and to simulated voxels" if simulated else ""),

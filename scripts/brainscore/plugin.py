@@ -1,4 +1,4 @@
-"""Make brainscore/plugin/: people's recognition of metamers and the run's models, for Brain-Score."""
+"""Make brainscore/plugin/: participants' recognition of metamers and the run's models, for Brain-Score."""
 
 from metamers.run.job import log_to, save
 
@@ -19,19 +19,24 @@ from metamers.run import files
 from metamers.run.manifest import in_run
 
 logger = log_to(snakemake.log[0])
-run, params, given = snakemake.config["run"], snakemake.params, snakemake.input
+run, params, files_read = snakemake.config["run"], snakemake.params, snakemake.input
 groups, inputs = [], {}
-for (name, experiment), path in zip(params.experiments.items(), given.published, strict=True):
-    shown = params.stimuli[name]
-    choices = stimulus_categories(name, shown)
+for (name, experiment), path in zip(params.experiments.items(), files_read.published, strict=True):
+    entry_of_stimuli = params.stimuli[name]
+    choices = stimulus_categories(name, entry_of_stimuli)
     recognition = human_recognition(files.load(path), sorted(choices))
     groups.append(
         BenchmarkGroup(
-            name, PUBLISHED_STUDY, recognition, published_stimuli(experiment, shown), shown["folder"], shown["url"]
+            name,
+            PUBLISHED_STUDY,
+            recognition,
+            published_stimuli(experiment, entry_of_stimuli),
+            entry_of_stimuli["folder"],
+            entry_of_stimuli["url"],
         )
     )
-    inputs[name] = [path, shown["table"], shown["categories"]]
-for (name, of), path, design in zip(params.own_participants.items(), given.own, given.designs, strict=True):
+    inputs[name] = [path, entry_of_stimuli["table"], entry_of_stimuli["categories"]]
+for (name, of), path, design in zip(params.own_participants.items(), files_read.own, files_read.designs, strict=True):
     choices = stimulus_categories(of["dataset"], of["entry"])
     try:
         recognition = human_recognition(files.load(path), sorted(choices))
@@ -71,7 +76,7 @@ for group in groups:
         group.recognition,
         folder / "data" / FOLDER / f"{group.name}.nc",
         declared=ANSWERS,
-        title=f"Recognition of metamers by people, for Brain-Score: {group.name}",
+        title=f"Recognition of metamers by participants, for Brain-Score: {group.name}",
         source="participants of a published experiment" if group.address else "own participants, after exclusions",
         inputs=inputs[group.name],
     )

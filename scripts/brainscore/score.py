@@ -12,25 +12,25 @@ from metamers.models.device import use_threads
 
 logger = log_results_to(snakemake.log[0])
 use_threads(snakemake.threads)
-run, params, given = snakemake.config["run"], snakemake.params, snakemake.input
+run, params, inputs = snakemake.config["run"], snakemake.params, snakemake.input
 benchmarks = {
     name: benchmark_identifier(f"metamers_{run}" if name in params.own else PUBLISHED_STUDY, name)
     for name in params.groups
 }
 candidates = {model: model_identifier(run, model) for model in params.models}
 with tempfile.TemporaryDirectory() as folder:
-    prepare(Path(given.plugin[0]), Path(folder))
+    prepare(Path(inputs.plugin[0]), Path(folder))
     scores = score_all(list(benchmarks.values()), list(candidates.values()))
-found = scores_dataset(benchmarks, candidates, scores)
-for (benchmark, candidate), score in found["brainscore"].to_series().dropna().items():
+scored = scores_dataset(benchmarks, candidates, scores)
+for (benchmark, candidate), score in scored["brainscore"].to_series().dropna().items():
     at = {"benchmark": benchmark, "candidate": candidate}
-    error, r2 = (float(found[name].sel(at)) for name in ("brainscore_error", "brainscore_r2"))
+    error, r2 = (float(scored[name].sel(at)) for name in ("brainscore_error", "brainscore_r2"))
     logger.info("%s: %s: score %.3f ± %.3f (R² %.3f)", benchmark, candidate, score, error, r2)
 save(
     snakemake,
-    found,
+    scored,
     declared=SCORES,
     title="Scores of the run's models on its benchmarks for Brain-Score",
-    source="people's and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
-    inputs=[given.plugin[0], *given.models, *given.images, *given.metamers],
+    source="participants' and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
+    inputs=[inputs.plugin[0], *inputs.models, *inputs.images, *inputs.metamers],
 )

@@ -8,21 +8,21 @@ from metamers.humans.summary import CEILING_COLUMNS, COLUMNS, pooled_points, rea
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
-if given.precomputed:
-    compared = files.load(given.precomputed[0])
-    logger.info("from %s, which was computed from the same tables and settings", given.precomputed[0])
+inputs, params = snakemake.input, snakemake.params
+if inputs.precomputed:
+    compared = files.load(inputs.precomputed[0])
+    logger.info("from %s, which was computed from the same tables and settings", inputs.precomputed[0])
 else:
     from metamers.compare.recognition_spread import read_recognition, with_spread
 
     compared = humans_vs_models(
-        pooled_points(read_results(given.groups, COLUMNS)),
-        read_results(given.ceilings, CEILING_COLUMNS),
-        params.judges,
+        pooled_points(read_results(inputs.groups, COLUMNS)),
+        read_results(inputs.ceilings, CEILING_COLUMNS),
+        params.recognition_models,
         params.bootstrap,
         params.run_seed,
     )
-    compared = with_spread(compared, read_recognition(given.recognition))
+    compared = with_spread(compared, read_recognition(inputs.recognition))
 for line in correlation_lines(compared):
     logger.info(line)
 save(

@@ -8,15 +8,15 @@ from metamers.humans.own_participants import judgements_of_shown, pooled_designs
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
-own_participants = files.load_by_stem(given.own_participants)
-recognition = files.load_answers(given.recognition)
+inputs, params = snakemake.input, snakemake.params
+own_participants = files.load_by_stem(inputs.own_participants)
+recognition = files.load_answers(inputs.recognition)
 designs: dict[str, list] = {}
-for modality, path in zip(params.design_modalities, given.designs, strict=True):
+for modality, path in zip(params.design_modalities, inputs.designs, strict=True):
     designs.setdefault(modality, []).append(files.load(path))
 judged = {
-    modality: judgements_of_shown(pooled_designs(shown), recognition, params.stages[modality])
-    for modality, shown in designs.items()
+    modality: judgements_of_shown(pooled_designs(of_modality), recognition, params.stages[modality])
+    for modality, of_modality in designs.items()
 }
 compared = own_participants_vs_models(own_participants, params.modalities, judged, params.bootstrap, params.run_seed)
 for line in correlation_lines(compared):
@@ -27,5 +27,5 @@ save(
     declared=OWN_PARTICIPANTS_VS_MODELS,
     title="Recognizability of this run's metamers by own participants, compared with that by other models",
     source="answers of own participants and of the recognition models",
-    inputs=[*given.own_participants, *given.recognition, *given.designs],
+    inputs=[*inputs.own_participants, *inputs.recognition, *inputs.designs],
 )

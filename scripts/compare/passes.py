@@ -6,19 +6,19 @@ from metamers.compare.files import PASSES
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-given = snakemake.input
-if given.precomputed:
-    tested = files.load(given.precomputed[0])
-    logger.info("from %s, which was computed from the same tables", given.precomputed[0])
+inputs = snakemake.input
+if inputs.precomputed:
+    tested = files.load(inputs.precomputed[0])
+    logger.info("from %s, which was computed from the same tables", inputs.precomputed[0])
 else:  # the imports take longer than the rest of a job that computes nothing
     from metamers.compare.passes import DIFFERENCE_COLUMNS, NATURAL_COLUMNS, passes_dataset, passes_lines
     from metamers.humans.summary import read_results
     from metamers.leaderboard.curves import DEPTH_COLUMNS
 
     tested = passes_dataset(
-        read_results(given.differences, DIFFERENCE_COLUMNS),
-        read_results(given.variance, NATURAL_COLUMNS),
-        read_results(given.depths, DEPTH_COLUMNS),
+        read_results(inputs.differences, DIFFERENCE_COLUMNS),
+        read_results(inputs.variance, NATURAL_COLUMNS),
+        read_results(inputs.depths, DEPTH_COLUMNS),
     )
     for line in passes_lines(tested):
         logger.debug(line)

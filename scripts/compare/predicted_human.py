@@ -14,7 +14,7 @@ predicted = predicted_human(
     snakemake.params.categories,
 )
 for (model, stage), row in predicted[["predicted", "low", "high"]].to_dataframe().dropna().iterrows():
-    logger.info("%s %s: predicted for humans %.2f (%.2f to %.2f)", model, stage, row.predicted, row.low, row.high)
+    logger.info("%s %s: predicted for participants %.2f (%.2f to %.2f)", model, stage, row.predicted, row.low, row.high)
 for (model, stage), reason in predicted["reason"].to_series().items():
     if reason:
         logger.info("%s %s: no prediction. %s", model, stage, reason)
@@ -23,5 +23,5 @@ save(
     predicted,
     declared=PREDICTED_HUMAN,
     title="Predicted human recognizability of this run's metamers, without human data of them",
-    source="recognizability by other models, and the published relation between humans and models",
+    source="recognizability by other models, and the published relation between participants and models",
 )

@@ -23,8 +23,13 @@ for (model, stage), row in recognizable[names].to_dataframe().dropna(subset=name
         *(model, stage, *row[names]),
     )
 for modality in compared["modality"].values:
-    found = verdict(read_evidence(compared.sel(modality=modality), FIRST_MINUS_LAST))
-    logger.info("%s, first minus last stage: %s (missing: %s)", modality, found.degree, ", ".join(found.missing) or "–")
+    conclusion = verdict(read_evidence(compared.sel(modality=modality), FIRST_MINUS_LAST))
+    logger.info(
+        "%s, first minus last stage: %s (missing: %s)",
+        modality,
+        conclusion.degree,
+        ", ".join(conclusion.missing) or "–",
+    )
 save(
     snakemake,
     recognizable.merge(compared),

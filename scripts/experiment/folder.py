@@ -30,12 +30,12 @@ from metamers.run import files, manifest
 from metamers.run.hashes import sha256_of
 
 logger = log_results_to(snakemake.log[0])
-modality, params, given = snakemake.wildcards.modality, snakemake.params, snakemake.input
+modality, params, inputs = snakemake.wildcards.modality, snakemake.params, snakemake.input
 settings, suffix, trial = params.settings, MODALITIES[modality].suffix, MODALITIES[modality].trial
-with files.open_dataset(given.stimuli) as stimuli:
+with files.open_dataset(inputs.stimuli) as stimuli:
     category_noun = stimuli.attrs.get("category_noun", MODALITIES[modality].category_noun)
     natural = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
-acceptance = files.load_by_stem(given.acceptance)
+acceptance = files.load_by_stem(inputs.acceptance)
 metamers = metamers_to_show(acceptance, params.stages, params.metamers == "accepted")
 conditions = conditions_of(params.stages)
 usable = len(in_every_condition(metamers, conditions))
@@ -62,7 +62,7 @@ except ValueError as error:
 logger.info("%d orders of %d trials, %d exhibits", *design["shown"].shape, len(design["exhibit"]))
 
 if params.adaptive:
-    variance = read_results(given.variance, VARIANCE_COLUMNS).set_index(["modality", "component"])["sd"]
+    variance = read_results(inputs.variance, VARIANCE_COLUMNS).set_index(["modality", "component"])["sd"]
     participant_sd = float(variance[modality, "participant"])
     design.attrs |= adaptive_attributes(params.adaptive, params.stages, len(answers), participant_sd, params.at_least)
 icons = category_icons(params.icons, answers) if trial.icons else {}
@@ -76,23 +76,27 @@ def source(exhibit: xr.Dataset) -> Path | Image.Image:
         category = str(exhibit["category"].item())
         return plain_picture(category, icons.get(category), size)
     if stage == NATURAL:
-        return Path(given.natural) / f"{stimulus}{suffix}"
-    folder = dict(zip(params.stages, given.metamers, strict=True))[model]
+        return Path(inputs.natural) / f"{stimulus}{suffix}"
+    folder = dict(zip(params.stages, inputs.metamers, strict=True))[model]
     return Path(folder) / stage_path(stage) / f"{stimulus}_{int(exhibit['seed'])}{suffix}"
 
 
-def content_of(shown: Path | Image.Image) -> str:
+def content_of(exhibit_source: Path | Image.Image) -> str:
     """Return the SHA-256 of a file, or of a picture's values."""
-    return hashlib.sha256(shown.tobytes()).hexdigest() if isinstance(shown, Image.Image) else sha256_of(shown)
+    return (
+        hashlib.sha256(exhibit_source.tobytes()).hexdigest()
+        if isinstance(exhibit_source, Image.Image)
+        else sha256_of(exhibit_source)
+    )
 
 
-first = Path(given.natural) / f"{next(iter(natural))}{suffix}"
+first = Path(inputs.natural) / f"{next(iter(natural))}{suffix}"
 if trial.catch_by_name:
     with Image.open(first, formats=("PNG",)) as picture:
         size = picture.size[0]
 stimulus_s = 0 if trial.timed else soundfile.info(first).duration
 sources = [source(design.isel(exhibit=number)) for number in range(design.sizes["exhibit"])]
-contents = [*map(content_of, sources), sha256_of(given.consent)]
+contents = [*map(content_of, sources), sha256_of(inputs.consent)]
 known = page_settings(design, modality, answers, category_noun, settings, in_folder, contents)
 design.attrs |= {"design": known["design"], "headphone_trials": known["headphones"]["trials"]}
 minutes = expected_minutes(known, stimulus_s)
@@ -101,8 +105,8 @@ folder = Path(snakemake.output.folder)
 write_folder(
     folder,
     page=PAGE,
-    jspsych=Path(given.jspsych[0]),
-    consent=Path(given.consent),
+    jspsych=Path(inputs.jspsych[0]),
+    consent=Path(inputs.consent),
     known=known,
     minutes=minutes,
     stimuli=dict(zip(known["exhibits"], sources, strict=True)),
@@ -116,7 +120,7 @@ save(
     design,
     snakemake.output.design,
     declared=EXPERIMENT,
-    title=f"Design of the experiment for people, {modality}: assignment of stimuli to participants",
+    title=f"Design of the experiment for participants, {modality}: assignment of stimuli to participants",
     source="accepted metamers and natural stimuli of this run",
-    inputs=[given.stimuli, given.natural, *given.acceptance, *given.metamers],
+    inputs=[inputs.stimuli, inputs.natural, *inputs.acceptance, *inputs.metamers],
 )

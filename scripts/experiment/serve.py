@@ -18,20 +18,20 @@ def main() -> None:
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on; by default only this machine")
     parser.add_argument("--name", action="append", default=[], help="an additional host name of this machine")
     parser.add_argument("--export", action="store_true", help="only write the answers, as JSON files of jsPsych")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logger = logging.getLogger("metamers")
     try:
-        experiments = find_experiments(given.experiment, given.answers)
+        experiments = find_experiments(arguments.experiment, arguments.answers)
         for experiment in experiments:
             logger.info("%s: %d participants so far", experiment.exported, experiment.export())
-        if given.export:
+        if arguments.export:
             return
-        server = Server(experiments, given.address, given.port, given.name)
+        server = Server(experiments, arguments.address, arguments.port, arguments.name)
     except (OSError, ValueError) as error:
         sys.exit(f"{error}")
     except sqlite3.Error as error:
-        sys.exit(f"{given.answers}: cannot open the file of answers: {error}")
+        sys.exit(f"{arguments.answers}: cannot open the file of answers: {error}")
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -41,7 +41,7 @@ def main() -> None:
         logger.info("the experiment is at http://localhost:%d/; press Ctrl-C to stop", server.server_address[1])
         server.serve_forever()
     except KeyboardInterrupt:
-        logger.info("stopped; the answers are in %s", given.answers)
+        logger.info("stopped; the answers are in %s", arguments.answers)
     finally:
         server.server_close()
         for experiment in experiments:

@@ -9,10 +9,10 @@ from metamers.humans.read_table import ValidNames, read_answer_table
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
-with files.open_dataset(given.stimuli) as stimuli:
+name, params, inputs = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
+with files.open_dataset(inputs.stimuli) as stimuli:
     categories = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
-recognition = files.load_by_stem(given.recognition)
+recognition = files.load_by_stem(inputs.recognition)
 valid = ValidNames(
     params.valid_stages,
     list(categories),
@@ -20,9 +20,9 @@ valid = ValidNames(
     range(params.seeds),
 )
 try:
-    trials = trials_of_table(read_answer_table(given.answers, params.columns, valid))
-    shown = shown_in_table(trials, categories)
-    answers = table_dataset(trials, shown, params.stages, recognition)
+    trials = trials_of_table(read_answer_table(inputs.answers, params.columns, valid))
+    exhibits = shown_in_table(trials, categories)
+    answers = table_dataset(trials, exhibits, params.stages, recognition)
 except ValueError as error:
     raise ValueError(f"own_participants.{name}: {error}") from error
 logger.info("%s: %d trials, %d participants", name, len(trials), answers.sizes["participant"])
@@ -31,7 +31,7 @@ for reason, number in answers["excluded"].to_series().items():
     logger.info("%s: %d excluded: %s", name, number, reason)
 for dataset, path, declared, title in (
     (answers, snakemake.output.answers, HUMANS, f"Answers of participants and models in {name}, from a table"),
-    (shown, snakemake.output.shown, SHOWN, f"What the participants of {name} were shown, from a table"),
+    (exhibits, snakemake.output.shown, SHOWN, f"What the participants of {name} were shown, from a table"),
 ):
     save(
         snakemake,
@@ -40,5 +40,5 @@ for dataset, path, declared, title in (
         declared=declared,
         title=title,
         source="table of answers of own participants, after exclusions",
-        inputs=[*given.answers, given.stimuli, *given.recognition],
+        inputs=[*inputs.answers, inputs.stimuli, *inputs.recognition],
     )

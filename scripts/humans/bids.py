@@ -12,16 +12,16 @@ from metamers.humans.read_table import ValidNames, read_answer_table
 from metamers.run import files, manifest
 
 logger = log_to(snakemake.log[0])
-name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
+name, params, inputs = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
 categories = stimulus_categories(params.dataset, params.dataset_entry)
-design = files.load(given.design)
+design = files.load(inputs.design)
 try:
     if params.format == "table":
         valid = ValidNames(params.valid_stages, {*map(str, design["stimulus"].values)}, categories, range(params.seeds))
-        trials = trials_of_table(read_answer_table(given.answers, params.columns, valid))
+        trials = trials_of_table(read_answer_table(inputs.answers, params.columns, valid))
         trials, reasons = trials_of_answer_table(trials, design, exclusions_of_table(trials, params.stages))
     else:
-        read = read_answers(given.answers, design, set(categories))
+        read = read_answers(inputs.answers, design, set(categories))
         trials, reasons = trials_of_answers(read, design, params.at_least)
     written = bids_files(trials, reasons, params.modality, name, categories, adaptive=params.format == "adaptive")
 except ValueError as error:

@@ -8,12 +8,12 @@ from metamers.humans.own_participants import own_participants_dataset, read_answ
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
+name, params, inputs = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
 categories = set(stimulus_categories(params.dataset, params.dataset_entry))
-design = files.load(given.design)
-recognition = files.load_by_stem(given.recognition)
+design = files.load(inputs.design)
+recognition = files.load_by_stem(inputs.recognition)
 try:
-    read = read_answers(given.answers, design, categories)
+    read = read_answers(inputs.answers, design, categories)
     answers = own_participants_dataset(read, design, params.stages, recognition, params.at_least)
 except ValueError as error:
     raise ValueError(f"own_participants.{name}: {error}") from error
@@ -31,5 +31,5 @@ save(
     declared=HUMANS,
     title=f"Answers of participants and models in {name}, an experiment with this run's metamers",
     source="answers of own participants, after exclusions",
-    inputs=[given.design, *given.answers, *given.recognition],
+    inputs=[inputs.design, *inputs.answers, *inputs.recognition],
 )

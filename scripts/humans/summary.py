@@ -17,7 +17,9 @@ modalities = snakemake.params.modalities
 experiments = files.load_by_stem(snakemake.input.experiments)
 judged = {
     modality: judgements(entry, folder)
-    for (modality, entry), folder in zip(snakemake.params.judges.items(), snakemake.input.judges, strict=True)
+    for (modality, entry), folder in zip(
+        snakemake.params.recognition_models.items(), snakemake.input.recognition_models, strict=True
+    )
 }
 groups = group_results(experiments, modalities, judged)
 write_results(groups, snakemake.output.groups)

@@ -27,33 +27,33 @@ from metamers.preregister.freeze import list_items, portable, portable_name
 from metamers.run import files
 
 logger = log_results_to(snakemake.log[0])
-given, params, folder = snakemake.input, snakemake.params, Path(snakemake.output[0])
+inputs, params, folder = snakemake.input, snakemake.params, Path(snakemake.output[0])
 use_threads(1)
-model, published = snakemake.wildcards.generation_model, read_published(Path(given.published[0]).parent)
-depths = model_depths({model: params.architecture}, read_results(given.depths, DEPTH_COLUMNS))[model]
+model, published = snakemake.wildcards.generation_model, read_published(Path(inputs.published[0]).parent)
+depths = model_depths({model: params.architecture}, read_results(inputs.depths, DEPTH_COLUMNS))[model]
 entry = params.model | {"depths": depths, "registry": without_folders(portable(params.architecture))}
-people = {entry["modality"]: [files.load(path) for path in given.own_participants]}
-judged = own_participants_curves(people, {model: entry})
+participants = {entry["modality"]: [files.load(path) for path in inputs.own_participants]}
+judged = own_participants_curves(participants, {model: entry})
 basis = OWN_PARTICIPANTS if judged else PREDICTION
 if judged:
     curve, asked = judged[model]
     values, tested = measured_values(curve), equivalence_of_stages(asked, model, entry, published.variance)
 else:
-    values, tested = predicted_values(files.load(given.predicted), model), None
-board = entries_of(files.load(given.board))
+    values, tested = predicted_values(files.load(inputs.predicted), model), None
+board = entries_of(files.load(inputs.board))
 (row,) = board[(board["generation_model"] == model) & (board["basis"] == basis)].to_dict("records")
 folder.mkdir(parents=True, exist_ok=True)
 if math.isnan(row["normalized_area"]):
     logger.warning("%s has no area, and so no entry: fewer than two stages have a value, or a depth is unknown", model)
 else:
     items = list_items(
-        {kind: given[kind] for kind in params.kinds},
+        {kind: inputs[kind] for kind in params.kinds},
         without_folders(portable(params.settings)),
         params.versions,
         {kind: without_folders(portable(own)) for kind, own in params.entries.items()},
     )
     made = entry_dataset(
-        row, entry, values, files.load(given.recognizability), tested, params.creator, items_without_folders(items)
+        row, entry, values, files.load(inputs.recognizability), tested, params.creator, items_without_folders(items)
     )
     path = folder / file_name(made)
     save(
@@ -63,7 +63,7 @@ else:
         declared=ENTRY,
         title=f"Entry of {model} for a shared leaderboard of model metamers",
         source="answers of own participants" if judged else "a prediction from other models' recognition",
-        inputs={path: without_folders(portable_name(path)) for path in given},
+        inputs={path: without_folders(portable_name(path)) for path in inputs},
     )
     # The same check as for an entry from outside, so that a file that it would refuse is not published.
     if faults := entry_faults(files.load(path), path.name, published):

@@ -15,32 +15,32 @@ from metamers.models.device import use_threads
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
+inputs, params = snakemake.input, snakemake.params
 use_threads(1)
 
 
 def by_modality(paths: Iterable[str], modalities: Iterable[str]) -> dict[str, list[xr.Dataset]]:
     """Load the datasets of each modality."""
-    found: dict[str, list[xr.Dataset]] = {}
+    experiments: dict[str, list[xr.Dataset]] = {}
     for path, modality in zip(paths, modalities, strict=True):
-        found.setdefault(modality, []).append(files.load(path))
-    return found
+        experiments.setdefault(modality, []).append(files.load(path))
+    return experiments
 
 
-published_depths = read_results(given.depths, DEPTH_COLUMNS)
+published_depths = read_results(inputs.depths, DEPTH_COLUMNS)
 depths = model_depths(params.architectures, published_depths)
 board = leaderboard(
-    read_results(given.groups, COLUMNS),
+    read_results(inputs.groups, COLUMNS),
     published_depths,
-    files.load(given.relation),
-    files.load(given.tested),
-    by_modality(given.experiments, params.modalities),
-    files.load(given.predicted[0]) if given.predicted else None,
+    files.load(inputs.relation),
+    files.load(inputs.tested),
+    by_modality(inputs.experiments, params.modalities),
+    files.load(inputs.predicted[0]) if inputs.predicted else None,
     {model: entry | {"depths": depths[model]} for model, entry in params.models.items()},
-    by_modality(given.own_participants, params.own_modalities),
+    by_modality(inputs.own_participants, params.own_modalities),
     params.bootstrap,
     params.run_seed,
-    files.load(given.recognizability[0]) if given.recognizability else None,
+    files.load(inputs.recognizability[0]) if inputs.recognizability else None,
 )
 entries = entries_of(board)
 for _, entry in entries.dropna(subset="rank").iterrows():
@@ -54,7 +54,7 @@ save(
     snakemake,
     board,
     declared=LEADERBOARD,
-    title="Models by the normalized area under human recognizability of their metamers over relative depth",
+    title="Models by the normalized area under human recognizability of their metamers over depth",
     source=f"public data of the study ({snakemake.config['human_data']}), and predictions for the run's own models"
-    + (", and answers of own participants" if given.own_participants else ""),
+    + (", and answers of own participants" if inputs.own_participants else ""),
 )

@@ -5,14 +5,14 @@ from metamers.run.job import log_to, save
 from pathlib import Path
 
 from metamers.humans.summary import COLUMNS, read_results
-from metamers.paper.brain import brain_score_dataset, pooled_people, read_brain_scores
+from metamers.paper.brain import brain_score_dataset, pooled_participants, read_brain_scores
 from metamers.paper.files import BRAIN_SCORE
 
 logger = log_to(snakemake.log[0])
 entry = snakemake.params.entry
 scores = read_brain_scores(Path(snakemake.input.scores) / entry["file"], entry["models"], entry["areas"])
-people = pooled_people(read_results(snakemake.input.groups, COLUMNS))
-related = brain_score_dataset(scores, people, snakemake.params.bootstrap, snakemake.params.run_seed)
+participants = pooled_participants(read_results(snakemake.input.groups, COLUMNS))
+related = brain_score_dataset(scores, participants, snakemake.params.bootstrap, snakemake.params.run_seed)
 for area in related["visual_area"].values:
     rho, p = (float(related[name].sel(visual_area=area)) for name in ("spearman_rho", "p_bonferroni"))
     logger.info("%s: Spearman's rho %.2f, p %.3f (Bonferroni) over %d models", area, rho, p, len(entry["models"]))
@@ -20,6 +20,6 @@ save(
     snakemake,
     related,
     declared=BRAIN_SCORE,
-    title="Brain-Scores of the published visual models against people's recognition of their metamers",
+    title="Brain-Scores of the published visual models against participants' recognition of their metamers",
     source="public table of Brain-Scores and participant-level data of the study",
 )

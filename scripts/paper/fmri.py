@@ -3,13 +3,13 @@
 from metamers.run.job import log_to, save
 
 from metamers.humans.summary import COLUMNS, read_results
-from metamers.paper.brain import fmri_dataset, fmri_predictions, pooled_people
+from metamers.paper.brain import fmri_dataset, fmri_predictions, pooled_participants
 from metamers.paper.files import FMRI
 
 logger = log_to(snakemake.log[0])
 predictions = fmri_predictions(snakemake.params.entry, snakemake.input.voxels)
-people = pooled_people(read_results(snakemake.input.groups, COLUMNS))
-related = fmri_dataset(predictions, people, snakemake.params.bootstrap, snakemake.params.run_seed)
+participants = pooled_participants(read_results(snakemake.input.groups, COLUMNS))
+related = fmri_dataset(predictions, participants, snakemake.params.bootstrap, snakemake.params.run_seed)
 for region in related["region"].values:
     rho, p = (float(related[name].sel(region=region)) for name in ("spearman_rho", "p_bonferroni"))
     logger.info("%s: Spearman's rho %.2f, p %.3f (Bonferroni)", region, rho, p)
@@ -17,6 +17,6 @@ save(
     snakemake,
     related,
     declared=FMRI,
-    title="fMRI predictions of the published auditory models against people's recognition of their metamers",
+    title="fMRI predictions of the published auditory models against participants' recognition of their metamers",
     source="public voxel regressions and participant-level data of the study",
 )

@@ -11,8 +11,8 @@ from metamers.report.render import render, svg_uri
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
-results = files.load_by_stem(given.results)
+inputs, params = snakemake.input, snakemake.params
+results = files.load_by_stem(inputs.results)
 rows = compared(params.numbers["numbers"], results)
 for row in rows:
     logger.info(
@@ -25,10 +25,10 @@ text = render(
         human_data=snakemake.config["human_data"],
         rows=rows,
         panels=params.panels,
-        figures={Path(path).stem: svg_uri(Path(path).read_bytes()) for path in given.figures},
+        figures={Path(path).stem: svg_uri(Path(path).read_bytes()) for path in inputs.figures},
         captions=params.captions,
         not_public=params.numbers["not_public"],
-        origin=page_provenance(given.results),
+        origin=page_provenance(inputs.results),
     ),
 )
 files.write(snakemake.output[0], text)

@@ -15,14 +15,14 @@ from metamers.stimuli.exported import Decoded, labels_of
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
-params, given = snakemake.params, snakemake.input
+params, inputs = snakemake.params, snakemake.input
 classes = category_classes(params.dataset, params.dataset_entry)
-labels, exported = labels_of(given.stimuli, params.stimuli), Decoded(params.stimuli, params.modality)
+labels, exported = labels_of(inputs.stimuli, params.stimuli), Decoded(params.stimuli, params.modality)
 
 
 def save_recognition(model: Model) -> None:
     """Save the answers of a recognition model."""
-    answer = recognize(model, exported(Path(given.natural)), params.sampling, classes)
+    answer = recognize(model, exported(Path(inputs.natural)), params.sampling, classes)
     answered = recognition_dataset(answer, ["stimulus"], {"stimulus": params.stimuli, **labels})
     logger.info("%s: %.0f%% correct", model.name, 100 * answered["correct"].mean())
     save(
@@ -34,7 +34,7 @@ def save_recognition(model: Model) -> None:
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         inputs=[
             *map(in_run, params.recognition_models[model.name]["files"]),
-            *(given.natural, given.stimuli, given.categories),
+            *(inputs.natural, inputs.stimuli, inputs.categories),
         ],
     )
 

@@ -18,11 +18,11 @@ from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])
-given, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
-natural = {modality: Path(path) for modality, path in zip(params.modalities, given.stimuli, strict=True)}
-run = {Path(path).name: Path(path) for path in given.run}
+inputs, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
+natural = {modality: Path(path) for modality, path in zip(params.modalities, inputs.stimuli, strict=True)}
+run = {Path(path).name: Path(path) for path in inputs.run}
 ensemble, controversial, starts, invariance = (
-    files.load_by_stem(given.get(kind)) for kind in ("ensemble", "controversial", "starts", "invariance")
+    files.load_by_stem(inputs.get(kind)) for kind in ("ensemble", "controversial", "starts", "invariance")
 )
 compared = {
     modality: (
@@ -85,9 +85,9 @@ def media_of(path: str) -> tuple[xr.Dataset, Addresses]:
     return described, Addresses(seen, alone, own)
 
 
-found = {Path(path).stem: media_of(path) for path in given.metamers}
-made, addresses = ({name: pair[n] for name, pair in found.items()} for n in range(2))
-galleries = {name: gallery(made[name], addresses[name]) for name in found}
+with_addresses = {Path(path).stem: media_of(path) for path in inputs.metamers}
+made, addresses = ({name: pair[n] for name, pair in with_addresses.items()} for n in range(2))
+galleries = {name: gallery(made[name], addresses[name]) for name in with_addresses}
 parts = []
 for modality, results in compared.items():
     for lead in leads[modality].values():

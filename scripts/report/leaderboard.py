@@ -14,9 +14,9 @@ from metamers.report.render import render
 from metamers.run import files
 
 log_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
-board, tested = files.load(given.board), files.load(given.tested)
-recognizable = files.load(given.recognizability[0]) if given.recognizability else None
+inputs, params = snakemake.input, snakemake.params
+board, tested = files.load(inputs.board), files.load(inputs.tested)
+recognizable = files.load(inputs.recognizability[0]) if inputs.recognizability else None
 write_results(own_models_first(entries_of(board)), snakemake.output.table)
 files.write(snakemake.output.figure, svg(reliability_figure(board)))
 files.write(snakemake.output.passes, svg(passes_figure(tested)))

@@ -10,9 +10,9 @@ from metamers.report.leaderboard_site import write_site
 from metamers.run import files
 
 logger = log_results_to(snakemake.log[0])
-given = snakemake.input
-paths = {path.name: path for folder in given.entries for path in sorted(Path(folder).glob("*.nc"))}
+inputs = snakemake.input
+paths = {path.name: path for folder in inputs.entries for path in sorted(Path(folder).glob("*.nc"))}
 entries = {name: read_entry(path) for name, path in paths.items()}
-published = read_published(Path(given.published[0]).parent)
-number = write_site(snakemake.output[0], entries, paths, files.load(given.board), published)
+published = read_published(Path(inputs.published[0]).parent)
+number = write_site(snakemake.output[0], entries, paths, files.load(inputs.board), published)
 logger.info("%s/index.html: %d pages, %d entries of this run", snakemake.output[0], number, len(entries))

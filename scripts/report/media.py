@@ -15,16 +15,16 @@ from metamers.report.media import share, sheets, thumbnail
 from metamers.run import files, manifest
 
 logger = log_to(snakemake.log[0])
-name, entry, given = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
+name, entry, inputs = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
 folder, suffix = Path(snakemake.output[0]), MODALITIES[entry["modality"]].suffix
-acceptance = files.load(given.acceptance)
+acceptance = files.load(inputs.acceptance)
 stimuli, seeds = acceptance["stimulus"].values, acceptance["seed"].values
 written: list[Path] = []
 
 # Stage → exported files, in the order of the thumbnails.
-exported = {NATURAL: [Path(given.natural) / f"{stimulus}{suffix}" for stimulus in stimuli]}
+exported = {NATURAL: [Path(inputs.natural) / f"{stimulus}{suffix}" for stimulus in stimuli]}
 for stage in acceptance["stage"].values:
-    of_stage = Path(given.exported) / stage_path(stage)
+    of_stage = Path(inputs.exported) / stage_path(stage)
     exported[stage] = [of_stage / f"{stimulus}_{seed}{suffix}" for stimulus in stimuli for seed in seeds]
 
 if drawn := MODALITIES[entry["modality"]].picture:
@@ -59,8 +59,8 @@ for stage in exported:
     for number, sheet in enumerate(sheets(thumbnails(stage))):
         written.append(folder / stage_path(stage) / f"sheet_{number}.jpg")
         written[-1].write_bytes(sheet)
-recognition = files.load_by_stem(given.recognition)
-data = browser_data(name, entry["modality"], acceptance, recognition, files.load(given.null))
+recognition = files.load_by_stem(inputs.recognition)
+data = browser_data(name, entry["modality"], acceptance, recognition, files.load(inputs.null))
 files.write(folder / "data.js", as_script("metamers.load", data))
 manifest.record(*written)
 logger.info("%s: %d stimuli and metamers", folder, sum(map(len, exported.values())))

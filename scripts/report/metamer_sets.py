@@ -17,7 +17,7 @@ from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])
-given, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
+inputs, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
 placed: list[Path] = []
 
 
@@ -27,11 +27,11 @@ def place(folder: str, name: str, suffix: str) -> tuple[Path, str]:
     return placed[-1], f"{address(media.name, folder, name)}{suffix}"
 
 
-found = files.load_by_stem(given.metamer_sets)
-folders = {name: Path(path) for name, path in zip(found, given.stimuli, strict=True)}
+metamer_sets = files.load_by_stem(inputs.metamer_sets)
+folders = {name: Path(path) for name, path in zip(metamer_sets, inputs.stimuli, strict=True)}
 parts = []
-for modality in dict.fromkeys(one.attrs["modality"] for one in found.values()):
-    own = {name: one for name, one in found.items() if one.attrs["modality"] == modality}
+for modality in dict.fromkeys(one.attrs["modality"] for one in metamer_sets.values()):
+    own = {name: one for name, one in metamer_sets.items() if one.attrs["modality"] == modality}
     suffix, addresses = MODALITIES[modality].suffix, {}
     for name, of_model in own.items():
         for stimulus in map(str, of_model["stimulus"].values):

@@ -12,22 +12,22 @@ from metamers.report.model_figures import null_figure, recognizability_figure, r
 from metamers.run import files
 
 log_to(snakemake.log[0])
-name, model, found = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
-acceptance = files.load(found.acceptance)
+name, model, inputs = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
+acceptance = files.load(inputs.acceptance)
 accepted = acceptance["accepted"]
-recognition = files.load_by_stem(found.recognition)
+recognition = files.load_by_stem(inputs.recognition)
 looks = looks_of(snakemake.params.model_order)
 losses: dict[str, list[np.ndarray]] = {}
-for path in found.metamers:
+for path in inputs.metamers:
     with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
         losses.setdefault(batch.attrs["stage"], []).append(batch["loss"].values.reshape(-1, batch.sizes["step"]))
-recognizable = files.load(found.recognizability)
+recognizable = files.load(inputs.recognizability)
 series = recognizability_series(
     name,
     recognizable,
-    files.load(found.predicted),
-    files.load(found.relation),
-    read_results(found.groups, COLUMNS),
+    files.load(inputs.predicted),
+    files.load(inputs.relation),
+    read_results(inputs.groups, COLUMNS),
     model["modality"],
     looks,
     model["published_as"],
@@ -41,7 +41,7 @@ figures = {
             model["category_noun"],
         )
     ),
-    "null": null_figure(files.load(found.null), acceptance),
+    "null": null_figure(files.load(inputs.null), acceptance),
     "loss": svg(loss_figure({stage: np.concatenate(batches) for stage, batches in losses.items()}, looks[name].colour)),
 }
 for kind, figure in figures.items():

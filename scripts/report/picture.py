@@ -12,15 +12,15 @@ from metamers.report.picture import example_stimulus, picture, png
 from metamers.run import files
 
 log_to(snakemake.log[0])
-found, params = snakemake.input, snakemake.params
-acceptance = files.load(found.acceptance)
+inputs, params = snakemake.input, snakemake.params
+acceptance = files.load(inputs.acceptance)
 accepted = acceptance["accepted"]
 stimulus = example_stimulus(accepted)
 seed = int(accepted["seed"].values[0])
 errors = acceptance["normalized_error"].sel(stimulus=stimulus, seed=seed).to_series().to_dict()
-places = {NATURAL: Path(found.natural, f"{stimulus}.png")} | {
-    stage: Path(found.exported, stage_path(stage), f"{stimulus}_{seed}.png") for stage in accepted["stage"].values
+places = {NATURAL: Path(inputs.natural, f"{stimulus}.png")} | {
+    stage: Path(inputs.exported, stage_path(stage), f"{stimulus}_{seed}.png") for stage in accepted["stage"].values
 }
 images = {stage: np.asarray(Image.open(path).convert("RGB")) for stage, path in places.items()}
-figure = picture(images, errors, files.load(found.recognizability), params.name, params.model["categories"])
+figure = picture(images, errors, files.load(inputs.recognizability), params.name, params.model["categories"])
 files.write(snakemake.output[0], png(figure))

@@ -15,27 +15,27 @@ from metamers.report.sensitivity import part_of
 from metamers.run import files, manifest
 
 log_to(snakemake.log[0])
-given, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
+inputs, params, media = snakemake.input, snakemake.params, Path(snakemake.output.media)
 placed: list[Path] = []
 
 
-def part(found: xr.Dataset, agreed: xr.Dataset, exported: Path) -> dict:
+def part(sensitivities: xr.Dataset, agreed: xr.Dataset, exported: Path) -> dict:
     """The section of a modality; links the exported stimuli to the page's media."""
-    modality, addresses = found.attrs["modality"], {}
-    for depth in found["depth"].values:
-        for stimulus in map(str, found["stimulus"].values):
+    modality, addresses = sensitivities.attrs["modality"], {}
+    for depth in sensitivities["depth"].values:
+        for stimulus in map(str, sensitivities["stimulus"].values):
             for source in sorted((exported / str(depth) / stimulus).iterdir()):
                 folder = f"{modality}_{depth}_{stimulus}"
                 placed.append(media / folder / source.name)
                 share(source, placed[-1])
                 link = f"{address(media.name, folder, source.stem)}{source.suffix}"
                 addresses[float(depth), stimulus, source.stem] = link
-    return part_of(found, agreed, looks_of(params.model_order), addresses, params.lengths[modality])
+    return part_of(sensitivities, agreed, looks_of(params.model_order), addresses, params.lengths[modality])
 
 
 parts = [
     part(files.load(sensitivity), files.load(agreement), Path(exported))
-    for sensitivity, agreement, exported in zip(given.sensitivity, given.agreement, given.exported, strict=True)
+    for sensitivity, agreement, exported in zip(inputs.sensitivity, inputs.agreement, inputs.exported, strict=True)
 ]
 write_figures(parts, Path(snakemake.output.page))
 manifest.record(*placed)

@@ -29,8 +29,8 @@ examples = examples.sel(stimulus=examples["split"] == "test")
 test = labelled_examples(examples, "test", classes, model.preprocessing, device)
 whole = nn.Sequential(model.preprocessing, model.network)
 
-given, natural = answers(scores_of(whole, test), classes, name), examples["category"].values
-logger.info("%s: %.1f%% of the test split named right", name, 100 * float((given == natural).mean()))
+answered, natural = answers(scores_of(whole, test), classes, name), examples["category"].values
+logger.info("%s: %.1f%% of the test split named right", name, 100 * float((answered == natural).mean()))
 
 attacked, limits = test.some(attack["examples"], seed=0), MODALITIES[model.modality].limits
 if attack["on"] == "preprocessing":
@@ -43,7 +43,7 @@ for size in attack["sizes"]:
     logger.info("%s: %.1f%% right under attack, %s at most %g", name, 100 * survived[-1], attack["norm"], size)
 
 curves = files.load(snakemake.input.curves)
-tested = tested_dataset(curves, given, natural, list(classes), attack["sizes"], survived)
+tested = tested_dataset(curves, answered, natural, list(classes), attack["sizes"], survived)
 tested.attrs = {key: curves.attrs[key] for key in ("model", "training", "weights_sha256", "device")}
 tested.attrs["attack"] = json.dumps(dict(attack) | {"examples": len(attacked)})
 save(

@@ -34,7 +34,7 @@ from metamers.plan.add_model import (
 from metamers.repository import ROOT
 
 
-def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
+def arguments_of(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="metamers", description="Model metamers of neural networks.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -101,10 +101,10 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     site.add_argument("site", type=Path, help="folder of the site, missing or empty")
     site.add_argument("--board", type=Path, required=True, help="comparison/leaderboard.nc of a run")
     site.add_argument("--repository", help="address of the repository that takes pull requests, for a link")
-    return parser.parse_args(given)
+    return parser.parse_args(argv)
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command.
 
     Raises
@@ -112,7 +112,7 @@ def main(given: Sequence[str] | None = None) -> None:
     SystemExit
         With a message when the model cannot be added, an entry has a fault, or the site cannot be made.
     """
-    arguments = arguments_of(given)
+    arguments = arguments_of(argv)
     run = {"add": add, "check-entry": check_entries, "leaderboard-site": make_leaderboard_site}[arguments.command]
     try:
         run(arguments)
@@ -190,14 +190,14 @@ def check_entries(arguments: argparse.Namespace) -> None:
         raise ValueError("found no file to check; wanted its name, or --changed-since COMMIT --among FOLDER")
     published, faults = read_published(), []
     for path in paths:
-        entry, found = check_entry(path, arguments.among, published)
-        if entry is not None and not found and arguments.run:
+        entry, entry_faults = check_entry(path, arguments.among, published)
+        if entry is not None and not entry_faults and arguments.run:
             differing, unchecked = run_faults(entry, arguments.run, published)
-            found = [f"{printable(path)}: {fault}" for fault in differing]
+            entry_faults = [f"{printable(path)}: {fault}" for fault in differing]
             for name in unchecked:
                 print(f"{printable(path)}: not compared, because it is not on this machine: {printable(name)}")
-        faults += found
-        if not found:
+        faults += entry_faults
+        if not entry_faults:
             print(f"{printable(path)}: no fault was found")
     if faults:
         raise ValueError("\n".join([f"{len(faults)} found:", *faults]))
@@ -238,7 +238,7 @@ def _snakemake() -> str:
 def _program(name: str) -> str:
     """The command that starts a program of this environment from the working directory."""
     path = Path(sys.executable).with_name(name)
-    if not path.exists() or ((found := shutil.which(name)) is not None and Path(found) == path):
+    if not path.exists() or ((program := shutil.which(name)) is not None and Path(program) == path):
         return name
     return _typed(path)
 

@@ -96,18 +96,18 @@ def run_files(run: Path, left_out: Iterable[str] = (), kept: Iterable[str] = ())
         )
     beginnings = tuple(f"{run.name}/{beginning}" for beginning in left_out)
     growing = tuple(f"{run.name}/{folder}/" for folder in manifest.ADDED_AT_THE_END)
-    wanted = {f"{run.name}/{path}" for path in kept}
-    found = {}
+    names = {f"{run.name}/{path}" for path in kept}
+    hashes = {}
     for name, recorded in sorted(known.recorded.items()):
         path = run.parent / name
-        if (name.startswith(beginnings) and name not in wanted) or not path.is_file():
+        if (name.startswith(beginnings) and name not in names) or not path.is_file():
             continue
         sha256 = sha256_of(path)
         # Logs grow until Snakemake ends, and are recorded then.
         if sha256 != recorded and not name.startswith(growing):
             raise ValueError(f"{path}: its bytes are not those that the run wrote. `snakemake verify` says more.")
-        found[name] = sha256
-    return found
+        hashes[name] = sha256
+    return hashes
 
 
 def software() -> dict[str, str]:
@@ -265,19 +265,19 @@ def _add_workflow(crate: ROCrate, number: str) -> Any:
     return workflow
 
 
-def _licence(crate: ROCrate, given: str) -> Any:
+def _licence(crate: ROCrate, licence: str) -> Any:
     """Terms of use: the address of an SPDX identifier, another address, or an entity of the crate with the text."""
     address = "#licence"
-    if given.startswith(("http://", "https://")):
-        address = urllib.parse.quote(given, safe=":/?#[]@!$&'()*+,;=%~")
+    if licence.startswith(("http://", "https://")):
+        address = urllib.parse.quote(licence, safe=":/?#[]@!$&'()*+,;=%~")
     else:
         with suppress(InvalidLicenseExpression):
-            identifier = canonicalize_license_expression(given)
+            identifier = canonicalize_license_expression(licence)
             if " " not in identifier:  # else an expression of several licences
                 address = f"https://spdx.org/licenses/{identifier}"
     if known := crate.get(address):
         return known
-    about = {"@type": "CreativeWork", "name": given, "description": f"Terms of use: {given}"}
+    about = {"@type": "CreativeWork", "name": licence, "description": f"Terms of use: {licence}"}
     return crate.add(ContextEntity(crate, address, properties=about))
 
 
@@ -337,5 +337,5 @@ def validate_crate(crate: Path) -> list[str]:
     settings = services.ValidationSettings(
         rocrate_uri=str(crate), profile_identifier=VALIDATED, requirement_severity=models.Severity.REQUIRED
     )
-    found = services.validate(settings)
-    return [f"{issue.check.identifier}: {issue.message}" for issue in found.get_issues()]
+    validation = services.validate(settings)
+    return [f"{issue.check.identifier}: {issue.message}" for issue in validation.get_issues()]

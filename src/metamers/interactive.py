@@ -298,8 +298,8 @@ def _as_model(
         When ``network`` is not a network, or does not have the stages.
     """
     own = isinstance(network, nn.Module) and not isinstance(network, Model)
-    for key, given in {"input": settings, "output": output}.items():
-        if given is not None and not own:
+    for key, value in {"input": settings, "output": output}.items():
+        if value is not None and not own:
             raise ValueError(f"{key}: only for a torch.nn.Module; a model of the registry has its own {key}")
     if own:
         modality = modality_of(stimulus, sampling_rate_hz)
@@ -344,17 +344,17 @@ def _classes_of(categories: str | Mapping[str, int | Sequence[int]] | None, mode
             "indices of classes, such as {'dog': [151, 152]}, or the name of a dataset"
         )
     if categories is not None:
-        return {name: _indices(name, found) for name, found in categories.items()}
+        return {name: _indices(name, indices) for name, indices in categories.items()}
     return {str(number): [number] for number in range(_number_of_classes(model))}
 
 
-def _indices(name: str, found: Any) -> list[int]:
-    """The indices of the classes of a category, of which ``found`` is one or several."""
+def _indices(name: str, classes: Any) -> list[int]:
+    """The indices of the classes of a category, of which ``classes`` is one or several."""
     try:
-        return [*map(index, np.atleast_1d(found).tolist())]
+        return [*map(index, np.atleast_1d(classes).tolist())]
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f"categories: {name}: found {found!r}; wanted the index of a class, or a list of them"
+            f"categories: {name}: found {classes!r}; wanted the index of a class, or a list of them"
         ) from error
 
 
@@ -632,8 +632,8 @@ def metamer(
     if classes and not model.classes:
         raise ValueError(NO_SCORES.format(model.name))
     name, as_exported = name_of(stimulus), FORMATS[model.modality].as_exported
-    given = GIVEN[model.modality].stimulus_for(model.preprocessing, stimulus, sampling_rate_hz, name)
-    natural = fit_stimuli(model, given[None], model.sampling)
+    signal = GIVEN[model.modality].stimulus_for(model.preprocessing, stimulus, sampling_rate_hz, name)
+    natural = fit_stimuli(model, signal[None], model.sampling)
     chosen = _settings(quality, model.modality, settings) | _penalty(penalty)
     procedure = QUALITIES[quality]
     others = _null_stimuli(null, model, natural, sampling_rate_hz)
@@ -646,7 +646,9 @@ def metamer(
 
         given_to = model, stage, natural, [name], [seed], RUN_SEED, procedure, chosen
         made = make_metamers(*given_to, on_step=show)
-    natural_category = recognize_exported(model, as_exported(given[None]), model.sampling, classes) if classes else None
+    natural_category = (
+        recognize_exported(model, as_exported(signal[None]), model.sampling, classes) if classes else None
+    )
     dataset = (
         with_measures(made, model, stage, natural, natural_category, classes or None, chosen.get("target_error"))
         .isel(step=slice(max(int(made["steps"].item()), 1)))  # with a target, the loss is NaN after the last step
@@ -676,7 +678,7 @@ def metamer(
     )
 
 
-def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(quality: str, modality: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a quality: the given ones, and those of the default configuration for the others."""
     defaults = _defaults()["synthesis"]
     if not isinstance(quality, str) or quality not in QUALITIES:
@@ -684,10 +686,10 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
     settings = defaults[quality][modality]
     if "max_steps" in settings:
         settings = settings | {"target_error": defaults["target"]["normalized_error"][modality]}
-    for key in given:
+    for key in chosen:
         if key not in settings and not (key == FORMAT_SETTING and "low_precision" in settings):
             raise unknown_name("setting", key, settings, f"metamer, quality {quality}")
-    settings = settings | given
+    settings = settings | chosen
     if (optimizer := settings.get("optimizer")) is not None and optimizer not in OPTIMIZERS:
         raise unknown_name("optimizer", str(optimizer), OPTIMIZERS, f"metamer, quality {quality}")
     key = "max_steps" if "max_steps" in settings else "steps"
@@ -696,12 +698,14 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
     if (number_format := settings.get(FORMAT_SETTING, BFLOAT16)) not in LOW_PRECISION_FORMATS:
         raise unknown_name(FORMAT_SETTING, str(number_format), LOW_PRECISION_FORMATS, f"metamer, quality {quality}")
     for key in DRAFT_SHARES:
-        found = settings.get(key, 0)
+        setting = settings.get(key, 0)
         to_target = "max_steps" in settings
-        if to_target and not isinstance(found, bool) and found != 0:
-            raise ValueError(f"{key}: found {found!r}; wanted True or False")
-        if not to_target and (isinstance(found, bool) or not (isinstance(found, int | float) and 0 <= found <= 1)):
-            raise ValueError(f"{key}: found {found!r}; wanted a number from 0 to 1")
+        if to_target and not isinstance(setting, bool) and setting != 0:
+            raise ValueError(f"{key}: found {setting!r}; wanted True or False")
+        if not to_target and (
+            isinstance(setting, bool) or not (isinstance(setting, int | float) and 0 <= setting <= 1)
+        ):
+            raise ValueError(f"{key}: found {setting!r}; wanted a number from 0 to 1")
     if "target_error" in settings:
         error = settings["target_error"]
         if not (isinstance(error, float | np.floating) and 0 < error < 1):
@@ -784,10 +788,10 @@ def recognize(
     if not each:
         return []
     first = each[0]
-    given, rate_hz = (
+    signal, rate_hz = (
         (first.metamer, first.sampling_rate_hz) if isinstance(first, Metamer) else (first, sampling_rate_hz)
     )
-    model = _as_model(network, {}, given, rate_hz, input, output, categories is not None, device)
+    model = _as_model(network, {}, signal, rate_hz, input, output, categories is not None, device)
     classes = _classes_of(categories, model)
     if not classes or not model.classes:
         raise ValueError(NO_SCORES.format(model.name))

@@ -258,11 +258,11 @@ def match_of_pairs(measure: Measure, a: Group, b: Group, rows: np.ndarray, colum
     with np.errstate(divide="ignore", invalid="ignore"):
         if measure.of_groups:
             return np.where(silent, 0.0, measure.of_groups(a, b, rows, columns))
-        found = np.zeros(len(rows))
+        matches = np.zeros(len(rows))
         for place in np.flatnonzero(~silent):
             natural, other = a.scores["activations"][rows[place]], b.scores["activations"][columns[place]]
-            found[place] = measure.of_pair(natural.astype(np.float64), other.astype(np.float64))
-    return found
+            matches[place] = measure.of_pair(natural.astype(np.float64), other.astype(np.float64))
+    return matches
 
 
 def match(natural: np.ndarray, other: np.ndarray) -> dict[str, float]:
@@ -335,6 +335,6 @@ def match_each(
     >>> measures["normalized_error"], measures["converged"]
     (array([0., 1.]), array([ True, False]))
     """
-    found = [match(a, b) for a, b in zip(natural, other, strict=True)]
-    values = {measure: np.array([of_stimulus[measure] for of_stimulus in found]) for measure in MEASURES}
+    matches = [match(a, b) for a, b in zip(natural, other, strict=True)]
+    values = {measure: np.array([of_stimulus[measure] for of_stimulus in matches]) for measure in MEASURES}
     return values if target_error is None else values | {CONVERGED: values["normalized_error"] <= target_error}

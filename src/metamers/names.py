@@ -55,19 +55,19 @@ def for_each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[
     return results
 
 
-def unknown_name(what: str, found: str, valid: Iterable[str], key: str) -> ConfigurationError:
+def unknown_name(what: str, name: str, valid: Iterable[str], key: str) -> ConfigurationError:
     """Return the error for a name that is not in a registry; it lists the nearest valid name and all valid names.
 
     Of more than ``MAX_LISTED`` valid names, it lists the nearest ones.
     """
     valid = list(valid)
     if len(valid) > MAX_LISTED:
-        near = difflib.get_close_matches(str(found), valid, n=5)
+        near = difflib.get_close_matches(str(name), valid, n=5)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        return ConfigurationError(f"{key}: unknown {what} {found!r}.{hint} There are {len(valid)}.")
-    near = difflib.get_close_matches(str(found), valid, n=1)
+        return ConfigurationError(f"{key}: unknown {what} {name!r}.{hint} There are {len(valid)}.")
+    near = difflib.get_close_matches(str(name), valid, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ConfigurationError(f"{key}: unknown {what} {found!r}.{hint} Valid: {', '.join(valid) or 'none'}.")
+    return ConfigurationError(f"{key}: unknown {what} {name!r}.{hint} Valid: {', '.join(valid) or 'none'}.")
 
 
 def plural(noun: str) -> str:
@@ -84,12 +84,12 @@ def stage_path(stage: str) -> str:
     return stage.replace("/", "_").replace(" ", "_")
 
 
-def without_folders(given: Any) -> Any:
+def without_folders(content: Any) -> Any:
     """Settings without folders of this machine: of an absolute path, only the last part is kept, after ``…/``."""
-    if isinstance(given, Mapping):
-        return {key: without_folders(value) for key, value in given.items()}
-    if isinstance(given, list | tuple):
-        return [without_folders(value) for value in given]
-    if isinstance(given, str) and Path(given).is_absolute():
-        return f"…/{Path(given).name}"
-    return given
+    if isinstance(content, Mapping):
+        return {key: without_folders(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_folders(value) for value in content]
+    if isinstance(content, str) and Path(content).is_absolute():
+        return f"…/{Path(content).name}"
+    return content

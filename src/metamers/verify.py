@@ -172,7 +172,7 @@ def tree_of(run: Path, recorded: Mapping[str, str]) -> Tree:
     recorded
         Path in the manifest → SHA-256.
     """
-    found = Tree()
+    tree = Tree()
     expected = {parent for name in recorded for parent in Path(name).parents}
     folders = [run]
     while folders:
@@ -180,24 +180,24 @@ def tree_of(run: Path, recorded: Mapping[str, str]) -> Tree:
         try:
             entries = list(os.scandir(folder))
         except OSError as error:
-            found.unread[str(folder)] = str(error)
+            tree.unread[str(folder)] = str(error)
             continue
         for path in (folder / entry.name for entry in entries):
             if path == run / manifest.IN_PROGRESS:
                 continue
             if not path.is_symlink():
-                (folders if path.is_dir() else found.files).append(path)
+                (folders if path.is_dir() else tree.files).append(path)
             elif not os.path.exists(path):
-                found.broken[str(path)] = os.readlink(path)
+                tree.broken[str(path)] = os.readlink(path)
             elif os.path.isdir(path) and path.relative_to(run.parent) in expected:
-                found.links[str(path)] = os.path.realpath(path)
+                tree.links[str(path)] = os.path.realpath(path)
                 folders.append(path)
             else:
-                found.files.append(path)
+                tree.files.append(path)
                 if path.relative_to(run.parent).as_posix() in recorded:
-                    found.links[str(path)] = os.path.realpath(path)
-    found.files.sort()
-    return found
+                    tree.links[str(path)] = os.path.realpath(path)
+    tree.files.sort()
+    return tree
 
 
 def read_own_record(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -248,9 +248,9 @@ def _read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
         inputs = json.loads(dataset.attrs["inputs"])
         if not isinstance(inputs, dict) or not all(isinstance(sha256, str) for sha256 in inputs.values()):
             raise NotAsWrittenError("its attribute inputs is not an object of paths and SHA-256")
-        found, own = files.content_sha256(dataset), dataset.attrs["content_sha256"]
-        if found != own:
-            raise NotAsWrittenError(f"its values have SHA-256 {found}, but its content_sha256 is {own}")
+        computed, own = files.content_sha256(dataset), dataset.attrs["content_sha256"]
+        if computed != own:
+            raise NotAsWrittenError(f"its values have SHA-256 {computed}, but its content_sha256 is {own}")
         return inputs, {name: str(dataset.attrs[name]) for name in ORIGIN if name in dataset.attrs}
 
 
@@ -458,8 +458,8 @@ def _step_of(path: str, patterns: Patterns) -> str | None:
     if not path.endswith(".nc"):
         return None
     possible = [*patterns.get(path.rpartition("/")[2], ()), *patterns.get(None, ())]
-    found = {step for pattern, step in possible if pattern.fullmatch(path)}
-    return found.pop() if len(found) == 1 else None
+    steps = {step for pattern, step in possible if pattern.fullmatch(path)}
+    return steps.pop() if len(steps) == 1 else None
 
 
 def _is_of(problems: Mapping[str, Problem], path: str, kind: str) -> bool:

@@ -96,8 +96,8 @@ class Capture:
         for line in self.lines:
             text = line.rstrip("\r\n")
             # Progress bars return to the beginning of their line.
-            if shown := text.removesuffix(END).rsplit("\r", 1)[-1].rstrip():
-                self.show(shown)
+            if last_line := text.removesuffix(END).rsplit("\r", 1)[-1].rstrip():
+                self.show(last_line)
             if text.endswith(END):
                 return
 
@@ -172,12 +172,12 @@ class RunDisplay:
         left = f", about {duration(self.time_left.seconds(taken))} left" if self.time_left else ""
         failed = f", [red]{len(self.failed)} failed[/]" if self.failed else ""
         head = f"[bold]{self.done} of {self.total} jobs done[/]{failed}; {duration(now - self.started)} so far{left}"
-        shown = [Text("Ending: running jobs save their progress first")] if self.interruptions else []
+        rows = [Text("Ending: running jobs save their progress first")] if self.interruptions else []
         for job in list(self.running.values())[-SHOWN_JOBS:]:
-            shown.append(Text(f"  {job['message']}", no_wrap=True, overflow="ellipsis"))
+            rows.append(Text(f"  {job['message']}", no_wrap=True, overflow="ellipsis"))
             if line := last_line(job["log"]):
-                shown.append(Text(f"    {line}", style="dim", no_wrap=True, overflow="ellipsis"))
-        return Group(Text.from_markup(head), ProgressBar(max(self.total, 1), self.done), *shown)
+                rows.append(Text(f"    {line}", style="dim", no_wrap=True, overflow="ellipsis"))
+        return Group(Text.from_markup(head), ProgressBar(max(self.total, 1), self.done), *rows)
 
 
 class LogHandler(LogHandlerBase):

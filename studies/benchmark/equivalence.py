@@ -1,10 +1,10 @@
 """Equivalence: whether metamers of a run's procedure are recognized as those of the published one, at an equal match.
 
-The analysis of a balanced design: every judge (another recognition model) answers to the metamers of every stimulus,
-stage and version. A metamer is recognized if the judge gives it the category that it gives the natural stimulus.
-Differences from the published procedure are paired by stimulus, judge and stage. Stimuli are a random sample; models,
-stages and judges are those of the run, so that an interval holds for them. The synthesis and the search for the equal
-match are in ``studies.benchmark.match``, the answers in ``studies.benchmark.versions``.
+The analysis of a balanced design: every other recognition model answers to the metamers of every stimulus, stage and
+version. A metamer is recognized if the recognition model gives it the category that it gives the natural stimulus.
+Differences from the published procedure are paired by stimulus, recognition model and stage. Stimuli are a random
+sample; models and stages are those of the run, so that an interval holds for them. The synthesis and the search for the
+equal match are in ``studies.benchmark.match``, the answers in ``studies.benchmark.versions``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ PUBLISHED = "published"
 DEFAULT = "default"  # the run's procedure, at its target
 LOOSER = "looser"  # the same at a looser match: a difference that must be found
 ALL = "all"  # in the table, in the place of a stage or a model
-FEWEST_JUDGES = 3  # with which judges can be random: two have one degree of freedom
+FEWEST_RECOGNITION_MODELS = 3  # with which recognition models can be random: two have one degree of freedom
 MEASURES = {"correct": "proportion recognized", "log_odds": "log odds"}
 # From the table to a sentence: factor, decimals and unit.
 UNITS = {"correct": (100.0, 1, " points"), "log_odds": (1.0, 2, " (log odds)")}
@@ -93,7 +93,7 @@ def effect_over_stimuli(differences: np.ndarray, margin: float, one_answer: floa
 
     Each stimulus counts with its mean over all its answers. In a balanced design, the mean of these means and their
     standard error, with n − 1 degrees of freedom, are those of a linear mixed model with random effects of the stimulus
-    and of its interactions with judge and stage.
+    and of its interactions with recognition model and stage.
 
     Answers are 0 or 1. Where all stimuli have equal differences, which is common near 0 and 1, their spread is 0
     although the next stimulus could differ. The square of one changed answer of one stimulus is therefore added to the
@@ -102,7 +102,7 @@ def effect_over_stimuli(differences: np.ndarray, margin: float, one_answer: floa
     Parameters
     ----------
     differences
-        (stimulus, …): paired differences, for all judges, stages and models.
+        (stimulus, …): paired differences, for all recognition models, stages and models.
     margin
         Largest difference that counts as equivalent.
     one_answer
@@ -120,24 +120,24 @@ def effect_over_stimuli(differences: np.ndarray, margin: float, one_answer: floa
     return equivalence_tests(means.mean(), error, n - 1 if n > 1 else np.nan, margin)
 
 
-def effect_over_stimuli_and_judges(differences: np.ndarray, margin: float, one_answer: float = 0.0) -> Effect:
-    """The mean difference, with stimuli and judges as crossed random factors.
+def effect_over_stimuli_and_models(differences: np.ndarray, margin: float, one_answer: float = 0.0) -> Effect:
+    """The mean difference, with stimuli and recognition models as crossed random factors.
 
-    With n stimuli, J judges and the mean squares of stimuli, judges and their interaction, MS_s, MS_j and MS_r, the
+    With n stimuli, J models and the mean squares of stimuli, models and their interaction, MS_s, MS_j and MS_r, the
     variance of the mean is (MS_s + MS_j − MS_r) / (n J), with Satterthwaite's degrees of freedom. Where MS_j is at most
-    MS_r, the variance between judges is estimated as 0, and the result is that of ``effect_over_stimuli``.
+    MS_r, the variance between models is estimated as 0, and the result is that of ``effect_over_stimuli``.
 
     Parameters
     ----------
     differences
-        (stimulus, judge, …): paired differences, for all stages.
+        (stimulus, recognition model, …): paired differences, for all stages.
     margin, one_answer
         As of ``effect_over_stimuli``.
 
     Returns
     -------
     Effect
-        Without tests and interval (NaN) for fewer than ``FEWEST_JUDGES`` judges or a single stimulus.
+        Without tests and interval (NaN) for fewer than ``FEWEST_RECOGNITION_MODELS`` or a single stimulus.
 
     References
     ----------
@@ -145,23 +145,27 @@ def effect_over_stimuli_and_judges(differences: np.ndarray, margin: float, one_a
     12, 335-359.
     """
     differences = np.asarray(differences, float)
-    n, judges = differences.shape[:2]
-    if judges < FEWEST_JUDGES or n < 2:
+    n, recognition_models = differences.shape[:2]
+    if recognition_models < FEWEST_RECOGNITION_MODELS or n < 2:
         return equivalence_tests(differences.mean() if differences.size else np.nan, np.nan, np.nan, margin)
-    cells = differences.reshape(n, judges, -1).mean(axis=2)
+    cells = differences.reshape(n, recognition_models, -1).mean(axis=2)
     mean = cells.mean()
-    stimulus, judge = cells.mean(axis=1) - mean, cells.mean(axis=0) - mean
-    added = (one_answer * judges / differences[0].size) ** 2 / judges
-    mean_square_stimuli = (judges * (stimulus**2).sum() + added) / (n - 1)
-    mean_square_judges = n * (judge**2).sum() / (judges - 1)
-    residual = cells - mean - stimulus[:, None] - judge
-    mean_square_rest = (residual**2).sum() / ((n - 1) * (judges - 1))
-    if mean_square_judges <= mean_square_rest:
+    stimulus, recognition_model = cells.mean(axis=1) - mean, cells.mean(axis=0) - mean
+    added = (one_answer * recognition_models / differences[0].size) ** 2 / recognition_models
+    mean_square_stimuli = (recognition_models * (stimulus**2).sum() + added) / (n - 1)
+    mean_square_models = n * (recognition_model**2).sum() / (recognition_models - 1)
+    residual = cells - mean - stimulus[:, None] - recognition_model
+    mean_square_rest = (residual**2).sum() / ((n - 1) * (recognition_models - 1))
+    if mean_square_models <= mean_square_rest:
         return effect_over_stimuli(differences, margin, one_answer)
-    variance = mean_square_stimuli + mean_square_judges - mean_square_rest
-    terms = ((mean_square_stimuli, n - 1), (mean_square_judges, judges - 1), (mean_square_rest, (n - 1) * (judges - 1)))
+    variance = mean_square_stimuli + mean_square_models - mean_square_rest
+    terms = (
+        (mean_square_stimuli, n - 1),
+        (mean_square_models, recognition_models - 1),
+        (mean_square_rest, (n - 1) * (recognition_models - 1)),
+    )
     df = variance**2 / sum(square**2 / count for square, count in terms)
-    return equivalence_tests(mean, np.sqrt(variance / (n * judges)), df, margin)
+    return equivalence_tests(mean, np.sqrt(variance / (n * recognition_models)), df, margin)
 
 
 def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
@@ -187,7 +191,7 @@ def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
 def decision(effect: Effect) -> str:
     """What the tests say: ``equivalent``, ``different`` (from 0, not shown to be within the margin) or ``undecided``.
 
-    ``not tested`` is an effect without p values: of a single stimulus, of fewer judges than ``FEWEST_JUDGES`` as a
+    ``not tested`` is an effect without p values: of a single stimulus, of fewer than ``FEWEST_RECOGNITION_MODELS`` as a
     random sample, or of values that are not finite.
     """
     if not np.isfinite(effect.p_equivalence):
@@ -232,7 +236,7 @@ def effects_of_stages(differences: Sequence[np.ndarray], margin: float, one_answ
     Parameters
     ----------
     differences
-        For each stage paired differences (stimulus, judge).
+        For each stage paired differences (stimulus, recognition model).
     margin, one_answer
         As of ``effect_over_stimuli``.
     """
@@ -309,7 +313,7 @@ def distinct_metamers(recognized: Mapping[str, xr.Dataset]) -> dict[str, xr.Data
 
 
 def _paired(recognized: xr.Dataset, version: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
-    """Differences of a version from the published procedure, and the values of the latter, (stimulus, judge, stage)."""
+    """Differences of a version from the published procedure, and its values (stimulus, recognition model, stage)."""
     values = recognized[measure].astype(float).transpose("version", "stimulus", "recognition_model", "stage")
     published = values.sel(version=PUBLISHED).values
     return values.sel(version=version).values - published, published
@@ -324,9 +328,9 @@ def _tests(recognized: Sequence[xr.Dataset], version: str, measure: str, margin:
     )
     used = margin if measure == "correct" else log_odds_margin(published, margin)
     effect = effect_over_stimuli(differences, used, ONE_ANSWER[measure])
-    # Judges are crossed with stimuli and stages only within a model, because models do not judge themselves.
-    judged = pairs[0][0] if len(pairs) == 1 else np.empty((len(differences), 0))
-    random = effect_over_stimuli_and_judges(judged, used, ONE_ANSWER[measure])
+    # Recognition models are crossed with stimuli and stages only within a model, which does not recognize its own.
+    of_model = pairs[0][0] if len(pairs) == 1 else np.empty((len(differences), 0))
+    random = effect_over_stimuli_and_models(of_model, used, ONE_ANSWER[measure])
     single = [of_model[:, :, place] for of_model, _ in pairs for place in range(of_model.shape[2])]
     row = {
         "measure": MEASURES[measure],
@@ -371,9 +375,10 @@ def equivalence_table(
         ``modality``, ``model``, ``stage`` (``all`` in rows over models or stages), ``version``, ``measure``; numbers of
         ``stimuli``, ``judges`` and ``stages``; ``published``, the mean of the published procedure; the fields of
         ``Effect``, version minus published; ``margin``; ``low_random_judges``, ``high_random_judges``: the interval
-        with random judges, NaN in rows over models and with fewer than ``FEWEST_JUDGES`` judges; ``decision``; in rows
-        over stages the fields of ``Stages`` with ``stages_`` before their names, and ``verdict``; in rows of one stage
-        ``published_steps``, ``steps``, ``published_error`` and ``error``, means over stimuli, and ``equal_match``.
+        with random recognition models, NaN over models and with fewer than ``FEWEST_RECOGNITION_MODELS``; ``decision``;
+        in rows over stages the fields of ``Stages`` with ``stages_`` before their names, and ``verdict``; in rows of
+        one stage ``published_steps``, ``steps``, ``published_error`` and ``error``, means over stimuli, and
+        ``equal_match``.
     """
     rows = []
     for modality in dict.fromkeys(modalities[model] for model in recognized):
@@ -397,19 +402,19 @@ def equivalence_table(
 
 
 def answers_table(recognized: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """Every answer: one row for each model, stage, stimulus, judge and version.
+    """Every answer: one row for each model, stage, stimulus, recognition model and version.
 
     Returns
     -------
     pandas.DataFrame
-        ``model``, ``stage``, ``stimulus``, ``judge``, ``version``, ``recognized`` (0 or 1), ``log_odds``.
+        ``model``, ``stage``, ``stimulus``, ``recognition_model``, ``version``, ``recognized`` (0 or 1), ``log_odds``.
     """
     tables = []
     for model, one in recognized.items():
         table = one[list(MEASURES)].to_dataframe().reset_index()
         table = table.assign(model=model, correct=table["correct"].astype(int))
-        tables.append(table.rename(columns={"recognition_model": "judge", "correct": "recognized"}))
-    columns = ["model", "stage", "stimulus", "judge", "version", "recognized", "log_odds"]
+        tables.append(table.rename(columns={"correct": "recognized"}))
+    columns = ["model", "stage", "stimulus", "recognition_model", "version", "recognized", "log_odds"]
     return pd.concat(tables)[columns].sort_values(columns[:5], kind="stable", ignore_index=True)
 
 

@@ -23,7 +23,6 @@ from metamers.humans.adaptive_model import (
     Grid,
     Question,
     build_grid,
-    depths,
     estimate_on,
     information,
     joint_posterior,
@@ -31,6 +30,7 @@ from metamers.humans.adaptive_model import (
     log_posterior,
     narrowed_ranges,
     normalized,
+    positions,
     should_stop,
 )
 from metamers.humans.design import Condition
@@ -232,12 +232,12 @@ def simulate_experiment(
 
 def depth_halfway(log_odds: np.ndarray) -> float:
     """The depth at which log odds (stage,) that fall with depth are 0, by linear interpolation."""
-    return float(np.interp(0, -log_odds, depths(len(log_odds))))
+    return float(np.interp(0, -log_odds, positions(len(log_odds))))
 
 
 def logistic_log_odds(threshold: float, width: float) -> np.ndarray:
     """Log odds (stage,) of a model whose recognition falls as the procedure assumes."""
-    return (threshold - depths(STAGES)) / width
+    return (threshold - positions(STAGES)) / width
 
 
 def log_odds_of_curve(curve: np.ndarray, deviation: float) -> np.ndarray:

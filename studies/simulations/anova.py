@@ -170,7 +170,7 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
     yield from few_permutations(scores(size, means, 1.0, rng), rng)
     fewer = samples // 4, PARTICIPANTS
     yield from several_tests(scores((*fewer, STAGES, FAMILY, 2), (*fewer, 1, 1, 2), 1.0, rng), rng)
-    yield from people_against_network(samples, network_rng)
+    yield from participants_against_network(samples, network_rng)
 
 
 def few_permutations(values: np.ndarray, rng: np.random.Generator) -> Iterator[Simulated]:
@@ -291,7 +291,7 @@ def _significant(
     return {name: np.concatenate([part[name] for part in parts]) <= LEVEL for name in parts[0]}
 
 
-def people_against_network(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+def participants_against_network(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
     """Simulate people against one network without a difference; power is for the difference ``STATED``."""
     falling, flat = np.linspace(FIRST, LAST, NETWORK_STAGES), np.full(NETWORK_STAGES, (FIRST + LAST) / 2)
     none = np.zeros(NETWORK_STAGES)

@@ -17,7 +17,7 @@ NEAR = 0.03  # largest accepted distance of mean kappa from 0 where answers do n
 
 
 @dataclass(frozen=True)
-class Judge:
+class Observer:
     """The answers of a simulated observer.
 
     Attributes
@@ -51,17 +51,17 @@ class Judge:
 
 
 RANDOM = [
-    Judge("answers at random, each category equally often", 0, 0, np.nan),
-    Judge("answers at random, one category to 80%", 0, 0, 0.8),
-    Judge("always gives the same answer", 0, 0, 1),
+    Observer("answers at random, each category equally often", 0, 0, np.nan),
+    Observer("answers at random, one category to 80%", 0, 0, 0.8),
+    Observer("always gives the same answer", 0, 0, 1),
 ]
 KNOWING = [
-    Judge("knows 10%, else gives the same answer", 0.1, 0, 1),
-    Judge("knows 50%, else answers at random", 0.5, 0, np.nan),
-    Judge("knows 50%, else gives one answer to 80%", 0.5, 0, 0.8),
-    Judge("knows 90%, else gives the same answer", 0.9, 0, 1),
+    Observer("knows 10%, else gives the same answer", 0.1, 0, 1),
+    Observer("knows 50%, else answers at random", 0.5, 0, np.nan),
+    Observer("knows 50%, else gives one answer to 80%", 0.5, 0, 0.8),
+    Observer("knows 90%, else gives the same answer", 0.9, 0, 1),
 ]
-CONFUSING = [Judge("knows 30%, always confuses the others", 0.3, 0.7, 1)]
+CONFUSING = [Observer("knows 30%, always confuses the others", 0.3, 0.7, 1)]
 # Name → number of categories, and their probabilities; None where they are shown equally often.
 SHOWN = {
     "each of 2 categories equally often": (2, None),
@@ -75,27 +75,29 @@ SEEDS = (1, 3)
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
     """Simulate observers with known kappa and few stimuli."""
     rng = np.random.default_rng(seed)
-    for stimuli, (shown, (categories, probabilities)), judge, seeds in product(
+    for stimuli, (shown, (categories, probabilities)), observer, seeds in product(
         STIMULI, SHOWN.items(), [*RANDOM, *KNOWING, *CONFUSING], SEEDS
     ):
-        if judge in CONFUSING and probabilities is not None:
+        if observer in CONFUSING and probabilities is not None:
             continue  # the documentation states that this case is not covered
         if probabilities is None:
             which = np.broadcast_to(np.arange(stimuli) % categories, (samples, stimuli))
             expected = np.bincount(which[0], minlength=categories) / stimuli
         else:
             which, expected = rng.choice(categories, (samples, stimuli), p=probabilities), probabilities
-        answers = _answers(judge, which, categories, seeds, rng)
+        answers = _answers(observer, which, categories, seeds, rng)
         eye = np.eye(categories)
         found = cohens_kappa(eye[answers].mean(axis=-2), eye[which])
-        given = judge.given(categories)
+        given = observer.given(categories)
         correct, chance = (expected * np.diag(given)).sum(), (expected @ given * expected).sum()
         truth = (correct - chance) / (1 - chance)
         defined = np.isfinite(found.kappa)
-        condition = f"{stimuli} stimuli, {shown}; a judge that {judge.name}" + (f"; {seeds} seeds" if seeds > 1 else "")
+        condition = f"{stimuli} stimuli, {shown}; a judge that {observer.name}" + (
+            f"; {seeds} seeds" if seeds > 1 else ""
+        )
         value, low, high = (one[defined] for one in (found.kappa, found.low, found.high))
         yield coverage("Cohen's κ of a judge", f"{condition}{EXACT}", value, (low, high), truth, LEAST, most=1)
-        if judge in RANDOM:
+        if observer in RANDOM:
             values = found.kappa[defined]
             error = float(values.std() / np.sqrt(len(values)))
             outcome = "distance of its mean from 0"
@@ -103,10 +105,12 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
             yield Simulated("Cohen's κ of a judge", condition, outcome, mean, error, 0, NEAR, len(values))
 
 
-def _answers(judge: Judge, which: np.ndarray, categories: int, seeds: int, rng: np.random.Generator) -> np.ndarray:
+def _answers(
+    observer: Observer, which: np.ndarray, categories: int, seeds: int, rng: np.random.Generator
+) -> np.ndarray:
     """Draw answers (sample, stimulus, seed) to metamers of stimuli with these categories (sample, stimulus)."""
     shape = (*which.shape, seeds)
     right, known = which[..., None], rng.random(shape)
-    drawn = rng.choice(categories, shape, p=judge.others(categories))
-    confused = np.where(known < judge.knows + judge.confuses, (right + 1) % categories, drawn)
-    return np.where(known < judge.knows, right, confused)
+    drawn = rng.choice(categories, shape, p=observer.others(categories))
+    confused = np.where(known < observer.knows + observer.confuses, (right + 1) % categories, drawn)
+    return np.where(known < observer.knows, right, confused)

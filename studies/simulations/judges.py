@@ -17,7 +17,7 @@ from studies.simulations.results import Simulated, coverage
 LEAST = 0.92
 FEW_FAMILIES = "; the interval allows for a larger spread than that of so few families"
 # Standard deviations of the components of the latent evidence for a metamer's category; that of one answer is 1.
-OF_STIMULUS, OF_FAMILY_AND_STIMULUS, OF_JUDGE = 0.5, 1.0, 0.3
+OF_STIMULUS, OF_FAMILY_AND_STIMULUS, OF_MODEL = 0.5, 1.0, 0.3
 # Standard deviation between families over all stimuli.
 SHARED = {"families alike": 0.0, "families differ": 0.5, "families differ much": 1.5}
 MUCH = "families differ much"
@@ -27,7 +27,7 @@ EVIDENCE = {"half": 0.0, "few": -1.5, "most": 2.0}
 LATE = (0.5, 0.0, -0.5, -1.0, -1.5)
 WORD, WORD_DIFFERENCE = 1.5, 1.0  # standard deviations over words, common to both models and of their difference
 DIFFERENCES = (0.0, 1.5)
-JUDGES = (2, 6)
+RECOGNITION_MODELS = (2, 6)
 MANY = 200_000  # words from which the true value is computed
 # Log odds of acceptance: of an average word, and their slope over the log odds of recognition.
 ACCEPTANCE = {"few missing": (4.0, 1.0), "many missing": (2.5, 1.5)}
@@ -43,19 +43,19 @@ def recognized_of(
     """
     stimulus = OF_STIMULUS * rng.standard_normal(shape)
     answers, truths = {}, []
-    for family, judges in enumerate(sizes):
+    for family, models in enumerate(sizes):
         whole = of_family * rng.standard_normal((shape[0], 1))
         common = stimulus + whole + OF_FAMILY_AND_STIMULUS * rng.standard_normal(shape)
-        own = OF_JUDGE * rng.standard_normal((judges, shape[0], 1))
-        for judge in range(judges):
-            seen = evidence + common + own[judge] + rng.standard_normal(shape)
-            answers[f"{family}_{judge}"] = seen > 0
+        own = OF_MODEL * rng.standard_normal((models, shape[0], 1))
+        for model in range(models):
+            seen = evidence + common + own[model] + rng.standard_normal(shape)
+            answers[f"{family}_{model}"] = seen > 0
         spread = np.sqrt(1 + OF_STIMULUS**2 + OF_FAMILY_AND_STIMULUS**2)
         truths.append(scipy.special.ndtr((evidence + whole + own[..., 0].T) / spread).mean(axis=1))
     return answers, np.mean(truths, axis=0)
 
 
-def by_judges(answers: Mapping[str, np.ndarray]) -> xr.Dataset:
+def by_other_models(answers: Mapping[str, np.ndarray]) -> xr.Dataset:
     """Run ``recognizability_by_others``, with each sample as a stage of a model that is no recognition model."""
     samples, stimuli = next(iter(answers.values())).shape
     coords = {"stage": np.arange(samples), "stimulus": np.arange(stimuli), "seed": [0]}
@@ -73,14 +73,14 @@ def of_families(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
         SHARED.items(), FAMILIES.items(), EVIDENCE.items(), (10, 40)
     ):
         answers, of_these = recognized_of(evidence, of_family, sizes, (samples, stimuli), rng)
-        found = by_judges(answers)
-        variance = 1 + OF_STIMULUS**2 + OF_FAMILY_AND_STIMULUS**2 + OF_JUDGE**2 + of_family**2
+        found = by_other_models(answers)
+        variance = 1 + OF_STIMULUS**2 + OF_FAMILY_AND_STIMULUS**2 + OF_MODEL**2 + of_family**2
         truth = scipy.special.ndtr(evidence / np.sqrt(variance))
         condition = f"{who}, {stimuli} stimuli, {how_many} recognized, {alike}"
         value = found["other_models"].values
         anew, these = (
             tuple(found[f"{of}_{end}"].values for end in ("low", "high"))
-            for of in ("other_models_judges", "other_models")
+            for of in ("other_models_families", "other_models")
         )
         guarded = stimuli < RARE or how_many == "most"
         certain = alike == MUCH and stimuli >= RARE
@@ -98,7 +98,7 @@ def errors(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
     for who, sizes in FAMILIES.items():
         shape = (samples, stimuli := 40)
         answers, of_these = recognized_of(EVIDENCE["half"], SHARED[MUCH], sizes, shape, rng)
-        found = by_judges(answers)["other_models_judges_standard_error"].values ** 2
+        found = by_other_models(answers)["other_models_families_standard_error"].values ** 2
         ratio = np.sqrt(found.mean()) / of_these.std(ddof=1)
         error = ratio * np.sqrt(1 / (2 * samples) + found.var() / (4 * samples * found.mean() ** 2))
         condition = f"{who}, {stimuli} stimuli, half recognized, {MUCH}"
@@ -107,7 +107,7 @@ def errors(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
 
 
 def words_accepted(
-    difference: float, acceptance: tuple[float, float], shape: tuple[int, int], judges: int, rng: np.random.Generator
+    difference: float, acceptance: tuple[float, float], shape: tuple[int, int], models: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw differences between two models (sample, stage, word), NaN where a metamer is missing, and their true values.
 
@@ -119,7 +119,7 @@ def words_accepted(
     stages = np.array(LATE)[None, :, None]
     odds = [base + stages + sign * apart / 2 for sign in (1, -1)]
     truth = scipy.special.expit(odds[0]) - scipy.special.expit(odds[1])
-    answered = [(rng.random((judges, *one.shape)) < scipy.special.expit(one)).mean(axis=0) for one in odds]
+    answered = [(rng.random((models, *one.shape)) < scipy.special.expit(one)).mean(axis=0) for one in odds]
     constant, slope = acceptance
     accepted = [rng.random(one.shape) < scipy.special.expit(constant + slope * one) for one in odds]
     return np.where(accepted[0] & accepted[1], answered[0] - answered[1], np.nan), truth
@@ -127,17 +127,17 @@ def words_accepted(
 
 def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
     """Test the coverage of late contrasts for words accepted at every stage; metamers are not missing at random."""
-    for (missing, acceptance), difference, judges, words in product(
-        ACCEPTANCE.items(), DIFFERENCES, JUDGES, (10, 20, 100)
+    for (missing, acceptance), difference, models, words in product(
+        ACCEPTANCE.items(), DIFFERENCES, RECOGNITION_MODELS, (10, 20, 100)
     ):
         many, truths = words_accepted(difference, acceptance, (1, MANY), 1, rng)
         everywhere = np.isfinite(many).all(axis=1)
         truth, of_all = truths.mean(axis=1)[everywhere].mean(), truths.mean()
-        differences, _ = words_accepted(difference, acceptance, (samples, words), judges, rng)
+        differences, _ = words_accepted(difference, acceptance, (samples, words), models, rng)
         means = mean_over_stages(differences)
         found, n = difference_interval(means), np.isfinite(means).sum(axis=-1)
         value, low, high = (one[n > 1] for one in (found.value, found.low, found.high))
-        condition = f"{words} words, {missing}, {judges} judges, log odds {difference:g} apart"
+        condition = f"{words} words, {missing}, {models} judges, log odds {difference:g} apart"
         many_words = n.mean() >= 2 * RARE
         condition += "" if many_words else GUARDED
         most = None if many_words else 1.0

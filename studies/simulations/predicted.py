@@ -60,7 +60,9 @@ def published_points(published: Path) -> xr.Dataset:
     """Return the published points of both modalities, in the form of ``humans_vs_models``."""
     ceilings = read_results(published / "noise_ceiling.csv", CEILING_COLUMNS)
     points = pooled_points(read_results(published / "group_results.csv", COLUMNS))
-    unused = {modality: {"public": 0, "judges": 0} for modality in GUESSING}  # numbers of recognition models
+    unused = {
+        modality: {"public": 0, "recognition_models": 0} for modality in GUESSING
+    }  # numbers of recognition models
     relation = humans_vs_models(points, ceilings, unused, bootstrap=2, seed=0)
     return with_spread(relation, read_recognition(published / "recognition_models.csv"))
 

@@ -15,7 +15,7 @@ from studies.simulations.results import Simulated, coverage
 
 STIMULI = (6, 10, 20, 48)
 COMPARED = (2, 3, 4, *STIMULI, 400)  # stimuli of a difference
-JUDGES = (1, 3, 10)  # recognition models whose answers to one stimulus are averaged
+RECOGNITION_MODELS = (1, 3, 10)  # recognition models whose answers to one stimulus are averaged
 PAIRS = [(0.02, 0.02), (0.05, 0.4), (0.1, 0.02), (0.3, 0.1), (0.5, 0.5), (0.9, 0.5), (0.99, 0.9)]
 SHARED = 0.5  # share of the stimuli that are equally difficult for both models and all recognition models
 MOSTLY_SHARED = 0.9
@@ -30,7 +30,7 @@ FAMILIES = {"a": "one", "b": "one", "c": "another", "model": "first", "reference
 
 
 def answers(
-    rates: tuple[float, float], judges: int, shape: tuple[int, int], rng: np.random.Generator, shared: float = SHARED
+    rates: tuple[float, float], models: int, shape: tuple[int, int], rng: np.random.Generator, shared: float = SHARED
 ) -> np.ndarray:
     """Draw mean answers (model, sample, stimulus) of several recognition models to the metamers of two models.
 
@@ -38,7 +38,7 @@ def answers(
     one.
     """
     alike, common = rng.random(shape) < shared, rng.random(shape)
-    return np.stack([np.where(alike, common < rate, rng.binomial(judges, rate, shape) / judges) for rate in rates])
+    return np.stack([np.where(alike, common < rate, rng.binomial(models, rate, shape) / models) for rate in rates])
 
 
 def as_run(right: np.ndarray, accepted: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
@@ -58,15 +58,15 @@ def of_run(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
         condition = f"{stimuli} stimuli of {SEEDS} seeds, {ACCEPTED:.0%} accepted"
         alike, common = rng.random((samples, stimuli, 1)) < SHARED, rng.random((samples, stimuli, 1))
         answered = {
-            judge: [np.where(alike, common, rng.random(shape)) < rate for rate in rates]
-            for judge, family in FAMILIES.items()
+            model: [np.where(alike, common, rng.random(shape)) < rate for rate in rates]
+            for model, family in FAMILIES.items()
             if family in ("one", "another")
         }
         recognition: dict[str, dict[str, xr.Dataset]] = {name: {} for name in MODELS}
         acceptance = {}
-        for judge, rights in answered.items():
+        for model, rights in answered.items():
             for name, right, which in zip(MODELS, rights, accepted, strict=True):
-                recognition[name][judge], acceptance[name] = as_run(right, which)
+                recognition[name][model], acceptance[name] = as_run(right, which)
         whole = stage_recognizability(recognition["model"]["a"]["correct"], acceptance["model"]["accepted"])
         whole = whole.isel(stage=slice(1, None)).dropna("stage")
         values, low, high = (whole[name].values for name in ("proportion_correct", "low", "high"))
@@ -138,33 +138,33 @@ def of_difference(
 def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
     """Test the coverage of contrasts over several stages, which share the answers to a part of the stimuli."""
     cases = [*product(COMPARED, (1, 10), PAIRS, (SHARED,)), *product(STIMULI, (1, 10), PAIRS, (MOSTLY_SHARED,))]
-    for stimuli, judges, rates, shared in cases:
-        first, second = answers(rates, LATE_STAGES * judges, (samples, stimuli), rng, shared)
+    for stimuli, models, rates, shared in cases:
+        first, second = answers(rates, LATE_STAGES * models, (samples, stimuli), rng, shared)
         # A contrast uses the mean over stages only, so all stages can have it.
         differences = np.repeat((first - second)[:, None], LATE_STAGES, axis=1)
         whole = difference_interval(mean_over_stages(differences))
-        judged = f"mean of {judges} judges" if judges > 1 else "one judge"
-        condition = f"{stimuli} stimuli, {LATE_STAGES} stages, {judged}, {rates[0]} and {rates[1]}"
+        answered_by = f"mean of {models} judges" if models > 1 else "one judge"
+        condition = f"{stimuli} stimuli, {LATE_STAGES} stages, {answered_by}, {rates[0]} and {rates[1]}"
         name = "late contrast of two models"
         if shared == MOSTLY_SHARED:
             name += f", {shared:.0%} of the stimuli with equal answers"
-        size = stimuli, LATE_STAGES * judges
+        size = stimuli, LATE_STAGES * models
         yield of_difference(name, condition, size, whole.value, (whole.low, whole.high), rates, shared)
 
 
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
     """Simulate proportions and paired differences over few stimuli, including proportions near 0 and 1."""
     rng = np.random.default_rng(seed)
-    for stimuli, judges, rates in product(COMPARED, JUDGES, PAIRS):
-        first, second = answers(rates, judges, (samples, stimuli), rng)
-        judged = f"{stimuli} stimuli, mean of {judges} judges" if judges > 1 else f"{stimuli} stimuli, one judge"
-        size = stimuli, judges
+    for stimuli, models, rates in product(COMPARED, RECOGNITION_MODELS, PAIRS):
+        first, second = answers(rates, models, (samples, stimuli), rng)
+        answered_by = f"{stimuli} stimuli, mean of {models} judges" if models > 1 else f"{stimuli} stimuli, one judge"
+        size = stimuli, models
         if stimuli in STIMULI:
             mean = first.mean(axis=-1)
             whole = proportion_interval(mean, independent_answers(first))
-            yield of_proportion("proportion correct", judged, size, mean, (whole.low, whole.high), rates[0])
+            yield of_proportion("proportion correct", answered_by, size, mean, (whole.low, whole.high), rates[0])
         both = difference_interval(first - second)
-        condition = f"{judged}, {rates[0]} and {rates[1]}"
+        condition = f"{answered_by}, {rates[0]} and {rates[1]}"
         yield of_difference("difference of two models", condition, size, both.value, (both.low, both.high), rates)
     yield from of_run(samples, rng)
     yield from of_late_stages(samples, rng)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from metamers.compare.humans_vs_models import CORRELATIONS, bootstrap_intervals, correlations
-from metamers.compare.relation import NAMES, PARTIAL, relation_beyond_depth, relation_intervals, sums_of_products
+from metamers.compare.relation import NAMES, PARTIAL, relation_beyond_position, relation_intervals, sums_of_products
 from metamers.humans.noise_ceiling import reliability_interval
 from studies.simulations.results import Simulated, coverage, proportion
 
@@ -65,7 +65,7 @@ def of_models(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
     for number, (condition, shared) in product(MODELS, SHARED.items()):
         exact, exact_correlations = truth(shared, rng)
         found = [points(number, shared, rng) for _ in range(samples)]
-        made = [relation_beyond_depth(*one) for one in found]
+        made = [relation_beyond_position(*one) for one in found]
         of_number = f"{number} models; {condition}"
         for name in NAMES:
             low, high = (np.array([one[f"{name}_{end}"] for one in made]) for end in ("low", "high"))

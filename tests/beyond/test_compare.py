@@ -82,7 +82,7 @@ def test_an_ensemble_has_the_stage_of_each_model_at_the_depth(root, monkeypatch)
     assert all(name != other for name, other in made.stimuli.items())
 
 
-def test_models_of_both_modalities_have_sets_and_judges_of_their_own(root, monkeypatch):
+def test_models_of_both_modalities_have_sets_and_recognition_models_of_their_own(root, monkeypatch):
     chosen = ["efficientnet_lite0", "efficientnet_lite1", "cochcnn9_standard", "cochresnet50_standard", "spectemp"]
     found = resolved(
         root,
@@ -140,7 +140,7 @@ def test_models_that_nobody_else_can_judge_are_refused(root, monkeypatch):
 # Answers. Two members, first at stage "early" then "late", second at "front" then "back"; stimuli a, b, c.
 
 LOOKS = looks_of(["first", "second", "third"])
-FAMILIES = {"judge": "one", "other judge": "another"}
+FAMILIES = {"third": "one", "fourth": "another"}
 STIMULI, CATEGORIES, OTHERS = ["a", "b", "c"], ["cat", "dog", "owl"], ["dog", "owl", "cat"]
 
 
@@ -205,7 +205,7 @@ def answered(made, answers):
     kept = ["stimulus", "category", "other_stimulus", "other_category", "case", "depth"]
     return xr.Dataset(
         {"answer": (("recognition_model", "stimulus", "case", "depth"), given)},
-        coords={key: made[key] for key in kept} | {"recognition_model": ["judge", "other judge"]},
+        coords={key: made[key] for key in kept} | {"recognition_model": ["third", "fourth"]},
     )
 
 
@@ -280,7 +280,7 @@ def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
     assert ensemble_words(found).startswith("At position 0.5 no stimulus has accepted metamers")
 
 
-def test_judges_side_with_either_or_with_neither():
+def test_recognition_models_side_with_either_or_with_neither():
     made = a_set("controversial", ["second"], [[False, True]])
     recognition = answered(made, [["cat", "owl", "ape"], ["dog", "owl", "owl"]])
     found = beyond_compare.controversial(made, of_all(made), recognition, FAMILIES).sel(case="second", depth=1)
@@ -292,10 +292,10 @@ def test_judges_side_with_either_or_with_neither():
     assert int(found["n"]) == 3
 
 
-def test_judges_of_one_family_side_together():
+def test_recognition_models_of_one_family_side_together():
     made = a_set("controversial", ["second"], [[False, True]])
     recognition = answered(made, [["cat", "owl", "ape"], ["dog", "owl", "owl"]])
-    third = recognition.sel(recognition_model=["other judge"]).assign_coords(recognition_model=["its sibling"])
+    third = recognition.sel(recognition_model=["fourth"]).assign_coords(recognition_model=["its sibling"])
     recognition = xr.concat([recognition, third], "recognition_model", data_vars="minimal")
     families = FAMILIES | {"its sibling": "another"}
     found = beyond_compare.controversial(made, of_all(made), recognition, families).sel(case="second", depth=1)
@@ -375,7 +375,7 @@ def page(together, started, left_free):
     found = {name: addresses_of(name, one) for name, one in sets.items()}
     galleries = {name: gallery(one, found[name]) for name, one in sets.items()}
     for one in (whole, sides, starts):
-        one.attrs["judged_by"] = "judge, other judge"
+        one.attrs["judged_by"] = "third, fourth"
         one.attrs["modality"] = "vision"
     starts = starts.sel(start=["noise", "stimulus"])
     given = whole, sides, starts, {"first": left_free}

@@ -213,12 +213,12 @@ def test_a_model_distinguishes_a_pair_as_its_matrix_says(root):
 
 @pytest.fixture
 def found(root):
-    models = {"tiny": orthonormal(root, 15)[0], "judge": linear(root, 2)}
+    models = {"tiny": orthonormal(root, 15)[0], "other": linear(root, 2)}
     fits = {name: fit_to(model, {}) for name, model in models.items()}
     natural = images(2, 3)
     made = metamer_sets(
         models,
-        {"tiny": "project", "judge": "logits"},
+        {"tiny": "project", "other": "logits"},
         fits,
         natural,
         images(4, 0),
@@ -242,7 +242,7 @@ def test_a_set_has_its_dimension_its_pair_and_what_other_models_say(found):
     assert found["within_match"].all()
     assert (found["normalized_error"].max("most_different") <= found["largest_error"] * (1 + 1e-6)).all()
     # To the model itself the two metamers are nearly equal; to the other one they are not.
-    own, other = (found["activation_distance"].sel(sensing_model=name) for name in ("tiny", "judge"))
+    own, other = (found["activation_distance"].sel(sensing_model=name) for name in ("tiny", "other"))
     assert (own < 0.5 * other).all()
     assert set(np.unique(found["answer"])) <= {"cat", "dog"}
 
@@ -255,10 +255,10 @@ def test_means_over_stimuli_have_students_intervals_and_leave_out_pairs_beyond_t
         ("depth", "stimulus", "most_different", "sensing_model"),
         np.broadcast_to(np.array([[["x", "cat"], ["x", "cat"]], [["x", "cat"], ["x", "dog"]]]), (2, 2, 2, 2)),
     )
-    summary = by_depth(found, ["judge"], {"judge": "family"})
+    summary = by_depth(found, ["other"], {"other": "family"})
     assert summary["n"].values.tolist() == [2, 1]
     not_accepted = found.assign(accepted=("stimulus", [False, True]))
-    assert by_depth(not_accepted, ["judge"], {"judge": "family"})["n"].values.tolist() == [1, 0]
+    assert by_depth(not_accepted, ["other"], {"other": "family"})["n"].values.tolist() == [1, 0]
     # Student's quantile with one degree of freedom is 12.7; the standard error is 0.1.
     assert summary["stimulus_distance"].values == pytest.approx([0.5, 0.4])
     assert float(summary["stimulus_distance_high"][0]) == pytest.approx(0.5 + 12.706 * 0.1, abs=1e-3)

@@ -230,18 +230,18 @@ def test_random_directions_differ_between_models_and_stimuli(root):
 
 
 def test_a_model_that_does_not_depend_on_the_stimulus_has_no_sensitivity(root):
-    models = {"one": linear(root, 0), "judge": linear(root, 1)}
-    models["judge"].network.project.weight.zero_()
+    models = {"one": linear(root, 0), "other": linear(root, 1)}
+    models["other"].network.project.weight.zero_()
     fits = {name: fit_to(model, {}) for name, model in models.items()}
     made = distortions_of_stimulus(
         models, dict.fromkeys(models, "project"), ["one"], stimulus_of(models["one"]), fits, 20, [0, "s"]
     )
-    assert (made["sensitivity"].sel(sensing_model="judge") == 0).all()
-    assert agreements(made).sel(sensing_model="judge").isnull().all()
+    assert (made["sensitivity"].sel(sensing_model="other") == 0).all()
+    assert agreements(made).sel(sensing_model="other").isnull().all()
 
 
 def test_a_single_generation_model_has_no_principal_distortions(root):
-    models = {"one": linear(root, 0), "judge": linear(root, 1)}
+    models = {"one": linear(root, 0), "other": linear(root, 1)}
     fits = {name: fit_to(model, {}) for name, model in models.items()}
     made = distortions_of_stimulus(
         models, dict.fromkeys(models, "project"), ["one"], stimulus_of(models["one"]), fits, 20, [0, "s"]

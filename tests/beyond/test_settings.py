@@ -56,7 +56,7 @@ def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(
     settings["beyond"]["sensitivity"] = SENSITIVITY | {"depths": [0.5, 0.51, 1]}
     found = config.make_plan(settings).beyond.sensitivity["vision"]
     assert found.generation_models == ["efficientnet_lite0", "efficientnet_lite1"]
-    # The third network makes no metamers; it only judges.
+    # The third network makes no metamers; it only recognizes.
     assert list(found.stages) == [*found.generation_models, "efficientnet_lite2"]
     assert found.depths == [0.5, 1]
     assert [stages[-1] for stages in found.stages.values()] == ["logits"] * 3

@@ -202,7 +202,7 @@ def test_own_metamers_are_those_of_main_trials_without_natural_stimuli(tmp_path)
 def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
     check_conditions(group)
     fewer = BenchmarkGroup(**vars(group) | {"stimuli": group.stimuli[:3]})
-    with pytest.raises(ValueError, match="exported: no image of k/two, which people judged"):
+    with pytest.raises(ValueError, match="exported: no image of k/two, which participants judged"):
         check_conditions(fewer)
     more = BenchmarkGroup(**vars(group) | {"recognition": group.recognition.isel(presentation=slice(3))})
     with pytest.raises(ValueError, match="ours: there are images of k/two, which nobody judged"):

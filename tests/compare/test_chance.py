@@ -133,7 +133,7 @@ def chance_of(acceptance, recognition, families=FAMILIES):
 
 @pytest.fixture(scope="module")
 def run():
-    """Model x is judged by itself, y and z; y gives one answer to its stage; z judges only x."""
+    """Metamers of model x are judged by itself, y and z; y gives one answer to its stage; z recognizes only those of x."""
     categories = list("abcd")
     natural = [[c] for c in categories]
     right, accepted = judged([natural, natural], categories)
@@ -176,8 +176,8 @@ def test_models_of_one_family_count_once_for_the_chance_of_the_others(run):
     acceptance, recognition = {"w": run[0]["x"]}, {"w": run[1]["x"]}
     families = {"w": "none of them", "x": "one", "y": "two", "z": "two"}
     found = chance_of(acceptance, recognition, families).sel(generation_model="w")
-    of_judge = found["chance_agreement"]
-    x, y, z = (of_judge.sel(recognition_model=name) for name in "xyz")
+    of_model = found["chance_agreement"]
+    x, y, z = (of_model.sel(recognition_model=name) for name in "xyz")
     np.testing.assert_allclose(found["other_models_chance"], (x + (y + z) / 2) / 2)
 
 

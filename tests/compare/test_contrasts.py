@@ -26,13 +26,13 @@ def accepted(which=True, stimuli=WORDS, stages=STAGES):
     )
 
 
-OWN = {name: name for name in ("robust", "plain", "judge", "ear", "eye", "a", "b")}
+OWN = {name: name for name in ("robust", "plain", "other", "ear", "eye", "a", "b")}
 
 
-def compare(one, other, robust_accepted=True, judges=("judge",), stages=STAGES, **others):
+def compare(one, other, robust_accepted=True, asked=("other",), stages=STAGES, **others):
     recognition = {
-        "robust": dict.fromkeys(judges, one) | others,
-        "plain": dict.fromkeys(judges, other) | others,
+        "robust": dict.fromkeys(asked, one) | others,
+        "plain": dict.fromkeys(asked, other) | others,
     }
     acceptance = {
         "robust": accepted(robust_accepted, one["stimulus"].values, stages),
@@ -64,7 +64,7 @@ def test_stimuli_are_matched_by_name_and_must_be_accepted_for_both_models():
 
 def test_models_that_are_compared_do_not_judge():
     found = compare(answered(True), answered(False), robust=answered(False), plain=answered(False))
-    assert found["judged_by"].item() == "judge"
+    assert found["judged_by"].item() == "other"
     assert (found["difference"] == 1).all()
 
 
@@ -76,7 +76,7 @@ def test_without_accepted_metamers_the_difference_is_undefined():
 
 
 def test_stages_of_only_one_model_are_left_out():
-    recognition = {"a": {"judge": answered(True)}, "b": {"judge": answered(True, stages=["relu1", "other"])}}
+    recognition = {"a": {"other": answered(True)}, "b": {"other": answered(True, stages=["relu1", "other"])}}
     acceptance = {"a": accepted(), "b": accepted(stages=["relu1", "other"])}
     found = contrasts([(["a"], ["b"])], recognition, acceptance, OWN)
     assert found["stage"].values.tolist() == ["relu1"]
@@ -107,8 +107,8 @@ def test_recognition_models_that_disagree_about_all_stimuli_have_a_standard_erro
     found = contrasts([(["robust"], ["plain"])], recognition, acceptance, OWN).isel(contrast=0)
     assert (found["difference"] == 0.5).all()
     assert found["late_difference"] == 0.5
-    assert found["late_difference_by_judge"].values.tolist() == [1, 0]
-    assert found["late_judges_standard_error"] == pytest.approx(0.5)
+    assert found["late_difference_by_recognition_model"].values.tolist() == [1, 0]
+    assert found["late_families_standard_error"] == pytest.approx(0.5)
     assert (found["low"] > 0).all() == (number == 6)  # six stimuli in one direction: exact p 0.03
 
 
@@ -116,7 +116,7 @@ def test_a_difference_of_every_stimulus_at_every_late_stage_is_significant():
     stimuli = [f"word {number}" for number in range(10)]
     right = np.zeros((4, 10), dtype=bool)
     right[2, :7] = right[3, :6] = True
-    recognition = {"robust": {"judge": answered(right, stimuli)}, "plain": {"judge": answered(False, stimuli)}}
+    recognition = {"robust": {"other": answered(right, stimuli)}, "plain": {"other": answered(False, stimuli)}}
     acceptance = {"robust": accepted(stimuli=stimuli), "plain": accepted(stimuli=stimuli)}
     found = contrasts([(["robust"], ["plain"])], recognition, acceptance, OWN).isel(contrast=0)
     assert found["late_difference"] == pytest.approx(0.65)
@@ -142,10 +142,13 @@ def test_models_of_the_same_family_judge_only_without_unrelated_models():
     assert contrast_recognition_models(pair, asked, set(pair), families) == ["ear", "eye"]
     assert contrast_recognition_models(pair, asked[:3], set(pair), families) == ["sibling"]
     assert contrast_recognition_models(pair, ["robust", "plain", "ear"], {*pair, "ear"}, families) == ["ear"]
-    related = {**OWN, "robust": "net", "plain": "net", "judge": "net"}
-    recognition = {name: {"judge": answered(True)} for name in pair}
+    related = {**OWN, "robust": "net", "plain": "net", "other": "net"}
+    recognition = {name: {"other": answered(True)} for name in pair}
     acceptance = dict.fromkeys(pair, accepted())
-    assert contrasts([([pair[0]], [pair[1]])], recognition, acceptance, related)["related_judges"].item() == "judge"
+    assert (
+        contrasts([([pair[0]], [pair[1]])], recognition, acceptance, related)["related_recognition_models"].item()
+        == "other"
+    )
 
 
 def test_a_family_of_recognition_models_counts_once():
@@ -163,10 +166,10 @@ def test_with_a_single_late_stage_the_interval_is_that_of_the_stage():
 
 
 def of_networks(rates, rng, number=60):
-    """Recognition and acceptance of networks whose metamers the judge recognizes with these probabilities."""
+    """Recognition and acceptance of networks whose metamers the other model recognizes with these probabilities."""
     words = [f"word {place}" for place in range(number)]
     right = {name: answered(rng.random((4, number)) < rate, words) for name, rate in rates.items()}
-    return {name: {"judge": one} for name, one in right.items()}, dict.fromkeys(rates, accepted(stimuli=words))
+    return {name: {"other": one} for name, one in right.items()}, dict.fromkeys(rates, accepted(stimuli=words))
 
 
 GROUPS = [(["robust", "robust_2"], ["plain", "plain_2"])]
@@ -175,7 +178,7 @@ GROUPS = [(["robust", "robust_2"], ["plain", "plain_2"])]
 def test_a_contrast_of_retrained_networks_is_that_of_their_means_and_its_interval_is_over_networks_too():
     rates = {"robust": 0.9, "robust_2": 0.5, "plain": 0.3, "plain_2": 0.3}
     recognition, acceptance = of_networks(rates, np.random.default_rng(0))
-    own = {name: name for name in [*rates, "judge"]}
+    own = {name: name for name in [*rates, "other"]}
     both = contrasts(GROUPS, recognition, acceptance, own).isel(contrast=0)
     assert (both["networks"].item(), both["reference_networks"].item()) == (2, 2)
     assert both["contrast"].item() == "robust - plain"
@@ -191,9 +194,9 @@ def test_networks_of_both_sides_do_not_judge_each_other():
     rates = {"robust": 0.9, "robust_2": 0.9, "plain": 0.3, "plain_2": 0.3}
     recognition, acceptance = of_networks(rates, np.random.default_rng(0))
     for answers in recognition.values():
-        answers |= {name: answers["judge"] for name in rates}
-    found = contrasts(GROUPS, recognition, acceptance, {name: name for name in [*rates, "judge"]})
-    assert found["judged_by"].item() == "judge"
+        answers |= {name: answers["other"] for name in rates}
+    found = contrasts(GROUPS, recognition, acceptance, {name: name for name in [*rates, "other"]})
+    assert found["judged_by"].item() == "other"
 
 
 def test_a_stimulus_counts_with_the_networks_whose_metamers_of_it_are_accepted():
@@ -203,7 +206,7 @@ def test_a_stimulus_counts_with_the_networks_whose_metamers_of_it_are_accepted()
     which[:, :2] = False
     words = list(acceptance["plain"]["stimulus"].values)
     acceptance["robust_2"] = accepted(which, words)
-    own = {name: name for name in [*rates, "judge"]}
+    own = {name: name for name in [*rates, "other"]}
     found = contrasts(GROUPS, recognition, acceptance, own).isel(contrast=0)
     assert found["late_n"].item() == 6
     assert found["late_networks"].item() == 2

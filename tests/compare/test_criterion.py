@@ -64,10 +64,10 @@ def test_each_conclusion_is_drawn_twice_and_changes_where_poor_matches_carry_it(
     good = np.arange(24) >= 20
     poor = acceptance(np.stack([np.full(24, 20.0), np.full(24, 20.0), np.where(good, 20.0, -1.0)]))
     recognition = {
-        name: {judge: answers(24, 0 if name == "one" else 24) for judge in ("other", "third")} for name in MODALITIES
+        name: {other: answers(24, 0 if name == "one" else 24) for other in ("other", "third")} for name in MODALITIES
     }
-    for judge in recognition["one"].values():
-        judge["correct"][-1] = good[:, None]
+    for other in recognition["one"].values():
+        other["correct"][-1] = good[:, None]
     accepted = {"one": poor, "two": acceptance(20)}
     sides = [(["two"], ["one"])]
     drawn = conclusions(recognition, accepted, FAMILIES, MODALITIES, TARGETS, sides, ["one"])

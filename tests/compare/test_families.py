@@ -68,10 +68,10 @@ def test_related_and_unrelated_models_are_reported_separately():
     assert found["sibling_models"] == 1
     assert found["unrelated_models"] == pytest.approx(0.4)
     assert found["other_models"] == pytest.approx((1 + 0.2 + 0.6) / 3)
-    assert found["other_models_judges_standard_error"] == pytest.approx(0.4 / np.sqrt(3))
+    assert found["other_models_families_standard_error"] == pytest.approx(0.4 / np.sqrt(3))
     assert found["sibling_models_standard_error"] == pytest.approx(float(proportion_interval(1, 5).standard_error))
-    assert found["other_models_judges_low"] < found["other_models_low"]
-    assert found["other_models_judges_high"] > found["other_models_high"]
+    assert found["other_models_families_low"] < found["other_models_low"]
+    assert found["other_models_families_high"] > found["other_models_high"]
 
 
 def test_without_unrelated_models_the_mean_exists_and_theirs_is_undefined():
@@ -79,7 +79,7 @@ def test_without_unrelated_models_the_mean_exists_and_theirs_is_undefined():
     assert (found["other_models"].sel(stage="late"), found["sibling_models"].sel(stage="late")) == (0, 0)
     assert found["unrelated_models"].isnull().all()
     for name in ("standard_error", "low", "high"):
-        assert found[f"other_models_judges_{name}"].isnull().all()
+        assert found[f"other_models_families_{name}"].isnull().all()
 
 
 def test_a_single_model_has_no_other_recognition_models():
@@ -89,7 +89,7 @@ def test_a_single_model_has_no_other_recognition_models():
 
 def test_the_dataset_contains_the_family_of_every_model():
     acceptance = {"a": xr.Dataset({"accepted": accepted()}), "c": xr.Dataset({"accepted": accepted()})}
-    recognition = {name: {judge: answered(True) for judge in "abc"} for name in acceptance}
+    recognition = {name: {name: answered(True) for name in "abc"} for name in acceptance}
     found = compare.recognizability(acceptance, recognition, FAMILIES)
     assert found["generation_family"].values.tolist() == ["one", "two"]
     assert found["recognition_family"].values.tolist() == ["one", "one", "two"]

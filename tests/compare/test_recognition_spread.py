@@ -98,7 +98,7 @@ def test_the_committed_answers_are_those_of_the_published_points(root, table):
 
 def test_the_committed_answers_are_made_from_the_public_files(public, registry, table, tmp_path):
     families = dict(zip(table["generation_model"], table["family"], strict=True))
-    judged = {name: humans.judgements(entry, public) for name, entry in registry["judges"].items()}
+    judged = {name: humans.judgements(entry, public) for name, entry in registry["recognition_models"].items()}
     write_results(recognition_table(judged, families), tmp_path / "again.csv")
     pd.testing.assert_frame_equal(read_recognition(tmp_path / "again.csv"), table)
 

@@ -28,25 +28,25 @@ def ceilings(root):
 
 
 @pytest.fixture(scope="module")
-def judges(registry):
-    return {name: {"public": len(e["models"]), **e["published"]} for name, e in registry["judges"].items()}
+def recognition_models(registry):
+    return {name: {"public": len(e["models"]), **e["published"]} for name, e in registry["recognition_models"].items()}
 
 
 @pytest.fixture(scope="module")
-def from_summary(committed, ceilings, judges):
+def from_summary(committed, ceilings, recognition_models):
     return humans_vs_models.humans_vs_models(
-        humans_summary.pooled_points(committed), ceilings, judges, bootstrap=200, seed=0
+        humans_summary.pooled_points(committed), ceilings, recognition_models, bootstrap=200, seed=0
     )
 
 
 @pytest.fixture(scope="module")
-def from_participants(public, registry, ceilings, judges):
+def from_participants(public, registry, ceilings, recognition_models):
     experiments = {name: humans.experiment_dataset(entry, public) for name, entry in registry["experiments"].items()}
     modalities = {name: entry["modality"] for name, entry in registry["experiments"].items()}
-    judged = {modality: humans.judgements(entry, public) for modality, entry in registry["judges"].items()}
+    judged = {modality: humans.judgements(entry, public) for modality, entry in registry["recognition_models"].items()}
     groups = humans_summary.group_results(experiments, modalities, judged)
     return humans_vs_models.humans_vs_models(
-        humans_summary.pooled_points(groups), ceilings, judges, bootstrap=200, seed=0
+        humans_summary.pooled_points(groups), ceilings, recognition_models, bootstrap=200, seed=0
     )
 
 
@@ -54,13 +54,13 @@ def test_audition_gives_the_published_relation(from_participants):
     found = from_participants.sel(modality="audio")
     assert [round(float(found[name]), 3) for name in humans_vs_models.CORRELATIONS] == [0.949, 0.863, 0.713]
     assert found["human_mean"].count() == 144
-    assert int(found["judges"]) == int(found["judges_published"]) == 17
+    assert int(found["recognition_models"]) == int(found["recognition_models_in_paper"]) == 17
 
 
 def test_vision_gives_a_relation_near_the_published_one_with_20_public_of_29_recognition_models(from_participants):
     found = from_participants.sel(modality="vision")
     assert found["human_mean"].count() == 148
-    assert (int(found["judges"]), int(found["judges_published"])) == (20, 29)
+    assert (int(found["recognition_models"]), int(found["recognition_models_in_paper"])) == (20, 29)
     assert [round(float(found[name]), 3) for name in humans_vs_models.CORRELATIONS] == [0.860, 0.920, 0.748]
     assert found["pearson_r2_low"] < found["published_pearson_r2"] < found["pearson_r2_high"]
     assert "20 of the paper's 29" in from_participants.attrs["comment"]
@@ -276,7 +276,12 @@ def test_own_participants_are_compared_with_the_run_s_other_models():
         },
         coords={"observer": list(humans.OBSERVERS), "model_class": ("generation_model", ["this run"] * 3)},
     )
-    rows = [(model, stage, judge, rng.random()) for model in models for stage in stages[1:] for judge in models]
+    rows = [
+        (model, stage, recognition_model, rng.random())
+        for model in models
+        for stage in stages[1:]
+        for recognition_model in models
+    ]
     columns = ["generation_model", "stage", "recognition_model", "proportion_correct"]
     judged = pd.DataFrame(rows, columns=columns)
     found = humans_vs_models.own_participants_vs_models({"mine": mine}, {"mine": "vision"}, {"vision": judged}, 20, 0)
@@ -286,7 +291,7 @@ def test_own_participants_are_compared_with_the_run_s_other_models():
     others = judged[judged["generation_model"] != judged["recognition_model"]]
     means = others.groupby(["generation_model", "stage"])["proportion_correct"].mean()
     np.testing.assert_allclose(found["model_mean"], means)
-    assert int(found["judges"]) == int(found["judges_published"]) == 3
+    assert int(found["recognition_models"]) == int(found["recognition_models_in_paper"]) == 3
     known = [(model, stage) for model in models for stage in stages[1:]]
     assert float(found["noise_ceiling_r2"]) == noise_ceiling.noise_ceiling([mine], known)[0]
 

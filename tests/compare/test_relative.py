@@ -65,11 +65,11 @@ def test_each_recognition_model_is_compared_with_its_own_natural_performance():
     right = {"good": (20, 10), "poor": (10, 5)}
     recognition = {
         "net": {
-            judge: xr.Dataset(
+            name: xr.Dataset(
                 {"correct": (("stage", "stimulus", "seed"), np.array([np.arange(20) < k for k in of])[..., None])},
                 coords | {"stage": ["natural", "last"]},
             )
-            for judge, of in right.items()
+            for name, of in right.items()
         }
     }
     accepted = xr.DataArray(np.ones((1, 20, 1), bool), coords | {"stage": ["last"]}, ("stage", "stimulus", "seed"))

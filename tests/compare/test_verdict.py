@@ -144,7 +144,7 @@ def test_the_evidence_of_a_contrast_has_the_unrelated_families_and_the_match_of_
         | {
             "late_stages": ("contrast", ["early, late", "early"]),
             "judged_by": ("contrast", ["other, third", "sibling, other"]),
-            "related_judges": ("contrast", ["", "sibling"]),
+            "related_recognition_models": ("contrast", ["", "sibling"]),
         },
         coords={
             "contrast": ["unrelated", "related"],

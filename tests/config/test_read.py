@@ -58,7 +58,7 @@ def test_an_unknown_key_anywhere_in_a_configuration_is_answered_with_the_nearest
         ("datasets", "wsj_400.categories.archiv", "archive", "archive, classes"),
         ("archives", "assets.sha", "sha256", "url, sha256, bytes"),
         ("experiments", "experiments.visual-1.titel", "title", "title, modality"),
-        ("experiments", "judges.vison", "vision", "vision, audio"),
+        ("experiments", "recognition_models.vison", "vision", "vision, audio"),
         ("experiments", "brains.fmri.region", "regions", "file, participants, regions"),
     ],
 )

@@ -27,8 +27,8 @@ def test_people_are_shown_the_first_model_of_each_modality_at_stages_from_first_
 
 
 def test_a_run_that_no_model_of_its_own_judges_shows_people_nothing(settings):
-    judges = ["efficientnet_lite1", "efficientnet_lite2", "cochcnn9_random", "spectemp"]
-    only = {"generation_models": ["efficientnet_lite0", "cochcnn9_standard"], "recognition_models": judges}
+    others = ["efficientnet_lite1", "efficientnet_lite2", "cochcnn9_random", "spectemp"]
+    only = {"generation_models": ["efficientnet_lite0", "cochcnn9_standard"], "recognition_models": others}
     only["comparison"] = settings["comparison"] | {"contrasts": []}
     assert config.make_plan(settings | only).experiment_stages == {}
 

@@ -18,7 +18,6 @@ from metamers.humans.adaptive_model import (
     Grid,
     Question,
     build_grid,
-    depths,
     estimate,
     fitted_grid,
     information,
@@ -26,6 +25,7 @@ from metamers.humans.adaptive_model import (
     log_marginal,
     log_posterior,
     normalized,
+    positions,
     quantiles,
     should_stop,
 )
@@ -62,7 +62,7 @@ def test_recognition_is_halfway_at_the_threshold_and_reaches_its_levels():
     log_width, lapse = nuisance(grid)
     middle = np.abs(grid.values - 0.5).argmin()
     np.testing.assert_allclose(grid.right[0, middle, :, 0], 1 - lapse)
-    np.testing.assert_allclose(grid.right[2, middle, :, 0], (CHANCE + 1 - lapse) / 2)  # stage b lies at depth 0.5
+    np.testing.assert_allclose(grid.right[2, middle, :, 0], (CHANCE + 1 - lapse) / 2)  # stage b lies at position 0.5
     expected = CHANCE + (1 - CHANCE - lapse) * expit(grid.values[middle] / np.exp(log_width))
     np.testing.assert_allclose(grid.right[1, middle, :, 0], expected)
     assert (np.diff(grid.right[1:], axis=1) >= 0).all()  # a later threshold: more is recognized at each stage
@@ -102,7 +102,7 @@ def test_the_abilities_of_participants_are_normal():
     def likelihood(ability):
         found = 1.0
         for (_, stage), (right, number) in counts.items():
-            log_odds = (grid.values[value] - depths(3)["abc".index(stage)]) / np.exp(log_width) + ability
+            log_odds = (grid.values[value] - positions(3)["abc".index(stage)]) / np.exp(log_width) + ability
             p = CHANCE + (1 - CHANCE - lapse) * expit(log_odds)
             found = found * p**right * (1 - p) ** (number - right)
         return found
@@ -138,10 +138,15 @@ def test_the_joint_posterior_is_that_of_all_participants():
 
 def test_choices_and_posterior_are_those_of_questplus_without_participants_and_nuisance(monkeypatch):
     questplus = pytest.importorskip("questplus", reason="questplus is not installed (.ci/run installs it)")
-    depth, thresholds, slopes, lapses = depths(7), np.linspace(-0.2, 1.2, 15), np.array([0.05, 0.1, 0.3]), [0.02, 0.1]
-    # QUEST+ has functions that rise, so depth is counted backwards.
+    position, thresholds, slopes, lapses = (
+        positions(7),
+        np.linspace(-0.2, 1.2, 15),
+        np.array([0.05, 0.1, 0.3]),
+        [0.02, 0.1],
+    )
+    # QUEST+ has functions that rise, so position is counted backwards.
     other = questplus.QuestPlus(
-        stim_domain={"intensity": 1 - depth},
+        stim_domain={"intensity": 1 - position},
         param_domain={
             "mean": 1 - thresholds,
             "sd": slopes,
@@ -154,8 +159,8 @@ def test_choices_and_posterior_are_those_of_questplus_without_participants_and_n
     )
     combinations = np.array(list(itertools.product(thresholds, slopes, lapses)))
     t, s, lapse = combinations.T
-    right = CHANCE + (1 - CHANCE - lapse) * scipy.stats.norm.cdf((t - depth[:, None]) / s)
-    conditions = tuple(("m", str(number)) for number in range(len(depth)))
+    right = CHANCE + (1 - CHANCE - lapse) * scipy.stats.norm.cdf((t - position[:, None]) / s)
+    conditions = tuple(("m", str(number)) for number in range(len(position)))
     number = len(combinations)
     monkeypatch.setattr(adaptive, "NODE_WEIGHTS", np.ones(1))
     grid = Grid(conditions, {"all": np.arange(number)}, np.zeros((number, 1)), right[..., None, None])
@@ -166,7 +171,7 @@ def test_choices_and_posterior_are_those_of_questplus_without_participants_and_n
         np.testing.assert_allclose(joint.ravel(), theirs, atol=1e-10)
         intensity = other.next_stim["intensity"]
         chosen = int(information(grid, joint).argmax())
-        assert intensity == pytest.approx(1 - depth[chosen])
+        assert intensity == pytest.approx(1 - position[chosen])
         correct = rng.random() < right[chosen, number // 2]
         other.update(stim={"intensity": intensity}, outcome={"response": "Correct" if correct else "Incorrect"})
         before = counts.get(conditions[chosen], (0, 0))
@@ -177,8 +182,8 @@ def counts_without_noise(threshold, width, difference, number, lapses=0.05):
     """Numbers of correct answers that equal the probabilities, not rounded; two models with eight stages."""
     found = {("", "natural"): ((1 - lapses) * number, number)}
     for model, sign in (("m", 1), ("n", -1)):
-        for stage, depth in zip(LETTERS, depths(8), strict=True):
-            right = CHANCE + (1 - CHANCE - lapses) * expit((threshold - depth) / width + sign * difference / 2)
+        for stage, position in zip(LETTERS, positions(8), strict=True):
+            right = CHANCE + (1 - CHANCE - lapses) * expit((threshold - position) / width + sign * difference / 2)
             found[model, stage] = right * number, number
     return found
 

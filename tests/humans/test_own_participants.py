@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metamers.compare.anova import people_against_network, published_tests
+from metamers.compare.anova import participants_against_network, published_tests
 from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.own_participants import judgements_of_shown, own_participants_dataset, read_answers
 from tests.humans.answers import CATEGORIES, CONDITIONS, MAIN, rows_of, small_design, write
@@ -117,7 +117,7 @@ def test_a_model_without_classes_has_human_answers_alone(design, recognition, tm
         for model, known in {"m": True, "k": False}.items():
             own = found[variable].sel(generation_model=model, observer="model")
             assert bool(own.notnull().any()) == known
-    tested = people_against_network({"mine": found}, 20, 0)
+    tested = participants_against_network({"mine": found}, 20, 0)
     assert {*tested["generation_model"].values} == {"m"}
 
 

@@ -30,7 +30,7 @@ def experiments(public, registry):
 
 @pytest.fixture(scope="module")
 def judged(public, registry):
-    return {modality: humans.judgements(entry, public) for modality, entry in registry["judges"].items()}
+    return {modality: humans.judgements(entry, public) for modality, entry in registry["recognition_models"].items()}
 
 
 @pytest.fixture(scope="module")
@@ -360,11 +360,13 @@ def collections(root):
 def test_every_public_file_is_retrieved_with_its_hash(collections, registry):
     found = collections(registry["source"])
     assert sum(len(items) for name, items in found.items() if name.startswith("experiments/")) == 59
-    assert {name: len(items) for name, items in found.items() if name.startswith("judges/")} == {
-        "judges/vision": 400,
-        "judges/audio": 289,
+    assert {name: len(items) for name, items in found.items() if name.startswith("recognition_models/")} == {
+        "recognition_models/vision": 400,
+        "recognition_models/audio": 289,
     }
-    assert all(item["url"].endswith(item["name"]) and len(item["sha256"]) == 64 for item in found["judges/audio"])
+    assert all(
+        item["url"].endswith(item["name"]) and len(item["sha256"]) == 64 for item in found["recognition_models/audio"]
+    )
 
 
 def test_a_public_file_without_a_hash_is_not_retrieved(collections, tmp_path):

@@ -41,9 +41,11 @@ def relation(root, groups, registry):
     ceilings = humans_summary.read_results(
         root / "resources/published/noise_ceiling.csv", humans_summary.CEILING_COLUMNS
     )
-    judges = {name: {"public": len(e["models"]), **e["published"]} for name, e in registry["judges"].items()}
+    recognition_models = {
+        name: {"public": len(e["models"]), **e["published"]} for name, e in registry["recognition_models"].items()
+    }
     return humans_vs_models.humans_vs_models(
-        humans_summary.pooled_points(groups), ceilings, judges, bootstrap=100, seed=0
+        humans_summary.pooled_points(groups), ceilings, recognition_models, bootstrap=100, seed=0
     )
 
 
@@ -116,10 +118,10 @@ def board(groups, placed, relation, tested, predicted):
 
 def test_listed_depth_is_position_over_last_position_without_natural_and_input():
     order = ["natural", "input", "a", "b", "c"]
-    assert leaderboard_curves.listed_depths(["a", "b", "c"], order).tolist() == [0, 0.5, 1]
-    assert leaderboard_curves.listed_depths(["a", "c"], order).tolist() == [0, 1]
+    assert leaderboard_curves.listed_positions(["a", "b", "c"], order).tolist() == [0, 0.5, 1]
+    assert leaderboard_curves.listed_positions(["a", "c"], order).tolist() == [0, 1]
     with pytest.raises(ValueError, match="two stages besides the input; found a"):
-        leaderboard_curves.listed_depths(["a"], ["input", "a"])
+        leaderboard_curves.listed_positions(["a"], ["input", "a"])
 
 
 @pytest.mark.parametrize("depth", [[0, 1], [0, 0.1, 1], [0.2, 0.5, 0.6]])
@@ -572,7 +574,7 @@ def test_what_a_rank_needs_is_only_said_where_more_stimuli_can_give_one(
         shown["reason"] = (shown["reason"].dims, [["", NOT_JUDGED, NOT_JUDGED]])
     depth = np.nan if lacks == "depth" else 0.5
     models = {"short": MODELS["short"] | {"depths": {"one": depth, "two": 2 * depth}}}
-    recognizable = shown.assign_coords(recognition_model=["judge"])
+    recognizable = shown.assign_coords(recognition_model=["other"])
     board = leaderboard.leaderboard(
         groups, placed, relation, tested, {}, shown, models, {}, bootstrap=10, seed=0, recognizable=recognizable
     )

@@ -83,10 +83,10 @@ def scores(network: nn.Module, entry: dict) -> torch.Tensor:
 
 
 def test_all_models_of_the_study_are_there():
-    judges = HUMAN["judges"]["audio"]["models"]
+    recognition_models = HUMAN["recognition_models"]["audio"]["models"]
     assert set(STUDY) == set(HUMAN["models"])
     assert sum(entry["modality"] == "vision" for entry in STUDY.values()) == 30
-    assert {name for name in STUDY if STUDY[name]["modality"] == "audio"} == {*judges, "spectemp_filters"}
+    assert {name for name in STUDY if STUDY[name]["modality"] == "audio"} == {*recognition_models, "spectemp_filters"}
 
 
 @pytest.mark.parametrize("name", STUDY)

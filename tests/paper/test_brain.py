@@ -71,7 +71,7 @@ def group(model, stage, mean, n, observer="human"):
 
 
 def people_of(*rows):
-    return paper_brain.pooled_people(pd.DataFrame(rows, columns=humans_summary.COLUMNS))
+    return paper_brain.pooled_participants(pd.DataFrame(rows, columns=humans_summary.COLUMNS))
 
 
 def test_participants_of_several_experiments_count_alike():
@@ -84,11 +84,11 @@ def test_participants_of_several_experiments_count_alike():
 def test_each_area_meets_the_stage_that_predicts_it(tmp_path):
     scores = paper_brain.read_brain_scores(table_of(tmp_path, ROWS), MODELS, ["V1", "IT"])
     people = people_of(*(group(m, s, v, 5) for m, s, v in [("A", "one", 0.9), ("A", "two", 0.5), ("B", "two", 0.1)]))
-    related = paper_brain.against_people(scores["brain_score"], scores["best_stage"], people, 20, 0)
+    related = paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people, 20, 0)
     np.testing.assert_allclose(related["human_mean"], [[0.9, 0.5], [0.1, 0.1]])
     np.testing.assert_allclose(related["spearman_rho"], [-1, -1])
     with pytest.raises(ValueError, match="no human answers for stage 'two' of B"):
-        paper_brain.against_people(scores["brain_score"], scores["best_stage"], people.iloc[:2], 20, 0)
+        paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people.iloc[:2], 20, 0)
 
 
 def test_p_counts_every_correlation_that_was_made():
@@ -100,7 +100,7 @@ def test_p_counts_every_correlation_that_was_made():
     predictions = human + rng.normal(0, 0.4, (12, 2))
     array = xr.DataArray(predictions, coords=dims, dims=list(dims))
     stages = xr.DataArray(np.array([["a", "b"]] * 12), coords=dims, dims=list(dims))
-    related = paper_brain.against_people(array, stages, people, 50, 0)
+    related = paper_brain.against_participants(array, stages, people, 50, 0)
     for number in range(2):
         rho, p = scipy.stats.spearmanr(predictions[:, number], human[:, number])
         assert float(related["spearman_rho"][number]) == pytest.approx(rho)
@@ -196,7 +196,7 @@ def test_files_about_other_voxels_are_not_put_together(tmp_path):
 
 def test_the_public_data(public, registry, root):
     groups = humans_summary.read_results(root / "resources" / "published" / "group_results.csv", humans_summary.COLUMNS)
-    people = paper_brain.pooled_people(groups)
+    people = paper_brain.pooled_participants(groups)
     entry = registry["brains"]["brain_score"]
     scores = paper_brain.read_brain_scores(public / entry["file"], entry["models"], entry["areas"])
     assert scores.sizes == {"generation_model": 29, "visual_area": 4}

@@ -65,13 +65,18 @@ MODELS = {"x": network("X", "plain"), "x2": network("X (other)", "plain"), "y": 
 
 @pytest.fixture
 def judged():
-    """Every judge recognizes a proportion that tells who it is: X 0.1, X (other) 0.2, Y 0.4; of itself everything."""
+    """Every model recognizes a proportion that tells who it is: X 0.1, X (other) 0.2, Y 0.4; of itself everything."""
     strength = {"X": 0.1, "X (other)": 0.2, "Y": 0.4}
     rows = [
-        (model, stage, judge, 1.0 if judge == model else strength[judge] + (stage == "two") / 2)
+        (
+            model,
+            stage,
+            recognition_model,
+            1.0 if recognition_model == model else strength[recognition_model] + (stage == "two") / 2,
+        )
         for model in strength
         for stage in ("one", "two")
-        for judge in strength
+        for recognition_model in strength
     ]
     columns = ["generation_model", "stage", "recognition_model", "proportion_correct"]
     return paper_judgements.judgements_dataset(pd.DataFrame(rows, columns=columns), MODELS)
@@ -85,7 +90,7 @@ def test_a_model_does_not_judge_itself(judged):
     assert list(paper_judgements.by_class(judged, ["Y"])) == ["plain"], "no other model of its kind"
 
 
-def test_the_panel_of_judges_shows_them_and_people(judged):
+def test_the_panel_of_recognition_models_shows_them_and_people(judged):
     index = pd.MultiIndex.from_tuples([("X", "one"), ("X", "two"), ("X (other)", "one"), ("X (other)", "two")])
     people = pd.DataFrame({"human_mean": [0.8, 0.4, 0.6, 0.2]}, index=index)
     figure = paper_panels.judgements_figure(judged, people)
@@ -104,8 +109,8 @@ def test_the_panel_of_brains_has_every_model(groups):
         {"brain_score": (list(dims), [[0.4, 0.5], [0.45, 0.3], [0.3, 0.2]]), "best_stage": (list(dims), stages)},
         coords=dims | {"model_class": ("generation_model", ["standard"] * 3)},
     )
-    related = paper_brain.brain_score_dataset(scores, paper_brain.pooled_people(groups), 5, 0)
-    figure = paper_panels.against_people_figure(related, "brain_score", "visual_area", "Brain-Score")
+    related = paper_brain.brain_score_dataset(scores, paper_brain.pooled_participants(groups), 5, 0)
+    figure = paper_panels.against_participants_figure(related, "brain_score", "visual_area", "Brain-Score")
     for axes, area in zip(figure.axes, dims["visual_area"], strict=True):
         of_area = related.sel(visual_area=area)
         points = [(float(line(axes, name)[0])) for name in names]
@@ -141,7 +146,7 @@ def row(state, what, why=""):
 
 ROWS = [
     row("agrees", "first"),
-    row("differs", "second <script>", "a judge is missing"),
+    row("differs", "second <script>", "a model is missing"),
     row("not public", "third", "nobody has it"),
     row("not in this run", "fourth"),
 ]
@@ -172,7 +177,7 @@ def test_the_page_says_every_state_in_words():
     text = page(ROWS, {"a": "data:image/svg+xml,x"})
     for state in ("✓ agrees", "≠ differs", "✗ not public", "– not in this run"):
         assert len(re.findall(f">{re.escape(state)}<", text)) == 2, "once counted, once in the table"
-    assert "printed &gt; 1.2, here 1.23: a judge is missing" in text
+    assert "printed &gt; 1.2, here 1.23: a model is missing" in text
     assert "nobody has it" in text
     assert "printed, 1 agree with this run’s, 1 differ, and 2 are not compared." in text
     assert text.count("<code>comparison/x.nc</code>") == 1
@@ -251,7 +256,7 @@ def test_the_paper_from_a_mirror(clone, mirror):
     of_job = re.compile(" (wrote [0-9a-f]{64}|CPU time:) ")  # lines about the job itself
     states = [line.rsplit(": ", 1)[1] for line in log.splitlines() if not of_job.search(line)]
     assert len(states) == len(numbers)
-    # With 200 permutations p cannot be as small as printed; of vision nine judges are missing.
+    # With 200 permutations p cannot be as small as printed; of vision nine recognition models are missing.
     other = [line for line in log.splitlines() if line.endswith("differs")]
     assert all(": p, " in line or "largest p" in line or ", vision" in line for line in other), other
     assert states.count("agrees") > 40

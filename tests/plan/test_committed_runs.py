@@ -23,9 +23,9 @@ def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
     for modality in MODALITIES:
         models = [model for model in plan.generation_models if plan.models[model].modality == modality]
         assert len(models) == 2
-        judges = [plan.other_recognition_models(model) for model in models]
-        assert all(len(others) == 2 for others in judges)
-    # A model of another family than both judges the remedy.
+        recognition_models = [plan.other_recognition_models(model) for model in models]
+        assert all(len(others) == 2 for others in recognition_models)
+    # A model of another family than both recognizes the metamers of the remedy.
     assert plan.settings.comparison.contrasts == [["cochcnn9_adversarial", "cochcnn9_standard"]]
     assert plan.families["cochresnet50_standard"] not in {
         plan.families[model] for model in plan.settings.comparison.contrasts[0]
@@ -57,20 +57,22 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         assert longer["seed"] == shorter["seed"]
 
 
-def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_judges_of_other_families(root):
+def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_recognition_models_of_other_families(
+    root,
+):
     path = root / "config" / "digits.yaml"
     plan = config.make_plan(merge_defaults(config_read.read_yaml(path)), [path])
     kinds = {name: (how.perturbation or {}).get("kind") for name, how in plan.training.items()}
-    judges = {"digits_resnet18", "digits_mobilenet"}
+    recognition_models = {"digits_resnet18", "digits_mobilenet"}
     for arm, kind in (("standard", None), ("adversarial", "adversarial"), ("random", "random")):
         alike = plan.retrained(f"digits_{arm}")
         assert alike == [f"digits_{arm}", *(f"digits_{arm}_{number}" for number in range(2, 6))]
         assert {kinds[name] for name in alike} == {kind}
         assert [plan.target_of(name, "final") for name in alike] == [0.02] * 5
     assert len({how.seed for how in plan.training.values()}) == len(plan.training) == 17
-    assert set(plan.training) - set(plan.generation_models) == judges
+    assert set(plan.training) - set(plan.generation_models) == recognition_models
     assert len({plan.models[name].parameters["source"]["metamers"] for name in plan.generation_models}) == 1
-    families = [plan.families[name] for name in judges]
+    families = [plan.families[name] for name in recognition_models]
     assert len({*families, *(plan.families[name] for name in plan.generation_models)}) == 3
     # Every stage after the input, and every contrast of two of the three ways.
     for name, stages in plan.generation_models.items():

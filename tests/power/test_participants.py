@@ -377,12 +377,12 @@ def test_observed_differences_equal_those_of_the_simulation():
         power_stimuli.observed_differences(answers.drop(index=0))
 
 
-def judged(deviations, stimuli, rng, judges=6):
+def judged(deviations, stimuli, rng, models=6):
     """Answers of unrelated recognition models to metamers of four models; a stimulus is equally recognizable to all."""
     shape = (4, 5, stimuli)
     sizes = zip(deviations, ((1, 1, stimuli), (4, 1, stimuli), shape), strict=True)
     odds = np.linspace(1.5, -1.5, 5)[:, None] + sum(size * rng.standard_normal(part) for size, part in sizes)
-    values = (rng.random((judges, *shape)) < expit(odds)).astype(float)
+    values = (rng.random((models, *shape)) < expit(odds)).astype(float)
     return xr.DataArray(values, dims=("recognition_model", "generation_model", "stage", "stimulus")).assign_coords(
         generation_model=list("wxyz"), stage=list("abcde")
     )
@@ -398,21 +398,23 @@ def test_differences_between_stimuli_are_recovered_from_unrelated_recognition_mo
 
 def test_the_assumed_deviations_of_stimuli_are_close_to_those_in_published_models_answers(root, public, registry):
     """They follow from the answers of the study's networks to each other's metamers of 400 words."""
-    entry = registry["judges"]["audio"]
+    entry = registry["recognition_models"]["audio"]
     answers, families = {}, {}
-    for judge in entry["models"]:
-        folder = public / "model_analysis_folders" / "audio_networks" / judge / "network_network_evaluations"
-        families[judge] = "kell" if judge.startswith("kell") else "resnet"
+    for recognition_model in entry["models"]:
+        folder = (
+            public / "model_analysis_folders" / "audio_networks" / recognition_model / "network_network_evaluations"
+        )
+        families[recognition_model] = "kell" if recognition_model.startswith("kell") else "resnet"
         for path in sorted(folder.glob("accuracy_on_metamers_from_*.pckl")):
             made = path.stem.removeprefix("accuracy_on_metamers_from_")
-            if made == judge:
+            if made == recognition_model:
                 continue
             with path.open("rb") as stream:
                 given = read_pickle(stream)
             for stage, right in given["correct_incorrect"].items():
                 if "input" not in stage:
                     words = map(str, given["labels_all_layers"][stage])
-                    answers[judge, made, stage] = pd.Series(np.asarray(right, float), index=list(words))
+                    answers[recognition_model, made, stage] = pd.Series(np.asarray(right, float), index=list(words))
     table = pd.concat(answers, names=["recognition_model", "generation_model", "stage", "stimulus"]).to_xarray()
     found = power_stimuli.stimulus_variance(table, [families[str(one)] for one in table["recognition_model"].values])
     settings = merge_defaults({})["comparison"]["power"]["stimulus_sd"]

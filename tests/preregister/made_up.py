@@ -32,16 +32,20 @@ def recognized(means, error=0.03):
         name: (dims, np.where(np.isnan(values), np.nan, 0) + (step if "error" in name else values + step))
         for name, step in names.items()
     }
-    judges = {"eye": "eyes", "ear": "ears", "sibling": "eyes", "r50": "resnet", "coch": "coch_cnn9"}
+    recognition_models = {"eye": "eyes", "ear": "ears", "sibling": "eyes", "r50": "resnet", "coch": "coch_cnn9"}
     found |= {
         "stage_number": (dims, [[0, 1, 2, 3, 4], [0, 1, 2, 3, -1]]),
         "n": ((*dims, "recognition_model"), np.full((2, 5, 5), 20)),
         "generation_family": ("generation_model", ["eyes", "ears"]),
-        "recognition_family": ("recognition_model", list(judges.values())),
+        "recognition_family": ("recognition_model", list(recognition_models.values())),
     }
     return xr.Dataset(
         found,
-        coords={"generation_model": list(MODELS), "stage": ["natural", *STAGES], "recognition_model": list(judges)},
+        coords={
+            "generation_model": list(MODELS),
+            "stage": ["natural", *STAGES],
+            "recognition_model": list(recognition_models),
+        },
     )
 
 

@@ -70,11 +70,13 @@ def group(correct, trials):
 def test_answers_are_counted_over_participants_and_groups():
     one = group([[[3, 2], [1, 0]], [[2, 1], [1, 1]]], [[[3, 3], [2, 1]], [[3, 3], [2, 2]]])
     other = group([[[3, 4]], [[3, 0]]], [[[3, 5]], [[3, 0]]])  # the second participant met no metamer
-    found = score.people_judged([one, other])
+    found = score.participants_judged([one, other])
     assert found.keys() == {("eye", "late"), ("ear", "late")}  # natural stimuli are not predicted
     assert (found["eye", "late"].trials.tolist(), found["eye", "late"].correct) == ([3, 3, 5], 7)
     assert (found["ear", "late"].trials.tolist(), found["ear", "late"].correct) == ([1, 2], 1)
-    found = score.people_judged([group([[[3, 29]]], [[[3, 100]]])])  # 29/100 · 100 is less than 29 in floating point
+    found = score.participants_judged(
+        [group([[[3, 29]]], [[[3, 100]]])]
+    )  # 29/100 · 100 is less than 29 in floating point
     assert found["eye", "late"].correct == 29
 
 
@@ -190,7 +192,7 @@ def test_judged_stages_without_prediction_and_predicted_stages_that_nobody_judge
 
 
 def test_people_who_judged_no_metamers_are_an_error_of_its_own(prediction):
-    with pytest.raises(ValueError, match=r"people judged no metamers: .*natural stimuli"):
+    with pytest.raises(ValueError, match=r"participants judged no metamers: .*natural stimuli"):
         score.scored_prediction(prediction, {}, NO_CHANGES, 0)
 
 

@@ -25,9 +25,9 @@ def three_contrasts() -> xr.Dataset:
         "late_n": [6, 5, 0],
         "late_stages": ["late", "other", "late"],
         "late_left_out": [2, 0, 0],
-        "late_judges_standard_error": [NAN, NAN, 0.05],
+        "late_families_standard_error": [NAN, NAN, 0.05],
         "judged_by": ["ear", "ear", "ear, eye"],
-        "related_judges": ["", "", "eye"],
+        "related_recognition_models": ["", "", "eye"],
         "networks": [1, 1, 1],
         "reference_networks": [1, 1, 1],
         "late_networks": [1, 1, 1],
@@ -36,12 +36,12 @@ def three_contrasts() -> xr.Dataset:
         "late_match_suffices": [True, False, False],
         "late_normalized_error": [0.02, 0.25, NAN],
     }
-    by_judge = [[0.12, NAN], [0.0, NAN], [NAN, NAN]]
+    by_recognition_model = [[0.12, NAN], [0.0, NAN], [NAN, NAN]]
     models = ["b", "c", "d"]
     return xr.Dataset(
         {name: (("contrast", "stage"), np.array(value, float)) for name, value in values.items()}
         | {name: ("contrast", value) for name, value in late.items()}
-        | {"late_difference_by_judge": (("contrast", "recognition_model"), by_judge)},
+        | {"late_difference_by_recognition_model": (("contrast", "recognition_model"), by_recognition_model)},
         coords={
             "contrast": [f"{model} - a" for model in models],
             "stage": STAGES,

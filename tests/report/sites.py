@@ -164,17 +164,17 @@ def with_null(acceptance: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
     return acceptance.assign(largest=largest, refused=xr.zeros_like(largest, int), decides=xr.ones_like(largest, bool))
 
 
-def recognition_of(judges: list[str], acceptance: xr.Dataset, own: str, rng: np.random.Generator) -> dict:
+def recognition_of(recognition_models: list[str], acceptance: xr.Dataset, own: str, rng: np.random.Generator) -> dict:
     """The generation model is always right, other models less often with depth."""
     stages = [NATURAL, *map(str, acceptance["stage"].values)]
     shape = (len(stages), acceptance.sizes["stimulus"], acceptance.sizes["seed"])
     categories = acceptance["category"].values[None, :, None]
     given = {}
-    for judge in judges:
-        right = rng.random(shape) < (1 if judge == own else np.linspace(1, 0.2, len(stages))[:, None, None])
+    for recognition_model in recognition_models:
+        right = rng.random(shape) < (1 if recognition_model == own else np.linspace(1, 0.2, len(stages))[:, None, None])
         answer = np.where(right, categories, np.where(categories == "dog", "cat", "dog"))
         coords = {name: acceptance[name] for name in ("stimulus", "category", "label", "seed")}
-        given[judge] = xr.Dataset(
+        given[recognition_model] = xr.Dataset(
             {"answer": (DIMS, answer), "correct": (DIMS, right)}, coords={"stage": stages, **coords}
         )
     return given
@@ -195,8 +195,11 @@ def relation_of(seed: int = 0) -> xr.Dataset:
     ceilings = pd.DataFrame(
         [("vision", 0.99, 0.98, 1, 0.985, 0.995), ("audio", 0.98, 0.97, 0.99, 0.975, 0.985)], columns=CEILING_COLUMNS
     )
-    judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
-    relation = humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
+    recognition_models = {
+        "vision": {"public": 5, "recognition_models": 7},
+        "audio": {"public": 5, "recognition_models": 5, "pearson_r2": 0.9},
+    }
+    relation = humans_vs_models(points, ceilings, recognition_models, bootstrap=20, seed=0)
     return relation.assign(
         recognition_spread=(
             ("modality", "spread_component"),
@@ -301,12 +304,14 @@ class Run:
         Stages of every model, the input first.
     stimuli, seeds
         Number of each.
-    judges
+    recognition_models
         Modality → recognition models besides the generation models.
     """
 
-    def __init__(self, folder: Path, models: dict, stages: list[str], stimuli: int, seeds: int, judges: dict) -> None:
-        self.folder, self.models, self.judges = folder, models, judges
+    def __init__(
+        self, folder: Path, models: dict, stages: list[str], stimuli: int, seeds: int, recognition_models: dict
+    ) -> None:
+        self.folder, self.models, self.recognition_models = folder, models, recognition_models
         self.report = folder / "report"
         rng = np.random.default_rng(0)
         self.entries = {
@@ -326,13 +331,15 @@ class Run:
         }
         self.acceptance = {model: acceptance_of(stages, stimuli, seeds, rng) for model in models}
         self.recognition = {
-            model: recognition_of([model, *judges[models[model]]], self.acceptance[model], model, rng)
+            model: recognition_of([model, *recognition_models[models[model]]], self.acceptance[model], model, rng)
             for model in models
         }
         self.nulls = {model: null_of(stages, rng) for model in models}
         self.relation = relation_of()
-        families = dict.fromkeys([*models, *(name for names in judges.values() for name in names)], "family")
-        families |= {names[0]: "other family" for names in judges.values() if names}
+        families = dict.fromkeys(
+            [*models, *(name for names in recognition_models.values() for name in names)], "family"
+        )
+        families |= {names[0]: "other family" for names in recognition_models.values() if names}
         self.compared = {"humans_vs_models": self.relation, "power": simulated_power()}
         if models:
             found = recognizability(self.acceptance, self.recognition, families)
@@ -369,8 +376,8 @@ class Run:
             accepted = save(self.acceptance[model], self.folder / f"acceptance/{model}.nc", "null_acceptance", [null])
             self.paths["nulls"].append(null)
             self.paths["acceptance"].append(accepted)
-            for judge, data in self.recognition[model].items():
-                path = self.folder / f"recognition/{model}/{judge}.nc"
+            for recognition_model, data in self.recognition[model].items():
+                path = self.folder / f"recognition/{model}/{recognition_model}.nc"
                 self.paths["recognition"].append(save(data, path, "recognize", [accepted]))
         self.paths["brain"] = [
             save(data, self.folder / f"brain/{model}.nc", "brain_regression", [str(source)])
@@ -450,16 +457,16 @@ class Run:
             overview=[str(self.report / "figures" / "overview.svg")] if self.models else [],
             target=[str(self.report / "figures" / "target.svg")] if self.models else [],
         )
-        judges = {
+        recognition_models = {
             name: {"modality": modality, "family": "family"}
-            for modality, names in self.judges.items()
+            for modality, names in self.recognition_models.items()
             for name in names
         }
         params = {
             "benchmarks": str(self.folder / "benchmarks"),
             "models": self.entries,
             "model_order": list(self.models),
-            "recognition_models": judges,
+            "recognition_models": recognition_models,
             "unheard_voices": False,
             "readouts": {},
             "synthesis": {

@@ -23,7 +23,7 @@ def acceptance() -> xr.Dataset:
 
 @pytest.fixture
 def recognition(acceptance) -> dict[str, xr.Dataset]:
-    return recognition_of(["net", "judge"], acceptance, "net", np.random.default_rng(1))
+    return recognition_of(["net", "recognition_model"], acceptance, "net", np.random.default_rng(1))
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_a_metamer_is_where_the_page_looks_for_it(data, acceptance, recognition)
                 one = acceptance.isel(at)
                 assert data["match"]["pearson_r"][stage][cell] == pytest.approx(float(one["pearson_r"]), rel=1e-3)
                 assert (data["verdicts"][stage][cell] == "a") == bool(one["accepted"])
-                for judge, answered in recognition.items():
+                for recognition_model, answered in recognition.items():
                     said = answered["answer"].sel(stage=STAGES[stage]).isel(stimulus=stimulus, seed=seed).item()
-                    assert data["categories"][data["answers"][judge][stage + 1][cell]] == said
+                    assert data["categories"][data["answers"][recognition_model][stage + 1][cell]] == said
 
 
 def test_of_natural_stimuli_there_is_one_answer_each(data, recognition):
-    natural = recognition["judge"]["answer"].sel(stage="natural").isel(seed=0).values
-    assert [data["categories"][number] for number in data["answers"]["judge"][0]] == natural.tolist()
+    natural = recognition["recognition_model"]["answer"].sel(stage="natural").isel(seed=0).values
+    assert [data["categories"][number] for number in data["answers"]["recognition_model"][0]] == natural.tolist()
 
 
 def test_the_order_of_dimensions_in_a_file_does_not_matter(acceptance, recognition, null, data):

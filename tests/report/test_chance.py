@@ -24,8 +24,8 @@ def recognizable() -> xr.Dataset:
     dims = ("stage", "stimulus", "seed")
     answers = {"net": right, "ear": rugs, "eye": rugs, "nose": nose}
     recognition = {
-        judge: xr.Dataset({"answer": (dims, given), "correct": (dims, given == right)}, coords=coords)
-        for judge, given in answers.items()
+        recognition_model: xr.Dataset({"answer": (dims, given), "correct": (dims, given == right)}, coords=coords)
+        for recognition_model, given in answers.items()
     }
     accepted = xr.ones_like(recognition["net"]["correct"].sel(stage=STAGES[1:]))
     acceptance = {"net": xr.Dataset({"accepted": accepted})}
@@ -35,8 +35,14 @@ def recognizable() -> xr.Dataset:
 
 def test_judges_are_named_together_only_where_all_give_the_answer_at_all_these_stages(recognizable):
     both, nose = single_answers("net", recognizable)
-    assert both == {"answer": "rug", "judges": ["ear", "eye"], "stages": ["late", "last"], "least": 1, "most": 1}
-    assert nose == {"answer": "rug", "judges": ["nose"], "stages": ["last"], "least": 0.75, "most": 0.75}
+    assert both == {
+        "answer": "rug",
+        "recognition_models": ["ear", "eye"],
+        "stages": ["late", "last"],
+        "least": 1,
+        "most": 1,
+    }
+    assert nose == {"answer": "rug", "recognition_models": ["nose"], "stages": ["last"], "least": 0.75, "most": 0.75}
     assert single_answers("net", recognizable.assign(single_answer=recognizable["single_answer"] & False)) == []
 
 

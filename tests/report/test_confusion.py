@@ -21,7 +21,7 @@ def judged(answers: np.ndarray, words: list[str]) -> xr.Dataset:
 
 @pytest.fixture
 def counts() -> xr.DataArray:
-    """Two words, two seeds, two judges: right about natural stimuli, and at the last stage always "zebra"."""
+    """Two words, two seeds, two recognition_models: right about natural stimuli, and at the last stage always "zebra"."""
     natural = np.array([["dog", "dog"], ["bee", "bee"]])
     answers = np.stack([natural, natural, np.full((2, 2), "zebra")])
     recognition = {name: judged(answers.copy(), ["dog", "bee"]) for name in ("net", "ear", "eye")}

@@ -11,13 +11,13 @@ FAMILIES = {"net": "net", "a": "a", "b": "b", "c": "b"}
 STAGES = ["input", "logits"]
 
 
-def compared(stimuli=24, judges=("a", "b", "c"), alike=False):
+def compared(stimuli=24, recognition_models=("a", "b", "c"), alike=False):
     """Error consistency for one generation model; ``alike``: the recognition models give the same answers."""
     rng = np.random.default_rng(0)
     acceptance = acceptance_of(STAGES, stimuli, 1, rng)
-    recognition = recognition_of(list(judges), acceptance, "net", rng)
+    recognition = recognition_of(list(recognition_models), acceptance, "net", rng)
     if alike:
-        recognition = dict.fromkeys(judges, recognition["a"])
+        recognition = dict.fromkeys(recognition_models, recognition["a"])
     return error_consistency_dataset({"net": acceptance}, {"net": recognition}, FAMILIES)
 
 
@@ -34,7 +34,7 @@ def test_an_interval_that_includes_0_is_undecided_and_no_pair_is_said():
 
 
 def test_a_sentence_is_about_a_family_if_there_is_no_other():
-    (one,) = consistency_context(compared(judges=("b", "c")))["sentences"]
+    (one,) = consistency_context(compared(recognition_models=("b", "c")))["sentences"]
     assert one["kind"] == "pairs within a family"
     assert len(dict(one["claims"])) == 2
     (one,) = consistency_context(compared())["sentences"]
@@ -62,4 +62,4 @@ def test_the_figure_shows_every_stage_in_processing_order_the_level_0_and_models
     assert figure.index("natural") < figure.index("input") < figure.index("logits")
     assert "Error consistency (κ)" in figure
     assert "pairs within a family" in figure
-    assert "net: no pair to compare" in consistency_figure(compared(judges=("a",))).decode()
+    assert "net: no pair to compare" in consistency_figure(compared(recognition_models=("a",))).decode()

@@ -74,7 +74,9 @@ def test_answers_are_counted_and_the_rarer_ones_are_summed():
 def test_an_example_has_the_answers_and_files_of_its_metamers():
     itself = answered(np.ones((5, 3), bool))
     other = answered(np.array([[1] * 3, [1] * 3, [1] * 3, [0, 0, 0], [0, 0, 1]], bool), "owl")
-    found = example_stimuli.example("net", "audio", acceptance(np.ones((4, 3), bool)), {"net": itself, "judge": other})
+    found = example_stimuli.example(
+        "net", "audio", acceptance(np.ones((4, 3), bool)), {"net": itself, "recognition_model": other}
+    )
     assert (found["whole"], found["candidates"], found["stimuli"], found["judged"]) == (True, 3, 3, True)
     first, *_, last = found["cells"]
     assert [cell["stage"] for cell in found["cells"]] == ["natural", *STAGES[1:]]
@@ -82,7 +84,7 @@ def test_an_example_has_the_answers_and_files_of_its_metamers():
     assert found["cells"][2]["sound"] == "media/net/block_2/a_7.wav"
     assert found["cells"][2]["link"] == "browser.html#model=net&stage=block%2F2&stimulus=a&seed=7"
     assert (last["itself"], last["right"], last["others"]) == (
-        "a", True, [{"answer": "owl", "right": False, "who": "judge"}]
+        "a", True, [{"answer": "owl", "right": False, "who": "recognition_model"}]
     )  # fmt: skip
     alone = example_stimuli.example("net", "vision", acceptance(np.zeros((4, 3), bool)), {"net": itself})
     assert (first["error"], last["error"]) == (None, 0.09)  # of the first stimulus at the last of four stages
@@ -126,9 +128,14 @@ def test_models_with_adversarial_training_are_known_from_training_or_from_the_pu
 def compared() -> tuple[Run, xr.Dataset]:
     """Two models and their contrast; all metamers of the last stage except one are accepted."""
     run = Run(
-        Path("nowhere"), {"plain": "audio", "robust": "audio"}, STAGES, stimuli=3, seeds=1, judges={"audio": ["judge"]}
+        Path("nowhere"),
+        {"plain": "audio", "robust": "audio"},
+        STAGES,
+        stimuli=3,
+        seeds=1,
+        recognition_models={"audio": ["recognition_model"]},
     )
-    families = dict.fromkeys(["plain", "robust"], "net") | {"judge": "judge"}
+    families = dict.fromkeys(["plain", "robust"], "net") | {"recognition_model": "recognition_model"}
     given = (run.recognition, run.acceptance, families)
     sides = [(["robust"], ["plain"]), (["plain"], ["robust"])]
     found = contrasts(sides, *given)
@@ -152,7 +159,7 @@ def test_a_remedy_has_its_numbers_and_a_metamer_of_each_model(compared):
         ("plain", "natural"), ("plain", "logits"), ("robust", "logits")
     ]  # fmt: skip
     assert all(one["accepted"] for one in shown["cells"])
-    assert {said["who"] for one in shown["cells"] for said in one["others"]} == {"judge"}
+    assert {said["who"] for one in shown["cells"] for said in one["others"]} == {"recognition_model"}
     nothing = {name: data.assign(accepted=data["accepted"] & False) for name, data in run.acceptance.items()}
     assert (
         example_stimuli.remedy(found.sel(contrast="robust - plain"), "audio", nothing, run.recognition)["cells"] == []
@@ -168,6 +175,6 @@ def test_a_remedy_shows_a_stimulus_that_is_recognized_when_it_is_natural(compare
             model: {name: data.copy(deep=True) for name, data in of.items()} for model, of in run.recognition.items()
         }
         for of_model in recognition.values():
-            of_model["judge"]["correct"].loc[{"stage": "natural"}] = stimuli[:, None] == known
+            of_model["recognition_model"]["correct"].loc[{"stage": "natural"}] = stimuli[:, None] == known
         shown = example_stimuli.remedy(found.sel(contrast="robust - plain"), "audio", given, recognition)
         assert all(f"/{known}" in one["picture"] for one in shown["cells"])

@@ -37,7 +37,7 @@ def a_set(model):
             "stimulus": ["one", "two"],
             "category": ("stimulus", ["cat", "cat"]),
             "most_different": ["first", "second"],
-            "sensing_model": [*NAMES, "judge"],
+            "sensing_model": [*NAMES, "recognition_model"],
         },
         attrs={"model": model, "modality": "vision", "values": 300, "tolerance": 0.05},
     )
@@ -50,7 +50,7 @@ def found():
 
 @pytest.fixture
 def summaries(found):
-    return {name: by_depth(one, ["judge"], {"judge": "family"}) for name, one in found.items()}
+    return {name: by_depth(one, ["recognition_model"], {"recognition_model": "family"}) for name, one in found.items()}
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_the_table_says_which_ranks_are_estimates_and_counts_pairs_within_the_ma
     assert len(rows) == 4
     assert rows[0][:6] == ["net_a", "block", "0.5", "about 120 (at least 36) of 300", "2 of 2", "0.15"]
     assert rows[1][3:5] == ["30 of 300", "1 of 2"]
-    # A single pair has no interval. The judge recognizes one of two members, and answers differently to both.
+    # A single pair has no interval. The recognition_model recognizes one of two members, and answers differently to both.
     assert rows[1][6:] == ["1.50 (no interval)", "0.80 (no interval)", "50%", "0%"]
     assert all(len(row) == len(sets_table(found, summaries)["head"]) for row in rows)
 

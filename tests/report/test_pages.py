@@ -69,7 +69,7 @@ LEFT_OUT = {
 }
 STAGES = ["input", "block_1", "logits"]
 NULL = null_of(STAGES, np.random.default_rng(0))
-JUDGES = ["net_a", "net_b", "net_c"]
+RECOGNITION_MODELS = ["net_a", "net_b", "net_c"]
 FAMILIES = {"net_a": "net", "net_b": "net", "net_c": "other"}
 CAPTIONS = (
     "overview",
@@ -117,12 +117,12 @@ def recognition() -> dict[str, xr.Dataset]:
     """The model itself is always right; the others are at the early stages, and at the last one never."""
     stages = ["natural", *STAGES]
     given = {}
-    for judge in JUDGES:
+    for recognition_model in RECOGNITION_MODELS:
         correct = np.ones((len(stages), len(STIMULI), 1), dtype=bool)
-        correct[-1] = judge == "net_a"
+        correct[-1] = recognition_model == "net_a"
         answer = np.where(correct, "dog", HOSTILE)
         dims = ("stage", "stimulus", "seed")
-        given[judge] = xr.Dataset(
+        given[recognition_model] = xr.Dataset(
             {"answer": (dims, answer), "correct": (dims, correct)}, coords={"stage": stages, **coordinates()}
         )
     return given
@@ -210,7 +210,9 @@ def context(models, relation, written, **changed) -> dict:
         "models": models,
         "examples": {},
         "remedies": [],
-        "judges": {judge: {"modality": "vision", "family": "net"} for judge in JUDGES},
+        "recognition_models": {
+            recognition_model: {"modality": "vision", "family": "net"} for recognition_model in RECOGNITION_MODELS
+        },
         "relation": relation,
         "recognizable": declines_of(vision=ONE_STIMULUS, audio=ONE_STIMULUS),
         "error_consistency": None,
@@ -368,9 +370,9 @@ def test_judges_that_give_a_single_answer_are_named(acceptance, recognition, com
     given = [acceptance, NULL, recognizable, predicted]
     quiet = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
     assert "single answer" not in quiet
-    recognizable["single_answer"].loc[{"stage": "logits", "recognition_model": JUDGES[1]}] = True
+    recognizable["single_answer"].loc[{"stage": "logits", "recognition_model": RECOGNITION_MODELS[1]}] = True
     words = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
-    assert f"net_a, logits: {JUDGES[1]} answers “{HOSTILE}” to 100%" in words
+    assert f"net_a, logits: {RECOGNITION_MODELS[1]} answers “{HOSTILE}” to 100%" in words
     assert words.count("single answer") == 3  # on the overview, beside the curves, and above the list
 
 
@@ -456,11 +458,13 @@ def test_every_page_names_the_models_whose_metamers_have_a_penalty(model, relati
 
 
 def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):
-    judges = {
+    recognition_models = {
         "net_a": {"modality": "vision", "family": "net"},
         "net_b": {"modality": "vision", "family": "other"},
     }
-    assert "all of one family" not in text_of([model], relation, written, judges=judges, charts=drawn)
+    assert "all of one family" not in text_of(
+        [model], relation, written, recognition_models=recognition_models, charts=drawn
+    )
 
 
 def test_numbers_can_be_traced(page, written):
@@ -551,7 +555,7 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
     model = report.model_context("net_a", ENTRY, none, NULL, recognizable, predicted)
     drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
-    looks = looks_of(["net_a", *JUDGES])
+    looks = looks_of(["net_a", *RECOGNITION_MODELS])
     points = recognizability_points({"net_a": ENTRY}, recognizable, predicted)
     svg(overview_figure(points, {"net_a": ENTRY}, relation, looks))
     series = recognizability_series("net_a", recognizable, predicted, relation, groups, "vision", looks)
@@ -642,14 +646,14 @@ def test_the_pages_say_who_is_related_and_how_uncertain_a_mean_of_judges_is(page
     head, first = model["recognizability"]["head"], model["recognizability"]["rows"][0]
     assert head[2:5] == ["net_a (itself)", "net_b (sibling)", "net_c"]
     cells = dict(zip(head, first, strict=True))
-    # All of three stimuli by all judges: still not certain.
+    # All of three stimuli by all recognition_models: still not certain.
     assert cells["All other models, each family counted once (95% interval over stimuli)"] == "1.00 (0.27 to 1.00)"
     assert "± 0.00" not in words
 
 
 def test_where_no_unrelated_model_was_asked_the_page_says_so(acceptance, recognition, relation, written, drawn):
     given = {"net_a": acceptance}, {"net_a": recognition}
-    siblings = dict.fromkeys(JUDGES, "net")
+    siblings = dict.fromkeys(RECOGNITION_MODELS, "net")
     recognizable = recognized(*given, siblings)
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
     model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, predicted)
@@ -708,7 +712,7 @@ def words_of(drawn: bytes) -> str:
 
 def test_human_curves_of_the_same_architecture_are_drawn_by_stage(relation, compared, groups):
     given = ("net_a", *compared, relation, groups, "audio")
-    looks = looks_of(["net_a", *JUDGES])
+    looks = looks_of(["net_a", *RECOGNITION_MODELS])
     series = {
         one["name"]: one["points"] for one in recognizability_series(*given, looks, "CochCNN9 (L2 1 waveform random)")
     }
@@ -755,15 +759,19 @@ def test_the_overview_says_at_how_many_stages_the_target_was_reached(compared, a
 
 
 def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, written):
-    """Of one run with both: each with its own numbers, categories, judges and words."""
+    """Of one run with both: each with its own numbers, categories, recognition_models and words."""
     entry = ENTRY | {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word"}
     heard = report.model_context("net_a", entry, acceptance, NULL, *compared) | {"name": "net_e"}
-    judges = {judge: {"modality": "vision", "family": "net"} for judge in JUDGES}
-    judges["ear"] = {"modality": "audio", "family": "ear"}
+    recognition_models = {
+        recognition_model: {"modality": "vision", "family": "net"} for recognition_model in RECOGNITION_MODELS
+    }
+    recognition_models["ear"] = {"modality": "audio", "family": "ear"}
     both = [one.assign_coords(generation_model=["net_e"]) for one in compared]
     both = [xr.concat(pair, "generation_model") for pair in zip(compared, both, strict=True)]
     drawn = charts({"net_a": ENTRY, "net_e": entry}, relation, acceptance, both)
-    words = Elements(text_of([model, heard], relation, written, judges=judges, charts=drawn)).words
+    words = Elements(
+        text_of([model, heard], relation, written, recognition_models=recognition_models, charts=drawn)
+    ).words
     assert "which of 24 words was heard" in words
     assert "which of 793 words was heard" in words
     assert "which of 2 categories an image shows" in words
@@ -777,9 +785,11 @@ def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compa
 def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, written):
     entry = ENTRY | {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word"}
     heard = report.model_context("net_a", entry, acceptance, NULL, *compared)
-    judges = {judge: {"modality": "audio", "family": "net"} for judge in JUDGES}
+    recognition_models = {
+        recognition_model: {"modality": "audio", "family": "net"} for recognition_model in RECOGNITION_MODELS
+    }
     drawn = charts({"net_a": entry}, relation, acceptance, compared)
-    words = Elements(text_of([heard], relation, written, judges=judges, charts=drawn)).words
+    words = Elements(text_of([heard], relation, written, recognition_models=recognition_models, charts=drawn)).words
     assert "Adjust the volume" in words
     assert "image shows" not in words
     assert "PNG" not in words

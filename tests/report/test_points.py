@@ -29,9 +29,16 @@ LOOKS = looks_of(["net_a", "net_b"])
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    """Two models of images; models of the same kind judge the metamers of each."""
+    """Two models of images; models of the same kind recognition_model the metamers of each."""
     models = {"net_a": "vision", "net_b": "vision"}
-    return Run(tmp_path_factory.mktemp("run"), models, STAGES, stimuli=7, seeds=1, judges={"vision": ["judge"]})
+    return Run(
+        tmp_path_factory.mktemp("run"),
+        models,
+        STAGES,
+        stimuli=7,
+        seeds=1,
+        recognition_models={"vision": ["recognition_model"]},
+    )
 
 
 @pytest.fixture(scope="module")

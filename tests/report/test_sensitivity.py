@@ -10,15 +10,15 @@ from metamers.report.figures import svg
 from metamers.report.looks import looks_of
 from metamers.report.sensitivity import gallery, part_of, sensitivities_table, sensitivity_table, sensitivity_words
 
-MODELS = ["net_a", "net_b", "judge"]
+MODELS = ["net_a", "net_b", "recognition_model"]
 
 
 @pytest.fixture
 def found():
-    """Two depths, two stimuli, two generation models and a judge, all with a mean sensitivity of 2."""
+    """Two depths, two stimuli, two generation models and a recognition_model, all with a mean sensitivity of 2."""
     rng = np.random.default_rng(0)
     sensitivity = np.empty((2, 2, 2, 2, 3))
-    # Sensitivities of net_a, net_b and the judge: the own extremes are 20 and 0.2.
+    # Sensitivities of net_a, net_b and the recognition_model: the own extremes are 20 and 0.2.
     sensitivity[:, :, 0] = [[20, 10, 4], [0.2, 0.4, 2]]
     sensitivity[:, :, 1] = [[6, 20, 2], [2, 0.2, 2]]
     distortion = rng.standard_normal((2, 2, 2, 2, 3, 4, 4)).astype(np.float32)
@@ -55,8 +55,8 @@ def found():
 def agreed(found):
     recognized = {"net_a": np.array([[1, 1.0], [0, 1]]), "net_b": np.array([[1, 0.5], [0, 0]])}
     accepted = {name: np.ones((2, 2), dtype=bool) for name in recognized}
-    judges = {"net_a": ["net_b", "judge"], "net_b": ["net_a", "judge"]}
-    return agreement(found, recognized, accepted, judges, {name: name for name in MODELS}, 0)
+    recognition_models = {"net_a": ["net_b", "recognition_model"], "net_b": ["net_a", "recognition_model"]}
+    return agreement(found, recognized, accepted, recognition_models, {name: name for name in MODELS}, 0)
 
 
 def test_the_table_has_sensitivities_relative_to_the_mean(found, agreed):

@@ -20,14 +20,14 @@ axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 STAGES = ["input", "block 1", "block/2", "logits"]
 MODELS = {"net_a": "vision", "net_b": "vision", "ear": "audio"}
-JUDGES = {"vision": ["judge_1", "judge_2"], "audio": ["judge_3"]}
+RECOGNITION_MODELS = {"vision": ["judge_1", "judge_2"], "audio": ["judge_3"]}
 SIZES = {"phone": (360, 740), "tablet": (820, 1180), "desk": (1440, 900)}
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
     """The report of a run with two models of images and one of sounds, seven stimuli, and two metamers of each stimulus."""
-    run = Run(tmp_path_factory.mktemp("run"), MODELS, STAGES, stimuli=7, seeds=2, judges=JUDGES)
+    run = Run(tmp_path_factory.mktemp("run"), MODELS, STAGES, stimuli=7, seeds=2, recognition_models=RECOGNITION_MODELS)
     run.save()
     for model in MODELS:
         run.media(model)
@@ -159,7 +159,7 @@ def test_every_page_fits_and_is_accessible(browser, report, size, scheme):
 @pytest.mark.parametrize("width", [360, pytest.param(390, marks=pytest.mark.slow)])
 def test_legends_of_long_names_are_whole_also_after_the_window_became_narrower(browser, tmp_path, width):
     models = {"efficientnet_lite0": "vision", "efficientnet_lite1": "vision", "cochcnn9_standard": "audio"}
-    run = Run(tmp_path, models, STAGES, stimuli=3, seeds=1, judges=JUDGES)
+    run = Run(tmp_path, models, STAGES, stimuli=3, seeds=1, recognition_models=RECOGNITION_MODELS)
     run.save()
     for model in models:
         run.media(model)
@@ -524,8 +524,10 @@ def test_an_axis_that_does_not_start_at_0_says_so(visit, report):
 
 def test_what_is_recognized_by_most_or_by_none_is_counted_by_others(visit, report):
     recognized = sum(
-        files.load(report.parent / f"recognition/net_a/{judge}.nc")["correct"].sel(stage="block/2").astype(int)
-        for judge in JUDGES["vision"]
+        files.load(report.parent / f"recognition/net_a/{recognition_model}.nc")["correct"]
+        .sel(stage="block/2")
+        .astype(int)
+        for recognition_model in RECOGNITION_MODELS["vision"]
     )
     page = visit.to(report, "browser", "#model=net_a&stage=block%2F2")
     for choice, wanted in (("most", recognized == 2), ("none", recognized == 0)):
@@ -756,7 +758,14 @@ MANY_STAGES = [f"stage_{number}" for number in range(8)]
 def large(tmp_path_factory) -> Path:
     """The report of 50 models with 400 metamers each; all show the same pictures."""
     models = {f"model_{number:02d}": "vision" for number in range(50)}
-    run = Run(tmp_path_factory.mktemp("large"), models, MANY_STAGES, stimuli=50, seeds=1, judges={"vision": ["judge"]})
+    run = Run(
+        tmp_path_factory.mktemp("large"),
+        models,
+        MANY_STAGES,
+        stimuli=50,
+        seeds=1,
+        recognition_models={"vision": ["recognition_model"]},
+    )
     run.save()
     first = run.media("model_00")
     for model in list(models)[1:]:

@@ -287,7 +287,7 @@ def test_a_damaged_file_is_named(tmp_path):
 @pytest.fixture
 def several(tmp_path):
     """Paths of four files of two models, whose variable ``answer`` has the number of the file."""
-    paths = [tmp_path / model / f"{judge}.nc" for model in ("a", "b") for judge in ("x", "y")]
+    paths = [tmp_path / model / f"{recognition_model}.nc" for model in ("a", "b") for recognition_model in ("x", "y")]
     for number, path in enumerate(paths):
         one = xr.Dataset({"answer": number, "metamer": ("sample", [0.0, 1.0])})
         files.save(one, path, inputs=[], **PROVENANCE)
@@ -306,7 +306,10 @@ def test_several_files_are_read_as_each_alone(several):
 
 def test_answers_belong_to_the_model_and_recognition_model_of_their_path(several):
     read = files.load_answers(several)
-    numbers = {model: {judge: int(one["answer"]) for judge, one in own.items()} for model, own in read.items()}
+    numbers = {
+        model: {recognition_model: int(one["answer"]) for recognition_model, one in own.items()}
+        for model, own in read.items()
+    }
     assert numbers == {"a": {"x": 0, "y": 1}, "b": {"x": 2, "y": 3}}
 
 

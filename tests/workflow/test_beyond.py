@@ -32,7 +32,7 @@ def beyond(root, tmp_path_factory):
     arguments = small(root, folder)
     models = yaml.safe_load((folder / "mine/models.yaml").read_text())
     models["second"]["input"] = models["second"]["input"] | {"size": 12}
-    models["judge"] = models["first"] | {"weights": {"random": 2}}
+    models["third"] = models["first"] | {"weights": {"random": 2}}
     # The first member takes grey images: metamers of both are grey, and the second sees them in colour.
     models["first"] |= {
         "source": models["first"]["source"] | {"arguments": {"channels": 1}},
@@ -70,7 +70,7 @@ def test_every_part_makes_its_files(beyond):
     assert "arXiv:2504.01739" in made.attrs["references"]
     found = files.load(results / "beyond/ensemble/vision.nc")
     assert found["generation_model"].values.tolist() == ["first", "second", "first + second"]
-    assert found.attrs["judged_by"] == "judge"
+    assert found.attrs["judged_by"] == "third"
     page = (results / "report/beyond.html").read_text()
     assert len(re.findall(r'<h2 id="[a-z]+_vision"', page)) == 4
     assert "data:image" not in page
@@ -86,7 +86,7 @@ def test_what_the_ensemble_is_compared_with_are_the_runs_own_metamers(beyond):
     results = beyond[0] / "results" / "small"
     found = files.load(results / "beyond/ensemble/vision.nc")
     for name in ("first", "second"):
-        run = files.load(results / f"recognition/{name}/judge.nc").isel(seed=0)
+        run = files.load(results / f"recognition/{name}/third.nc").isel(seed=0)
         wanted = run["correct"].sel(stage=["block", "logits"]).values.astype(float)
         np.testing.assert_array_equal(found["recognized"].sel(generation_model=name), wanted)
 
@@ -106,7 +106,7 @@ def test_sensitivities_are_measured_exported_and_shown(beyond):
     results = beyond[0] / "results/small"
     found = files.load(results / "beyond/sensitivity/vision.nc")
     assert found["generation_model"].values.tolist() == ["first", "second"]
-    assert found["sensing_model"].values.tolist() == ["first", "second", "judge"]
+    assert found["sensing_model"].values.tolist() == ["first", "second", "third"]
     assert found["sensing_stage"].values.tolist() == [["block"] * 3, ["logits"] * 3]
     # The first model is grey, so distortions are.
     assert found["distortion"].shape == (2, 2, 2, 2, 1, 16, 16)
@@ -116,7 +116,7 @@ def test_sensitivities_are_measured_exported_and_shown(beyond):
     assert (own.sel(extreme="most") > 2 * own.sel(extreme="least")).all()
     agreed = files.load(results / "beyond/agreement/vision.nc")
     assert agreed["agreement"].sel(generation_model="first", sensing_model="first").values == pytest.approx(1)
-    run = files.load(results / "recognition/first/judge.nc")["correct"].sel(stage="logits").isel(seed=0)
+    run = files.load(results / "recognition/first/third.nc")["correct"].sel(stage="logits").isel(seed=0)
     others = [run, files.load(results / "recognition/first/second.nc")["correct"].sel(stage="logits").isel(seed=0)]
     kept = files.load(results / "acceptance/first.nc")["accepted"].sel(stage="logits").isel(seed=0).values.astype(bool)
     # Each of the other two models is a family of its own, because `first` does not answer its own metamers.
@@ -148,7 +148,7 @@ def test_metamer_sets_have_their_dimension_their_pair_and_their_page(beyond):
     found = files.load(results / "beyond/metamer_sets/second.nc")
     assert found["stage"].values.tolist() == ["block", "logits"]
     # The model itself is first, then the others of the modality, at their stages of the same depth.
-    assert found["sensing_model"].values.tolist() == ["second", "first", "judge"]
+    assert found["sensing_model"].values.tolist() == ["second", "first", "third"]
     assert found["metamer"].shape == (2, 2, 2, 3, 12, 12)
     assert found.attrs["values"] == 3 * 12 * 12
     np.testing.assert_array_equal(found["free_dimensions"] + found["jacobian_rank"], found.attrs["values"])

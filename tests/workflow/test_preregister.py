@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from metamers.plan.steps import declared_files
-from metamers.preregister.score import people_judged, read_frozen, score_stage
+from metamers.preregister.score import participants_judged, read_frozen, score_stage
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 from tests.made_up_run import RULES, RUN, WORDS, made_up_run, write_answers, write_metamers
@@ -109,7 +109,7 @@ def test_the_answers_are_scored_by_the_frozen_distribution(scored):
     check_schema(folder / SCORED, "comparison/preregistered.nc", declared_files())
     found, prediction = files.load(folder / SCORED), read_frozen(folder / FROZEN)
     people = files.load(folder / f"results/{RUN}/humans/mine.nc")
-    judged = people_judged([people])
+    judged = participants_judged([people])
     assert found.sizes["point"] == 4
     for number in range(4):
         point = found.isel(point=number)

@@ -192,7 +192,7 @@ def test_another_rule_of_acceptance_reruns_neither_synthesis_nor_recognition(rer
             assert acceptance["decides"].any("stage").values.tolist() == [True, False, False]
 
 
-def test_another_family_reruns_only_what_compares_judges(rerun):
+def test_another_family_reruns_only_what_compares_recognition_models(rerun):
     folder, arguments = rerun
     models = yaml.safe_load((folder / "mine/models.yaml").read_text())
     models["first"]["family"] = "another"

@@ -57,7 +57,7 @@ def test_the_default_run(clone):
     assert 0.15 < gigabytes < 0.5  # of which its files take 0.23
     jobs = counts(output)
     seeing, hearing = 2, 2  # generation models
-    seeing_judges, hearing_judges = 3, 3
+    seeing_models, hearing_models = 3, 3
     stages = 4 + 3 + 4 + 4
     each = dict.fromkeys(
         (
@@ -71,12 +71,12 @@ def test_the_default_run(clone):
     )
     assert jobs == each | {
         "all": 1,
-        "retrieve_collection": 1 + seeing_judges,  # photographs, and weights of networks that see
+        "retrieve_collection": 1 + seeing_models,  # photographs, and weights of networks that see
         "stimuli_datasets": 2,
         "stimuli_export": 2,
         "train_examples": 1,
-        "train_model": hearing_judges,
-        "train_test": hearing_judges,
+        "train_model": hearing_models,
+        "train_test": hearing_models,
         "synthesize_metamers": stages,
         "synthesize_measure": stages,
         "recognize_natural_vision_0": 1,
@@ -92,7 +92,7 @@ def test_the_default_run(clone):
         "compare_predicted_human": 1,
         "power": 1,
         "report_humans_vs_models": 2,
-        "report_training": hearing_judges,
+        "report_training": hearing_models,
         "report_contrasts": 1,
         "report_error_consistency": 1,
         "leaderboard_ranking": 1,
@@ -136,7 +136,7 @@ def test_the_published_study(clone):
     jobs = counts(output)
     assert jobs["humans_participants"] == 15
     models, stages = 30 + 18, 421  # the input among the stages
-    assert jobs["retrieve_collection"] == 15 + 2 + models + 2  # experiments, judges, weights, stimuli
+    assert jobs["retrieve_collection"] == 15 + 2 + models + 2  # experiments, recognition models, weights, stimuli
     assert jobs["retrieve_archive"] == 3 + 3 + 1  # the study's, single files of weights, the vocabulary
     assert jobs["synthesize_metamers"] == jobs["synthesize_measure"] == stages * 400 // 100  # in batches of 100 stimuli
     # 29 and 17 recognition models, in groups of 16
@@ -161,7 +161,7 @@ def test_the_published_study(clone):
 
 def test_the_public_part_of_the_published_study_needs_no_model(clone):
     jobs = counts(snakemake(clone, "-n", "humans", "paper", "--configfile", "config/paper.yaml"))
-    assert jobs["retrieve_collection"] == 15 + 2 + 2  # experiments, judges, brain data
+    assert jobs["retrieve_collection"] == 15 + 2 + 2  # experiments, recognition models, brain data
     assert (
         not {"synthesize_metamers", "null_distribution", "recognize_vision_0", "stimuli_datasets", "retrieve_archive"}
         & jobs.keys()

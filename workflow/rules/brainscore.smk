@@ -1,10 +1,10 @@
-"""Brain-Score: people's recognition of metamers as benchmarks, and the run's models as models, in one plugin."""
+"""Brain-Score: participants' recognition of metamers as benchmarks, and the run's models as models, in one plugin."""
 
 from metamers.brainscore.metadata import model_metadata
 from metamers.brainscore.targets import models_of_brainscore
 from metamers.run.hashes import listing_sha256
 
-# People of the benchmarks: published experiments, and own participants. Brain-Score's models look at images.
+# Participants of the benchmarks: published experiments, and own participants. Brain-Score's models look at images.
 BENCHMARKS_PUBLISHED = plan.brainscore_experiments
 BENCHMARKS_OWN = plan.brainscore_participants
 CANDIDATES = list(models_of_brainscore(plan))

@@ -1,4 +1,4 @@
-"""Comparison: recognizability of the run's metamers, humans against models, and predicted human recognition."""
+"""Comparison: recognizability of the run's metamers, participants against models, and predicted human recognition."""
 
 # Generation model → stage → normalized error at which the stage has converged.
 TARGETS = {
@@ -157,7 +157,7 @@ rule compare_humans_vs_models:
     conda:
         ENVIRONMENT
     message:
-        "Comparing humans with models in the published data"
+        "Comparing participants with models in the published data"
     script:
         SCRIPTS / "compare/humans_vs_models.py"
 
@@ -280,7 +280,7 @@ rule compare_passes:
     conda:
         ENVIRONMENT
     message:
-        "Testing whether people recognize metamers as they do natural stimuli"
+        "Testing whether participants recognize metamers as they do natural stimuli"
     script:
         SCRIPTS / "compare/passes.py"
 

@@ -1,7 +1,7 @@
 """Publication: the whole run as one archive, a Workflow Run RO-Crate."""
 
-# Beginnings of the paths, in the run's folder, of what is not packed: answers of people, and the log of the job itself.
-LEFT_OUT_OF_CRATE = [path for step in STEPS.values() for path in step.answers_of_people] + ["logs/crate.log"]
+# Beginnings of the paths, in the run's folder, of what is not packed: answers of participants, and the log of the job itself.
+LEFT_OUT_OF_CRATE = [path for step in STEPS.values() for path in step.answers_of_participants] + ["logs/crate.log"]
 # Files of published participants, which are in the folder `humans/` as well.
 PUBLISHED_PARTICIPANTS = [f"humans/{experiment}.nc" for experiment in plan.published.experiments]
 PUBLISHED_PARTICIPANTS += [f"humans/{Path(table).name}" for table in rules.humans_summary.output]

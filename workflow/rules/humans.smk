@@ -7,7 +7,7 @@ EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.pu
 # With `human_data: participants` the run itself makes the tables of resources/published.
 TABLES_FOLDER = "results/<run>/humans" if PARTICIPANTS else resolve_path("resources/published")
 TABLE_SOURCES = (
-    [*EXPERIMENTS, *(local(f"{RESOURCES}/judges/{modality}") for modality in plan.published.judgements)]
+    [*EXPERIMENTS, *(local(f"{RESOURCES}/recognition_models/{modality}") for modality in plan.published.judgements)]
     if PARTICIPANTS
     else []
 )
@@ -85,7 +85,7 @@ rule humans_participants:
 rule humans_summary:
     input:
         experiments=EXPERIMENTS,
-        judges=[local(f"{RESOURCES}/judges/{modality}") for modality in plan.published.judgements],
+        recognition_models=[local(f"{RESOURCES}/recognition_models/{modality}") for modality in plan.published.judgements],
     output:
         groups="results/<run>/humans/group_results.csv",
         ceilings="results/<run>/humans/noise_ceiling.csv",
@@ -101,7 +101,7 @@ rule humans_summary:
         **step("humans/summary"),
         families={entry.published_as: entry.family for entry in plan.models.values() if entry.published_as},
         modalities={name: entry.modality for name, entry in plan.published.experiments.items()},
-        judges=parameters_of(plan.published.judgements),
+        recognition_models=parameters_of(plan.published.judgements),
     resources:
         **needs("humans_summary"),
     conda:

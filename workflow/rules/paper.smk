@@ -41,7 +41,7 @@ PAPER_DRAWN = [
 
 rule paper_judgements:
     input:
-        local(f"{RESOURCES}/judges/{{modality}}"),
+        local(f"{RESOURCES}/recognition_models/{{modality}}"),
     output:
         "results/<run>/comparison/judgements_{modality}.nc",
     log:
@@ -158,7 +158,7 @@ rule paper_draw_humans_vs_models:
     conda:
         ENVIRONMENT
     message:
-        "Drawing humans against other models for the page of the paper ({wildcards.modality})"
+        "Drawing participants against other models for the page of the paper ({wildcards.modality})"
     script:
         SCRIPTS / "paper/draw_humans_vs_models.py"
 

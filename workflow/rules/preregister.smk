@@ -1,4 +1,4 @@
-"""Preregistration: the predicted human recognition, frozen before people answer, and scored when there are answers."""
+"""Preregistration: the predicted human recognition, frozen before participants answer, and scored when there are answers."""
 
 from metamers.names import ConfigurationError
 from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
@@ -44,7 +44,7 @@ def frozen_params():
 
 
 def versions_now(_wildcards):
-    """Parameter: the versions of the program, of the code of the steps, and of the page that people are shown."""
+    """Parameter: the versions of the program, of the code of the steps, and of the page that participants are shown."""
     entries = entries_of([*plan.generation_models, *plan.recognition_models])
     versions = recorded_versions(SCRIPTS, ["preregister"], entries)
     # Of scoring the module alone, because its script also draws the figure of the report.
@@ -112,7 +112,7 @@ def existing_prediction(_wildcards):
     if not os.path.isfile(FROZEN_FILE):
         raise ConfigurationError(
             f"preregistration.file: there is no frozen prediction {FROZEN_FILE}; `snakemake preregister` "
-            "freezes one; call it before people answer"
+            "freezes one; call it before participants answer"
         )
     return local(FROZEN_FILE)
 

@@ -309,7 +309,7 @@ rule report_humans_vs_models:
     conda:
         ENVIRONMENT
     message:
-        "Drawing humans against other models ({wildcards.modality})"
+        "Drawing participants against other models ({wildcards.modality})"
     script:
         SCRIPTS / "report/humans_vs_models.py"
 

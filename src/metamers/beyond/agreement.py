@@ -21,7 +21,7 @@ FEWEST_STIMULI = 5  # with distortions, for its interval
 RESAMPLES = 2000
 
 
-def log_ratios_of_extremes(found: xr.Dataset) -> xr.DataArray:
+def log_ratios_of_extremes(sensitivities: xr.Dataset) -> xr.DataArray:
     """Half the log ratio of squared sensitivities to ``most`` and ``least``: (…, generation_model, sensing_model).
 
     A floor of ``FLOOR`` times the model's mean square sensitivity is added to each square, because a stage may ignore a
@@ -29,15 +29,15 @@ def log_ratios_of_extremes(found: xr.Dataset) -> xr.DataArray:
 
     Parameters
     ----------
-    found
+    sensitivities
         Results of ``metamers.beyond.sensitivity.distortions_of_stimulus``, with any further dimensions.
     """
-    squares = found["sensitivity"] ** 2 + FLOOR * found["mean_sensitivity"] ** 2
+    squares = sensitivities["sensitivity"] ** 2 + FLOOR * sensitivities["mean_sensitivity"] ** 2
     squares = squares.where(squares > 0)  # a model that is sensitive to nothing has no ratio
     return 0.5 * (np.log(squares.sel(extreme=MOST)) - np.log(squares.sel(extreme=LEAST)))
 
 
-def agreements(found: xr.Dataset) -> xr.DataArray:
+def agreements(sensitivities: xr.Dataset) -> xr.DataArray:
     """Log ratio of each model relative to that of the generation model: (…, generation_model, sensing_model).
 
     1: the model tells the two distortions apart as much as the generation model whose extremes they are; 0: not at all;
@@ -45,11 +45,11 @@ def agreements(found: xr.Dataset) -> xr.DataArray:
 
     Parameters
     ----------
-    found
+    sensitivities
         As for ``log_ratios_of_extremes``.
     """
-    each = log_ratios_of_extremes(found)
-    names = found["generation_model"]
+    each = log_ratios_of_extremes(sensitivities)
+    names = sensitivities["generation_model"]
     own = each.sel(sensing_model=xr.DataArray(names.values, dims="generation_model")).drop_vars("sensing_model")
     own = own.assign_coords(generation_model=names.values)
     return each / own.where(own > 0)  # equally sensitive to all distortions: nothing to tell apart
@@ -70,10 +70,10 @@ def _rank_correlation(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
 
 
 def agreement(
-    found: xr.Dataset,
+    sensitivities: xr.Dataset,
     recognized: Mapping[str, np.ndarray],
     accepted: Mapping[str, np.ndarray],
-    judges: Mapping[str, Sequence[str]],
+    recognition_models: Mapping[str, Sequence[str]],
     families: Mapping[str, str],
     seed: int,
 ) -> xr.Dataset:
@@ -81,14 +81,14 @@ def agreement(
 
     Parameters
     ----------
-    found
+    sensitivities
         ``sensitivity`` (depth, stimulus, generation_model, extreme, sensing_model), ``mean_sensitivity`` (depth,
         stimulus, sensing_model), ``sensing_stage`` (depth, sensing_model).
     recognized, accepted
         Generation model → proportion of other recognition models that recognize each of its metamers, with equal weight
         of families, and whether the metamer is accepted: (depth, metamer). The first metamers are those of the stimuli
         of the distortions; there may be more.
-    judges
+    recognition_models
         Generation model → the other recognition models, whose agreement is averaged.
     families
         Model → family; each family counts once.
@@ -99,26 +99,26 @@ def agreement(
     -------
     xarray.Dataset
         (depth, stimulus, generation_model, sensing_model) → ``log_sensitivity_ratio`` and ``agreement``.
-        (generation_model, depth) → ``mean_agreement`` over the judges, with equal weight of families, and over
+        (generation_model, depth) → ``mean_agreement`` over these models, with equal weight of families, and over
         stimuli; ``proportion_correct`` over accepted metamers, ``n``, their number, and ``stage``. ``spearman_rho`` of
-        these two over generation models and depths; ``low`` and ``high``: its 95% interval, from ``RESAMPLES`` samples
-        of stimuli with replacement (models and stages are fixed); ``points``: the number of points, where a stage that
-        is the nearest at two depths counts once. NaN with fewer than ``FEWEST_POINTS`` points, and the interval with
-        fewer than ``FEWEST_STIMULI`` stimuli.
+        these two over generation models and positions; ``low`` and ``high``: its 95% interval, from ``RESAMPLES``
+        samples of stimuli with replacement (models and stages are fixed); ``points``: the number of points, where a
+        stage that is the nearest at two positions counts once. NaN with fewer than ``FEWEST_POINTS`` points, and the
+        interval with fewer than ``FEWEST_STIMULI`` stimuli.
     """
-    names = [str(name) for name in found["generation_model"].values]
-    each = agreements(found).transpose("depth", "stimulus", "generation_model", "sensing_model")
-    stages = found["sensing_stage"].transpose("depth", "sensing_model")
+    names = [str(name) for name in sensitivities["generation_model"].values]
+    each = agreements(sensitivities).transpose("depth", "stimulus", "generation_model", "sensing_model")
+    stages = sensitivities["sensing_stage"].transpose("depth", "sensing_model")
     of_others, distinct = [], []
     for name in names:
-        of_model = each.sel(generation_model=name, sensing_model=list(judges[name]))
+        of_model = each.sel(generation_model=name, sensing_model=list(recognition_models[name]))
         of_model = of_model.rename(sensing_model="recognition_model")
         of_others.append(mean_over_families(of_model, families).transpose("depth", "stimulus").values)
         own = stages.sel(sensing_model=name).values.tolist()
         distinct.append([own.index(stage) == place for place, stage in enumerate(own)])
     values = np.stack(of_others)  # (generation model, depth, stimulus)
     correct, counted = np.stack([recognized[name] for name in names]), np.stack([accepted[name] for name in names])
-    once = np.array(distinct)  # a stage that is the nearest at two depths is one point
+    once = np.array(distinct)  # a stage that is the nearest at two positions is one point
 
     def correlate(of_distortions: np.ndarray, of_metamers: np.ndarray) -> tuple[float, int]:
         proportion = mean_of(correct[..., of_metamers], counted[..., of_metamers])
@@ -140,7 +140,7 @@ def agreement(
     by_depth = ("generation_model", "depth")
     return xr.Dataset(
         {
-            "log_sensitivity_ratio": log_ratios_of_extremes(found).transpose(
+            "log_sensitivity_ratio": log_ratios_of_extremes(sensitivities).transpose(
                 "depth", "stimulus", "generation_model", "sensing_model"
             ),
             "agreement": each,

@@ -37,7 +37,7 @@ def other_stimuli(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def stages_at(depths: Sequence[float], stages: Sequence[str], generated: Sequence[str]) -> list[str]:
-    """The nearest stage at each relative depth for which metamers are made; of two equally near stages, the earlier.
+    """The nearest stage at each position for which metamers are made; of two equally near stages, the earlier.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def stages_at(depths: Sequence[float], stages: Sequence[str], generated: Sequenc
 
 
 def distinct_depths(depths: Sequence[float], chains: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> list[float]:
-    """The depths without those at which every model has the same stage as at an earlier depth.
+    """The positions without those at which every model has the same stage as at an earlier one.
 
     Parameters
     ----------
     depths
-        Relative depths.
+        Positions, 0 the input and 1 the last stage.
     chains
         Model → ``stages`` and ``generated`` of ``stages_at``.
     """
@@ -120,7 +120,7 @@ def sets_of(
         Modality → stimuli for which metamers are made, as rows of a table.
     """
     modalities = dict.fromkeys(models[name].modality for name in chosen)
-    found = {}
+    sets = {}
     for part in PARTS:
         if (of_part := getattr(settings, part)) is None:
             continue
@@ -133,7 +133,7 @@ def sets_of(
                 if part != "starts" and len(members) < 2:
                     continue
                 others = list(other_stimuli(rows[modality]).items())
-                found[f"{part}_{group}"] = BeyondSet(
+                sets[f"{part}_{group}"] = BeyondSet(
                     part=part,
                     modality=modality,
                     depths=depths,
@@ -141,7 +141,7 @@ def sets_of(
                     stimuli=dict(others[: of_part.stimuli]),
                     cases=cases_of(part, members, getattr(of_part, "kinds", ())),
                 )
-    return found
+    return sets
 
 
 def compared_stages(

@@ -51,13 +51,13 @@ def acceptance(
             which = {"depth": depth, "member": place}
             of_member = values.isel(which).values
             null = nulls[member][["largest", "undefined_pairs"]].sel(stage=stage, measure=list(measures))
-            found, _ = above_null(
+            passed, _ = above_null(
                 of_member.reshape(len(measures), -1),
                 null["largest"].values,
                 null["undefined_pairs"].values > 0,
                 preserved.isel(which).values.ravel(),
             )
-            above[:, :, depth, place] = found.reshape(of_member.shape[1:])
+            above[:, :, depth, place] = passed.reshape(of_member.shape[1:])
     kept = above & preserved.values
     if CONVERGED in made and must_converge:
         kept &= made[CONVERGED].transpose(*dims).values.astype(bool)
@@ -120,8 +120,8 @@ def mean_of(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
 
 def intervals(name: str, values: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
     """``name``, ``low``, ``high``: the mean of counted differences over the last axis, with its 95% interval."""
-    found = difference_interval(np.where(counted, values, np.nan))
-    return {name: found.value, "low": found.low, "high": found.high}
+    interval = difference_interval(np.where(counted, values, np.nan))
+    return {name: interval.value, "low": interval.low, "high": interval.high}
 
 
 def ensemble(
@@ -258,7 +258,7 @@ def starts(
     ----------
     made, accepted, recognition
         Generation model → its set, whose cases are kinds of start; its accepted metamers (stimulus, case, depth); and
-        ``answer`` (recognition_model, stimulus, case, depth). Stimuli, cases and depths are the same for all models.
+        ``answer`` (recognition_model, stimulus, case, depth). Stimuli, cases and positions are the same for all models.
     run, run_acceptance
         Generation model → recognition model → the ordinary ``answer``, ``correct`` (stage, stimulus, seed); the
         ordinary ``accepted``.
@@ -275,7 +275,7 @@ def starts(
         ``n``, the number of these. (generation_model, depth) → ``stage``.
     """
     dims = ("start", "depth", "stimulus")
-    found = []
+    by_model = []
     for name, own in made.items():
         stimuli, stages = own["stimulus"].values, own["member_stage"].isel(member=0).values
         noise = of_run(run[name], run_acceptance[name]["accepted"], stages, stimuli, families)
@@ -297,7 +297,7 @@ def starts(
                 (noise[1], accepted[name].transpose(*cases).values),
             )
         )
-        found.append(
+        by_model.append(
             xr.Dataset(
                 {
                     "recognized": (dims, recognized),
@@ -317,4 +317,4 @@ def starts(
             )
         )
     models = xr.DataArray(list(made), dims="generation_model", name="generation_model")
-    return xr.concat(found, models, coords=["stage"], compat="equals", join="exact")
+    return xr.concat(by_model, models, coords=["stage"], compat="equals", join="exact")

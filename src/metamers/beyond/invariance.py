@@ -26,10 +26,10 @@ def by_stage(model: Model, stimuli: torch.Tensor) -> Iterator[dict[str, torch.Te
     On the CPU, because some devices lack float64.
     """
     for batch in stimuli.split(BATCH):
-        with model.all_stages() as found:
+        with model.all_stages() as activations:
             model.run(batch)
-        found[INPUT_STAGE] = batch
-        yield {stage: found[stage].flatten(1).cpu().double() for stage in model.stages if stage in found}
+        activations[INPUT_STAGE] = batch
+        yield {stage: activations[stage].flatten(1).cpu().double() for stage in model.stages if stage in activations}
 
 
 def natural_distances(model: Model, natural: torch.Tensor) -> dict[str, float]:
@@ -79,7 +79,7 @@ def remaining(metamers: torch.Tensor, start: torch.Tensor, natural: torch.Tensor
 
 def invariance(
     model: Model,
-    shown: torch.Tensor,
+    usual: torch.Tensor,
     natural: torch.Tensor,
     starts: Mapping[str, torch.Tensor],
     metamers: Mapping[str, torch.Tensor],
@@ -90,7 +90,7 @@ def invariance(
     ----------
     model
         The generation model.
-    shown
+    usual
         Natural stimuli (any number, …signal); their distances are the unit.
     natural
         The natural stimuli of the metamers, (stimulus, …signal).
@@ -107,13 +107,13 @@ def invariance(
         ``start_difference``, the same of the starts; (start, depth, stimulus) → ``remaining``; (measured_stage) →
         ``natural_distance``, the divisor of the differences.
     """
-    apart = natural_distances(model, shown)
+    apart = natural_distances(model, usual)
     stages = list(apart)
 
     def relative(one: torch.Tensor, other: torch.Tensor) -> np.ndarray:
-        found = distances(model, one, other)
+        absolute = distances(model, one, other)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.stack([found[stage] / apart[stage] for stage in stages], axis=1)
+            return np.stack([absolute[stage] / apart[stage] for stage in stages], axis=1)
 
     dims = ("start", "depth", "stimulus", "measured_stage")
     return xr.Dataset(

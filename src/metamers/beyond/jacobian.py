@@ -84,14 +84,14 @@ class Jacobian:
             stimuli = self._copies(len(units)).requires_grad_()
             with torch.enable_grad(), unfused_attention():
                 self._kept = len(units), stimuli, self._activations(stimuli)
-        _, stimuli, found = self._kept
-        (gradient,) = torch.autograd.grad(found, stimuli, units, retain_graph=True)
+        _, stimuli, outputs = self._kept
+        (gradient,) = torch.autograd.grad(outputs, stimuli, units, retain_graph=True)
         return gradient
 
     def information(self, directions: np.ndarray) -> np.ndarray:
         """JᵀJ times directions (value, direction): (value, direction), float64."""
-        given = self.directions(directions.T)
-        return columns(self.transposed(self.product(given)))
+        stimulus_directions = self.directions(directions.T)
+        return columns(self.transposed(self.product(stimulus_directions)))
 
     def directions(self, rows: np.ndarray) -> torch.Tensor:
         """Directions (direction, value) as tensors (direction, …signal) of the stimulus's type."""

@@ -46,11 +46,11 @@ def natural_categories(
     """
     as_exported = FORMATS[next(iter(members.values())).modality].as_exported
     exported = {which: as_exported(stimuli.cpu().numpy()) for which, stimuli in natural.items()}
-    given = {
-        name: {which: recognize(model, shown, sampling, classes) for which, shown in exported.items()}
+    answered = {
+        name: {which: recognize(model, images, sampling, classes) for which, images in exported.items()}
         for name, model in members.items()
     }
-    by_case = [[given[name][which] for name, which in of_case.items()] for of_case in matched.values()]
+    by_case = [[answered[name][which] for name, which in of_case.items()] for of_case in matched.values()]
     return xr.DataArray(np.moveaxis(np.array(by_case), -1, 0), dims=("stimulus", "case", "member"))
 
 
@@ -64,7 +64,7 @@ def measured_case(
     sampling: Mapping[str, Any],
     target_errors: Mapping[str, float | None] | None = None,
 ) -> xr.Dataset:
-    """Measures of the metamers of one case at one depth, for each member.
+    """Measures of the metamers of one case at one position, for each member.
 
     Parameters
     ----------
@@ -92,12 +92,12 @@ def measured_case(
         fit = fit_to(model, sampling)
         synthetic = torch.from_numpy(metamers).to(natural[OWN].device)
         other = OWN if matched[name] == OTHER else OTHER
-        wanted, reached, not_wanted = (
+        targets, reached, not_wanted = (
             activations(model, fit(stimuli), stages[name])
             for stimuli in (natural[matched[name]], synthetic, natural[other])
         )
         exported = FORMATS[model.modality].as_exported(metamers)
-        found = measure(model, wanted, reached, exported, sampling, classes, errors.get(name))
-        found["other_error"] = match_each(not_wanted, reached)["normalized_error"]
-        of_members.append(xr.Dataset({key: ("stimulus", values) for key, values in found.items()}))
+        measures = measure(model, targets, reached, exported, sampling, classes, errors.get(name))
+        measures["other_error"] = match_each(not_wanted, reached)["normalized_error"]
+        of_members.append(xr.Dataset({key: ("stimulus", values) for key, values in measures.items()}))
     return xr.concat(of_members, xr.DataArray(list(members), dims="member", name="member")).transpose("stimulus", ...)

@@ -79,15 +79,15 @@ def sketch_values(jacobian: Jacobian, basis: np.ndarray) -> tuple[np.ndarray, np
         forward = jacobian.product(jacobian.directions(some.T))
         return np.concatenate([columns(forward), columns(jacobian.transposed(forward))])
 
-    found = _by_parts(images, basis)
-    if not np.isfinite(found).all():
+    projected = _by_parts(images, basis)
+    if not np.isfinite(projected).all():
         raise ValueError(f"{jacobian.label}: derivatives are not finite")
-    values = np.linalg.svd(found[: -jacobian.size], compute_uv=False)
+    values = np.linalg.svd(projected[: -jacobian.size], compute_uv=False)
     if not values[0] > 0:
         raise ValueError(
             f"{jacobian.label}: no small change of the stimulus changes the activations, so they have no directions"
         )
-    return np.pad(values, (0, basis.shape[1] - len(values))), found[-jacobian.size :]
+    return np.pad(values, (0, basis.shape[1] - len(values))), projected[-jacobian.size :]
 
 
 def largest_outside(jacobian: Jacobian, basis: np.ndarray, generator: np.random.Generator) -> float:
@@ -186,13 +186,13 @@ def counted_eigenvalues(
                 rest = rest - basis[probe, : step + 1].T @ (basis[probe, : step + 1] @ rest)
             beside[probe, step] = np.linalg.norm(rest)
             vectors[:, probe] = rest / beside[probe, step] if beside[probe, step] > 0 else 0
-    found = []
+    numbers = []
     for probe in range(probes):
         ended = np.flatnonzero(beside[probe] <= TINY * diagonal[probe].max())
         size = int(ended[0]) + 1 if len(ended) else steps
         values, rows = eigh_tridiagonal(diagonal[probe, :size], beside[probe, : size - 1])
-        found.append(n * (rows[0] ** 2)[values > limit].sum())
-    return np.array(found)
+        numbers.append(n * (rows[0] ** 2)[values > limit].sum())
+    return np.array(numbers)
 
 
 @dataclass(frozen=True)
@@ -378,11 +378,11 @@ def most_different_metamers(
     kept = _Kept(noise.detach().clone(), worst, unknown, unknown.repeat_interleave(PAIR))
 
     def evaluate(metamers: torch.Tensor, taken: int) -> tuple[torch.Tensor, torch.Tensor]:
-        shown = within(metamers, middle, radii_of_pairs)
-        first, second = model.preprocessing(shown).unflatten(0, (number, PAIR)).unbind(1)
+        pairs = within(metamers, middle, radii_of_pairs)
+        first, second = model.preprocessing(pairs).unflatten(0, (number, PAIR)).unbind(1)
         distance = _lengths(first - second).flatten() / usual
-        errors = error(shown, taken)
-        kept.keep(shown.detach(), distance.detach(), errors.detach(), largest)
+        errors = error(pairs, taken)
+        kept.keep(pairs.detach(), distance.detach(), errors.detach(), largest)
         return distance, ((errors + torch.finfo(errors.dtype).tiny) / (MARGIN * largest)).log()
 
     def objective(metamers: torch.Tensor, taken: int) -> torch.Tensor:
@@ -428,7 +428,7 @@ class _Kept:
     distance: torch.Tensor
     errors: torch.Tensor
 
-    def keep(self, shown: torch.Tensor, distance: torch.Tensor, errors: torch.Tensor, largest: torch.Tensor) -> None:
+    def keep(self, pairs: torch.Tensor, distance: torch.Tensor, errors: torch.Tensor, largest: torch.Tensor) -> None:
         """Take the pairs that are better than those so far."""
         ratio = (errors / largest).unflatten(0, (-1, PAIR)).amax(1)
         score = torch.where(ratio <= 1, distance, -ratio)
@@ -436,7 +436,7 @@ class _Kept:
         self.score = torch.where(better, score, self.score)
         self.distance = torch.where(better, distance, self.distance)
         of_pairs = better.repeat_interleave(PAIR)
-        self.metamers[of_pairs], self.errors[of_pairs] = shown[of_pairs], errors[of_pairs]
+        self.metamers[of_pairs], self.errors[of_pairs] = pairs[of_pairs], errors[of_pairs]
 
 
 def usual_distance(values: np.ndarray) -> float:
@@ -451,13 +451,13 @@ def apart(
     stages: Mapping[str, str],
     fits: Mapping[str, Fit],
     pairs: torch.Tensor,
-    shown: torch.Tensor,
+    natural_stimuli: torch.Tensor,
 ) -> np.ndarray:
     """How different the members of each pair are to each model: (stimulus, model).
 
     The distance of their activations at the model's stage, relative to the root mean square distance between the
-    natural stimuli ``shown``: 0 if the model does not distinguish them, 1 if they differ as much as different natural
-    stimuli. NaN where all natural stimuli have equal activations.
+    natural stimuli ``natural_stimuli``: 0 if the model does not distinguish them, 1 if they differ as much as different
+    natural stimuli. NaN where all natural stimuli have equal activations.
 
     Parameters
     ----------
@@ -467,16 +467,16 @@ def apart(
         Model → function that brings stimuli to its size or rate.
     pairs
         (stimulus, pair, …signal).
-    shown
+    natural_stimuli
         At least two natural stimuli (any number, …signal).
     """
-    found = []
+    relative_distances = []
     for name, model in models.items():
-        natural, one, other = (fits[name](stimuli) for stimuli in (shown, pairs[:, 0], pairs[:, 1]))
+        natural, one, other = (fits[name](stimuli) for stimuli in (natural_stimuli, pairs[:, 0], pairs[:, 1]))
         usual = natural_distances(model, natural)[stages[name]]
         distance = distances(model, one, other)[stages[name]]
-        found.append(distance / usual if usual > 0 else np.full(len(pairs), np.nan))
-    return np.stack(found, axis=1)
+        relative_distances.append(distance / usual if usual > 0 else np.full(len(pairs), np.nan))
+    return np.stack(relative_distances, axis=1)
 
 
 def metamer_sets(
@@ -484,13 +484,13 @@ def metamer_sets(
     stages: Mapping[str, str],
     fits: Mapping[str, Fit],
     natural: torch.Tensor,
-    shown: torch.Tensor,
+    run_natural: torch.Tensor,
     noise: torch.Tensor,
     largest_error: np.ndarray,
     accepted: np.ndarray,
     classes: Mapping[str, Sequence[int]],
     sampling: Mapping[str, Any],
-    wanted: Mapping[str, Any],
+    explored: Mapping[str, Any],
     settings: Mapping[str, Any],
     names: Sequence[Sequence[str | int]],
 ) -> xr.Dataset:
@@ -503,7 +503,7 @@ def metamer_sets(
         others are asked how different the members of a pair are, and what they recognize.
     fits
         Model → function that brings stimuli to its size or rate.
-    natural, shown, noise
+    natural, run_natural, noise
         The stimuli, all natural stimuli of the run (stimulus, …signal), and the noise from which the pair of each
         stimulus starts (stimulus, pair, …signal); in the first model's size or rate.
     largest_error
@@ -514,7 +514,7 @@ def metamer_sets(
         Category → class indices.
     sampling
         How these stimuli are sampled (``metamers.modalities.sampling_of``).
-    wanted
+    explored
         ``tolerance`` and ``singular_values``: see ``local_dimension``. ``steps``: of ``most_different_metamers``.
     settings
         Other settings of the search for pairs, as of ``metamers.synthesize.procedures.OneCycle``.
@@ -540,22 +540,22 @@ def metamer_sets(
     dimensions = [
         local_dimension(
             Jacobian(model, stage, stimulus),
-            wanted["tolerance"],
-            wanted["singular_values"],
+            explored["tolerance"],
+            explored["singular_values"],
             generator_of(*name, first, stage, "dimension"),
         )
         for stimulus, name in zip(natural, names, strict=True)
     ]
     with torch.no_grad():
-        usual = usual_distance(model.preprocessing(shown).cpu().numpy())
+        usual = usual_distance(model.preprocessing(run_natural).cpu().numpy())
     if not usual > 0 or not np.isfinite(usual):
         raise ValueError(
-            f"model {first}: the distance between the {len(shown)} natural stimuli of the run is {usual} after "
+            f"model {first}: the distance between the {len(run_natural)} natural stimuli of the run is {usual} after "
             "preprocessing; wanted at least two different stimuli, whose distance is the unit"
         )
     size = max(1, max_batch_size(model, stage, natural[:1]) // PAIR)
-    found = [
-        most_different_metamers(model, stage, *some, usual, settings | {"steps": wanted["steps"]})
+    by_batch = [
+        most_different_metamers(model, stage, *some, usual, settings | {"steps": explored["steps"]})
         for some in zip(
             natural.split(size),
             noise.split(size),
@@ -563,9 +563,9 @@ def metamer_sets(
             strict=True,
         )
     ]
-    pairs = torch.cat([one.metamers for one in found])
+    pairs = torch.cat([one.metamers for one in by_batch])
     exported = FORMATS[model.modality].as_exported(pairs.flatten(0, 1).cpu().numpy())
-    answers = [recognize(judge, exported, sampling, classes).reshape(-1, PAIR) for judge in models.values()]
+    answers = [recognize(other, exported, sampling, classes).reshape(-1, PAIR) for other in models.values()]
     rank = np.array([one.rank for one in dimensions])
     by_pair = ("stimulus", "most_different")
     return xr.Dataset(
@@ -576,26 +576,26 @@ def metamer_sets(
             "free_dimensions": ("stimulus", natural[0].numel() - rank),
             "singular_value": (("stimulus", "number"), np.stack([one.singular_values for one in dimensions])),
             "metamer": ((*by_pair, *modality.dims), pairs.cpu().numpy()),
-            "stimulus_distance": ("stimulus", np.concatenate([one.distance for one in found])),
-            "normalized_error": (by_pair, np.concatenate([one.normalized_error for one in found])),
+            "stimulus_distance": ("stimulus", np.concatenate([one.distance for one in by_batch])),
+            "normalized_error": (by_pair, np.concatenate([one.normalized_error for one in by_batch])),
             "largest_error": ("stimulus", largest_error),
             "accepted": ("stimulus", np.asarray(accepted, dtype=bool)),
-            "within_match": ("stimulus", np.concatenate([one.within_match for one in found])),
-            "activation_distance": (("stimulus", "sensing_model"), apart(models, stages, fits, pairs, shown)),
+            "within_match": ("stimulus", np.concatenate([one.within_match for one in by_batch])),
+            "activation_distance": (("stimulus", "sensing_model"), apart(models, stages, fits, pairs, run_natural)),
             "answer": ((*by_pair, "sensing_model"), np.stack(answers, axis=-1)),
         },
         coords={"most_different": list(PAIR_NAMES), "sensing_model": list(models)},
     )
 
 
-def by_depth(found: xr.Dataset, judges: Sequence[str], families: Mapping[str, str]) -> xr.Dataset:
-    """Means over stimuli at each depth, with 95% intervals over stimuli (Student's; of recognition, as elsewhere).
+def by_depth(sets: xr.Dataset, recognition_models: Sequence[str], families: Mapping[str, str]) -> xr.Dataset:
+    """Means over stimuli at each position, with 95% intervals over stimuli (Student's; of recognition, as elsewhere).
 
     Parameters
     ----------
-    found
-        Results of ``metamer_sets`` by depth, with ``category`` (stimulus).
-    judges
+    sets
+        Results of ``metamer_sets`` by position, with ``category`` (stimulus).
+    recognition_models
         The other recognition models.
     families
         Model → family; each family counts once.
@@ -604,20 +604,20 @@ def by_depth(found: xr.Dataset, judges: Sequence[str], families: Mapping[str, st
     -------
     xarray.Dataset
         (depth) → ``free``, the free directions in proportion to all; ``stimulus_distance``; ``activation_distance``,
-        mean over judges; ``proportion_correct``, the proportion of the pairs' members that the judges recognize, and
-        ``proportion_same``, that of pairs to which a judge gives one answer; each with ``…_low`` and ``…_high``, NaN
-        for a single stimulus. All but ``free`` are over pairs within the match of an accepted metamer,
+        mean over recognition models; ``proportion_correct``, the proportion of the pairs' members that they recognize,
+        and ``proportion_same``, that of pairs to which a recognition model gives one answer; each with ``…_low`` and
+        ``…_high``, NaN for a single stimulus. All but ``free`` are over pairs within the match of an accepted metamer,
         ``n`` of them.
     """
-    within_match = found["within_match"].astype(bool) & found["accepted"].astype(bool)
-    of_judges = found.sel(sensing_model=list(judges)).rename(sensing_model="recognition_model")
-    right = of_judges["answer"] == found["category"]
-    same = of_judges["answer"].isel(most_different=0) == of_judges["answer"].isel(most_different=1)
+    within_match = sets["within_match"].astype(bool) & sets["accepted"].astype(bool)
+    answered = sets.sel(sensing_model=list(recognition_models)).rename(sensing_model="recognition_model")
+    right = answered["answer"] == sets["category"]
+    same = answered["answer"].isel(most_different=0) == answered["answer"].isel(most_different=1)
     recognized = mean_over_families(right.astype(float).mean("most_different"), families)
     values = {
-        "free": found["free_dimensions"] / (found["free_dimensions"] + found["jacobian_rank"]),
-        "stimulus_distance": found["stimulus_distance"].where(within_match),
-        "activation_distance": mean_over_families(of_judges["activation_distance"], families).where(within_match),
+        "free": sets["free_dimensions"] / (sets["free_dimensions"] + sets["jacobian_rank"]),
+        "stimulus_distance": sets["stimulus_distance"].where(within_match),
+        "activation_distance": mean_over_families(answered["activation_distance"], families).where(within_match),
     }
     proportions = {
         "proportion_correct": recognized,

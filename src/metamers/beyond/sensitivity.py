@@ -78,8 +78,8 @@ def _ignored(jacobian: Jacobian, start: np.ndarray, iterations: int) -> np.ndarr
     if units >= n:  # in general, such a stage ignores nothing entirely
         return start
     operator = LinearOperator((units, n), matvec=forward, rmatvec=backward, dtype=np.float64)
-    found = [lsqr(operator, changes, iter_lim=iterations, atol=1e-7, btol=1e-7)[0] for changes in noticed]
-    return start - np.stack(found, axis=1)
+    solutions = [lsqr(operator, changes, iter_lim=iterations, atol=1e-7, btol=1e-7)[0] for changes in noticed]
+    return start - np.stack(solutions, axis=1)
 
 
 def eigendistortions(
@@ -148,13 +148,13 @@ def eigendistortions(
     _, largest, _ = best_of(first, MOST)
     most = search(first, MOST, iterations - FIRST, TOLERANCE * largest) if iterations > FIRST else first
     least = search(_ignored(jacobian, starts[LEAST], iterations), LEAST, iterations, TOLERANCE)
-    found = {}
+    distortions = {}
     for which, vectors in ((MOST, most), (LEAST, least)):
         vector, value, residual = best_of(vectors, which)
         distortion = _signed(vector)
         sensitivity = float(jacobian.sensitivity(distortion[None])[0])
-        found[which] = Eigendistortion(distortion, sensitivity, residual / value if which == MOST else residual)
-    return found
+        distortions[which] = Eigendistortion(distortion, sensitivity, residual / value if which == MOST else residual)
+    return distortions
 
 
 def log_ratios(squares: np.ndarray, floors: np.ndarray) -> np.ndarray:
@@ -231,15 +231,15 @@ def principal_distortions(
         raise ValueError(f"principal distortions compare models: at least two are needed, not {len(jacobians)}")
     raised = np.asarray(floors, dtype=np.float64)
     starts = 1 if len(jacobians) == 2 else STARTS
-    found = []
+    attempts = []
     for _ in range(starts):
         pair, converged = _davidson(jacobians, raised, iterations, generator)
         distortions = np.stack([_signed(one) for one in pair.T])
         squares = np.array([jacobian.sensitivity(distortions) ** 2 for jacobian in jacobians])
         ratios = log_ratios(squares, raised)
-        found.append((float(ratios.var()), distortions, ratios, converged))
-    variance, distortions, ratios, converged = max(found, key=lambda one: one[0])
-    return PrincipalDistortions(distortions, ratios, variance, min(one[0] for one in found), converged)
+        attempts.append((float(ratios.var()), distortions, ratios, converged))
+    variance, distortions, ratios, converged = max(attempts, key=lambda one: one[0])
+    return PrincipalDistortions(distortions, ratios, variance, min(one[0] for one in attempts), converged)
 
 
 def _davidson(
@@ -312,9 +312,9 @@ def best_pair(informations: np.ndarray, start: np.ndarray | None) -> tuple[np.nd
     if len(informations) == 2:
         return of_two[0], float((0.25 * np.log(values[-1] / values[0])) ** 2)
 
-    def evaluate(given: np.ndarray) -> tuple[float, np.ndarray]:
-        lengths = np.linalg.norm(given.reshape(size, PAIR), axis=0)
-        unit = given.reshape(size, PAIR) / lengths
+    def evaluate(pair: np.ndarray) -> tuple[float, np.ndarray]:
+        lengths = np.linalg.norm(pair.reshape(size, PAIR), axis=0)
+        unit = pair.reshape(size, PAIR) / lengths
         squares = np.einsum("vp,mvw,wp->mp", unit, informations, unit)
         gradient = np.einsum("mp,mvw,wp->vp", _weights(informations, unit), informations, unit)
         gradient -= unit * np.einsum("vp,vp->p", unit, gradient)
@@ -444,7 +444,7 @@ def distortions_of_stimulus(
     rows = np.stack([[extremes[name][which].distortion for which in EXTREMES] for name in generation_models])
     flat = rows.reshape(-1, rows.shape[-1])
     sensitivities = np.stack([jacobian.sensitivity(flat) for jacobian in jacobians.values()], axis=-1)
-    found = xr.Dataset(
+    result = xr.Dataset(
         {
             "distortion": (
                 ("generation_model", "extreme", *signal),
@@ -468,7 +468,7 @@ def distortions_of_stimulus(
         },
     )
     if len(generation_models) < 2:
-        return found
+        return result
     principal = principal_distortions(
         [jacobians[name] for name in generation_models],
         [FLOOR * squares[name] for name in generation_models],
@@ -476,7 +476,7 @@ def distortions_of_stimulus(
         generator_of(*names, *(stages[name] for name in generation_models), "principal"),
     )
     sensitivities = np.stack([jacobian.sensitivity(principal.distortions) for jacobian in jacobians.values()], axis=-1)
-    return found.assign(
+    return result.assign(
         principal_distortion=(
             ("principal", *signal),
             principal.distortions.reshape(2, *stimulus.shape).astype(np.float32),
@@ -488,15 +488,15 @@ def distortions_of_stimulus(
     ).assign_coords(principal=list(PRINCIPAL))
 
 
-def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str], dict[str, np.ndarray]]:
-    """Natural stimuli, and these with each of their distortions at one length, as exported for people.
+def distorted_stimuli(result: xr.Dataset, length: float) -> dict[tuple[float, str], dict[str, np.ndarray]]:
+    """Natural stimuli, and these with each of their distortions at one length, as exported for participants.
 
     Parameters
     ----------
-    found
+    result
         Results of ``distortions_of_stimulus`` with dimensions ``depth`` and ``stimulus``, and ``stimulus_value``.
     length
-        Largest root mean square of the distortions of a stimulus at a depth; see ``exported``.
+        Largest root mean square of the distortions of a stimulus at a position; see ``exported``.
 
     Returns
     -------
@@ -504,11 +504,11 @@ def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str
         (depth, stimulus) → name → values (…signal). The names are ``natural``, ``<generation_model>_most``,
         ``<generation_model>_least``, ``principal_first`` and ``principal_second``.
     """
-    limits = MODALITIES[found.attrs["modality"]].limits
+    limits = MODALITIES[result.attrs["modality"]].limits
     made = {}
-    for place, depth in enumerate(found["depth"].values):
-        for stimulus in map(str, found["stimulus"].values):
-            at = found.sel(stimulus=stimulus).isel(depth=place)
+    for place, depth in enumerate(result["depth"].values):
+        for stimulus in map(str, result["stimulus"].values):
+            at = result.sel(stimulus=stimulus).isel(depth=place)
             natural = at["stimulus_value"].values
             distortions = {
                 f"{name}_{extreme}": at["distortion"].sel(generation_model=name, extreme=extreme).values

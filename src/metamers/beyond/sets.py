@@ -1,8 +1,9 @@
 """Types and names of the extensions of the study, which the plan fills and the jobs use.
 
-A *set* is made by one job. It has *members* (the models whose activations are matched), relative depths, and *cases*. A
-case says which stimulus each member matches, the natural stimulus itself or another one, and from where synthesis
-starts. ``metamers.beyond.chosen`` decides which sets are made; ``metamers.beyond.synthesize`` synthesizes them.
+A *set* is made by one job. It has *members* (the models whose activations are matched), positions of stages, and
+*cases*. A case says which stimulus each member matches, the natural stimulus itself or another one, and from where
+synthesis starts. ``metamers.beyond.chosen`` decides which sets are made; ``metamers.beyond.synthesize`` synthesizes
+them.
 """
 
 from dataclasses import asdict, dataclass
@@ -31,9 +32,9 @@ class BeyondSet:
     modality
         Of the members.
     depths
-        Relative depths, 0 the input and 1 the last stage.
+        Positions, 0 the input and 1 the last stage.
     members
-        Model → its stage at each depth.
+        Model → its stage at each position.
     stimuli
         Stimulus → another stimulus, preferably of another category.
     cases
@@ -55,16 +56,16 @@ class BeyondSet:
 
 @dataclass(frozen=True)
 class ComparedStages:
-    """Stages of all models of a modality at the same relative depths, for measures that compare models at a stimulus.
+    """Stages of all models of a modality at the same positions, for measures that compare models at a stimulus.
 
     Attributes
     ----------
     modality
         Of the models.
     depths
-        Relative depths, 0 the input and 1 the last stage.
+        Positions, 0 the input and 1 the last stage.
     stages
-        Model → its stage at each depth: the generation models first, then the other recognition models.
+        Model → its stage at each position: the generation models first, then the other recognition models.
     generation_models
         The models whose distortions or metamers are found; all models are asked about them.
     stimuli

@@ -91,7 +91,7 @@ def case_metamers(
     target_errors: Mapping[str, float | None] | None = None,
     max_batch_size: int | None = None,
 ) -> xr.Dataset:
-    """Metamers of one case at one depth.
+    """Metamers of one case at one position.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ def case_metamers(
     errors = target_errors or {}
 
     def goals_of(stimuli: Sequence[int]) -> list[Goal]:
-        shown = {name: fits[name](natural[matched[name]][stimuli]) for name in members}
+        of_member = {name: fits[name](natural[matched[name]][stimuli]) for name in members}
         return [
-            Goal(model, stages[name], check_stage(model, stages[name], shown[name]), fits[name], errors.get(name))
+            Goal(model, stages[name], check_stage(model, stages[name], of_member[name]), fits[name], errors.get(name))
             for name, model in members.items()
         ]
 
@@ -146,7 +146,7 @@ def set_dataset(
     stages: Mapping[str, Sequence[str]],
     matched: Mapping[str, Mapping[str, str]],
 ) -> xr.Dataset:
-    """The content of ``beyond/synthesis/<set>.nc`` for some stimuli: all cases, at all depths.
+    """The content of ``beyond/synthesis/<set>.nc`` for some stimuli: all cases, at all positions.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def set_dataset(
     stimuli
         Stimulus → its other stimulus.
     stages
-        Member → its stages, one for each depth.
+        Member → its stages, one for each position.
     matched
         Case → member → ``own`` or ``other``.
 
@@ -169,9 +169,9 @@ def set_dataset(
         ``matches_other``.
     """
     depths = [xr.concat(list(of_case.values()), "depth") for of_case in cases.values()]
-    found = xr.concat(depths, "case").transpose("stimulus", "case", "depth", ...)
+    of_set = xr.concat(depths, "case").transpose("stimulus", "case", "depth", ...)
     names, others = list(stimuli), list(stimuli.values())
-    return found.assign_coords(
+    return of_set.assign_coords(
         stimulus=names,
         category=("stimulus", categories.sel(stimulus=names).values),
         other_stimulus=("stimulus", others),

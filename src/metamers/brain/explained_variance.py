@@ -62,7 +62,7 @@ def correlate_standardized(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->j", one, other)
 
 
-def signed_r2(span: Span, responses: np.ndarray, wanted: np.ndarray, reliability_of: np.ndarray) -> np.ndarray:
+def signed_r2(span: Span, responses: np.ndarray, measured: np.ndarray, reliability_of: np.ndarray) -> np.ndarray:
     """Compute the signed, noise-corrected explained variance of each response.
 
     r·|r| / (r_v · r_v̂), where r is the correlation of v and v̂ over the test stimuli. A stage without any relation to
@@ -76,13 +76,13 @@ def signed_r2(span: Span, responses: np.ndarray, wanted: np.ndarray, reliability
         The decomposed features.
     responses
         (training stimulus, repetition, response).
-    wanted
+    measured
         (test stimulus, response): mean over repetitions.
     reliability_of
         (response,): r_v, the reliability of the mean response over all stimuli.
     """
     predicted = predict(span, responses, ridge_gains(span, responses.mean(axis=1)))
-    r = correlate_standardized(standardize(predicted.mean(axis=1)), standardize(wanted))
+    r = correlate_standardized(standardize(predicted.mean(axis=1)), standardize(measured))
     alone = standardize(predicted)
     first, second = np.triu_indices(predicted.shape[1], 1)
     pairs = [correlate_standardized(alone[:, i], alone[:, j]) for i, j in zip(first, second, strict=True)]
@@ -117,10 +117,10 @@ def shuffled_r2(
     """
     stimuli, repetitions, voxels = measured.shape
     together = max(1, BLOCK // measured.size)
-    found = []
+    shuffled = []
     for start in range(0, len(orders), together):
         block = measured[orders[start : start + together]]  # order, stimulus, repetition, voxel
         block = block.transpose(1, 2, 0, 3).reshape(stimuli, repetitions, -1)
         repeated = np.tile(reliability_of, block.shape[2] // voxels)
-        found.append(signed_r2(span, block[is_train], block[~is_train].mean(axis=1), repeated).reshape(-1, voxels))
-    return np.concatenate(found)
+        shuffled.append(signed_r2(span, block[is_train], block[~is_train].mean(axis=1), repeated).reshape(-1, voxels))
+    return np.concatenate(shuffled)

@@ -87,14 +87,14 @@ def signed_regression(
     singles = np.empty((len(halves), measured.shape[1], len(train)))
     every = np.empty((1 + shuffles, len(places), len(halves)))
     for n, of_splits in enumerate(halves.values()):
-        found = np.stack(
+        r2_of_splits = np.stack(
             [
                 shuffled_r2(decompose(*half), repeated, chosen, drawn, reliability_of)
                 for half, chosen in zip(of_splits, train, strict=True)
             ]
         )  # split, order, voxel
-        singles[n] = found[:, 0].T
-        every[..., n] = medians_by_participant(np.median(found, axis=0), participant)
+        singles[n] = r2_of_splits[:, 0].T
+        every[..., n] = medians_by_participant(np.median(r2_of_splits, axis=0), participant)
     own, shuffled = every[0].clip(-1, 1), every[1:].clip(-1, 1)
     at_best, best = best_stage_left_out(own)
     means, best_mean = own.mean(axis=0), at_best.mean()
@@ -148,14 +148,14 @@ def noiseless_r2(
         Responses without noise (stimulus, voxel).
     """
     mean = measured.mean(axis=2)
-    found = np.empty((len(halves), len(train), len(participant)))
+    of_halves = np.empty((len(halves), len(train), len(participant)))
     for n, of_splits in enumerate(halves.values()):
         for split, (half, chosen) in enumerate(zip(of_splits, train, strict=True)):
             span = decompose(*half)
             predicted = predict(span, clean[chosen][:, None], ridge_gains(span, mean[chosen]))[:, 0]
             r = correlate_standardized(standardize(predicted), standardize(clean[~chosen]))
-            found[n, split] = r * np.abs(r)
-    return medians_by_participant(np.median(found, axis=1), participant).T
+            of_halves[n, split] = r * np.abs(r)
+    return medians_by_participant(np.median(of_halves, axis=1), participant).T
 
 
 def regression(activations: xr.Dataset, measured: xr.DataArray, count: int, shuffles: int, seed: int) -> xr.Dataset:
@@ -215,11 +215,11 @@ def regression(activations: xr.Dataset, measured: xr.DataArray, count: int, shuf
         "best_stage": ("participant", np.array(list(halves))[chosen]),
         "best_stage_r2": ("participant", own),
     }
-    found = signed_regression(halves, measured.values, who, train, shuffles, seed).assign(published)
+    explained = signed_regression(halves, measured.values, who, train, shuffles, seed).assign(published)
     if SIMULATED_RESPONSE in measured.coords:
         clean = measured[SIMULATED_RESPONSE].transpose("stimulus", "voxel").values
-        found["noiseless_voxels_r2"] = (
+        explained["noiseless_voxels_r2"] = (
             ("participant", "stage"),
             noiseless_r2(halves, measured.values, clean, who, train),
         )
-    return found.assign_coords(voxel_participant=("voxel", who))
+    return explained.assign_coords(voxel_participant=("voxel", who))

@@ -51,11 +51,11 @@ def read_responses(dataset: xr.Dataset) -> xr.DataArray:
         When the Dataset has no ``response`` (stimulus, voxel, repetition) with ``stimulus`` names and ``participant``
         (voxel).
     """
-    found = {name: dataset[name].dims for name in ("response", "stimulus", "participant") if name in dataset.variables}
-    wanted = {"response": {"stimulus", "voxel", "repetition"}, "stimulus": {"stimulus"}, "participant": {"voxel"}}
-    if {name: set(dims) for name, dims in found.items()} != wanted:
+    actual = {name: dataset[name].dims for name in ("response", "stimulus", "participant") if name in dataset.variables}
+    expected = {"response": {"stimulus", "voxel", "repetition"}, "stimulus": {"stimulus"}, "participant": {"voxel"}}
+    if {name: set(dims) for name, dims in actual.items()} != expected:
         raise ValueError(
-            f"responses: found {found or 'none of the variables'}; wanted response (stimulus, voxel, repetition), and "
+            f"responses: found {actual or 'none of the variables'}; wanted response (stimulus, voxel, repetition), and "
             "as coordinates stimulus (stimulus), their names, and participant (voxel)"
         )
     response = dataset["response"].reset_coords(drop=True).assign_coords(participant=dataset["participant"])

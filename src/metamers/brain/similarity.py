@@ -113,7 +113,7 @@ def similarity(
     counts = [one.sizes["stage"] for one in models.values()]
     values = np.concatenate([one["dissimilarity"].values for one in models.values()])
     first, second = np.triu_indices(len(stimuli), 1)
-    found = xr.Dataset(
+    similarities = xr.Dataset(
         {
             "spearman_rho": (("representation", "other_representation"), rank_correlations(values)),
             "dissimilarity": (("representation", "pair"), values),
@@ -129,11 +129,11 @@ def similarity(
         },
     )
     if participants is None:
-        return found
+        return similarities
     brains = np.stack(list(participants.values()))
     others = (brains.sum(axis=0) - brains) / (len(brains) - 1)
     between = rank_correlations(np.concatenate([brains, values, others]))
-    return found.assign(
+    return similarities.assign(
         brain_spearman_rho=(("participant", "representation"), between[: len(brains), len(brains) : -len(brains)]),
         brain_agreement=("participant", np.diag(between[: len(brains), -len(brains) :])),
     ).assign_coords(participant=list(participants))

@@ -22,11 +22,11 @@ def r2_of_positive_correlation(candidate: np.ndarray, participants: np.ndarray) 
 
 
 class RecognizabilityR2(Metric):
-    """R² of a candidate's proportions correct with the means over people, over conditions.
+    """R² of a candidate's proportions correct with the means over participants, over conditions.
 
-    Feather et al. (2023, Fig. 8) compare humans with other models in this way, and the noise ceiling of R² follows from
-    the agreement of participants. R² does not depend on the candidate's mean and scale. A negative correlation
-    scores 0.
+    Feather et al. (2023, Fig. 8) compare participants with other models in this way, and the noise ceiling of R²
+    follows from the agreement of participants. R² does not depend on the candidate's mean and scale. A negative
+    correlation scores 0.
     """
 
     def __call__(self, candidate: BehavioralAssembly, participants: BehavioralAssembly) -> Score:
@@ -50,11 +50,12 @@ class RecognizabilityR2(Metric):
 
 
 class HumanRecognizability(BenchmarkBase):
-    """Recognition of model metamers by a candidate model, compared with that by people.
+    """Recognition of model metamers by a candidate model, compared with that by participants.
 
-    The candidate sees each metamer in the full size of its input: people saw the images in browsers, so their size in
-    degrees of visual angle is not known. It chooses one of the categories that people chose
-    from, and its proportion correct in each condition (the metamers of one stage of one model) is compared with people.
+    The candidate sees each metamer in the full size of its input: participants saw the images in browsers, so their
+    size in degrees of visual angle is not known. It chooses one of the categories that participants chose
+    from, and its proportion correct in each condition (the metamers of one stage of one model) is compared with
+    participants.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class HumanRecognizability(BenchmarkBase):
         return ceiling
 
     def __call__(self, candidate: BrainModel) -> Score:
-        """Let a candidate recognize the metamers, and compare it with people.
+        """Let a candidate recognize the metamers, and compare it with participants.
 
         Returns
         -------

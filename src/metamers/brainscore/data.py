@@ -1,4 +1,4 @@
-"""Data of a plugin for Brain-Score: human recognition of model metamers, and the images that people saw.
+"""Data of a plugin for Brain-Score: human recognition of model metamers, and the images that participants saw.
 
 The workflow copies this file into the plugin, where it needs only the packages of Brain-Score. The assemblies and the
 tables of images lie beside it. The images do not: the tables have their paths below a folder and their SHA-256.
@@ -22,7 +22,7 @@ def home() -> Path:
 
 
 def load_assembly(identifier: str, name: str) -> BehavioralAssembly:
-    """Load the proportions correct of people.
+    """Load the proportions correct of participants.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def load_assembly(identifier: str, name: str) -> BehavioralAssembly:
     BehavioralAssembly
         (presentation, subject), 0..1. A presentation is a condition: the metamers of one stage of one model. Its
         coordinates are ``condition``, ``generation_model``, ``stage`` and ``model_class``. The attributes have the
-        noise ceiling of R² with its 95% interval over participants, and the ``choices`` of people.
+        noise ceiling of R² with its 95% interval over participants, and the ``choices`` of participants.
     """
     assembly = BehavioralAssembly.from_files(HERE / f"{name}.nc", stimulus_set_identifier=identifier)
     del assembly.attrs["stimulus_set"]  # None; the images are loaded apart, because they may not be on this machine
@@ -45,7 +45,7 @@ def load_assembly(identifier: str, name: str) -> BehavioralAssembly:
 
 
 def load_stimuli(identifier: str, name: str, folder: str) -> StimulusSet:
-    """Load the table of the images that people saw, and check the images.
+    """Load the table of the images that participants saw, and check the images.
 
     Parameters
     ----------

@@ -174,12 +174,12 @@ class RegistryModel(BrainModel):
 
     def _of_images(self, paths: list[str], function: Callable[[Model, torch.Tensor], np.ndarray]) -> np.ndarray:
         """A function of images (image, …), computed in groups. Images are read singly, since their sizes may differ."""
-        read, found = FORMATS[self._model.modality].read, []
+        read, values = FORMATS[self._model.modality].read, []
         for first in range(0, len(paths), IMAGES_AT_ONCE):
             group = paths[first : first + IMAGES_AT_ONCE]
             images = torch.cat([fit_stimuli(self._model, read(Path(path))[None], {}) for path in group])
-            found.append(function(self._model, images))
-        return np.concatenate(found)
+            values.append(function(self._model, images))
+        return np.concatenate(values)
 
 
 def registry_model(table: Path, name: str, identifier: str, home: str, device: str = "auto") -> RegistryModel:

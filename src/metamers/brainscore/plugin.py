@@ -1,4 +1,4 @@
-"""Write a run as plugins of Brain-Score: people's recognition as benchmarks, and the registry's models as models.
+"""Write a run as plugins of Brain-Score: participants' recognition as benchmarks, and the registry's models as models.
 
 Brain-Score finds plugins in the folders ``benchmarks``, ``data`` and ``models`` of its package, by lines such as
 ``benchmark_registry['…'] =`` in their ``__init__.py``. The modules ``data`` and ``benchmark`` of this package are
@@ -56,17 +56,17 @@ def condition_name(generation_model: str, stage: str) -> str:
 
 
 def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Dataset:
-    """Arrange the answers of people as Brain-Score's data assemblies: conditions × participants.
+    """Arrange the answers of participants as Brain-Score's data assemblies: conditions × participants.
 
-    Natural stimuli and metamers of the input are left out, as in ``metamers.humans.summary.pooled_points``. People are
-    numbered, because their names may identify them.
+    Natural stimuli and metamers of the input are left out, as in ``metamers.humans.summary.pooled_points``.
+    Participants are numbered, because their names may identify them.
 
     Parameters
     ----------
     experiment
         Result of ``metamers.humans.participants.experiment_dataset``, or of own participants.
     choices
-        The categories that people chose from.
+        The categories that participants chose from.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
     Raises
     ------
     ValueError
-        When there are fewer than three conditions, when a participant has no answers in a condition, or when people do
-        not agree, so that there is no noise ceiling.
+        When there are fewer than three conditions, when a participant has no answers in a condition, or when
+        participants do not agree, so that there is no noise ceiling.
     """
     models = [str(model) for model in experiment["generation_model"].values]
     left_out = PUBLISHED[BENCHMARKED].left_out_stages
@@ -186,10 +186,10 @@ def own_stimuli(design: xr.Dataset, folder: str | Path) -> pd.DataFrame:
     """
     suffix = MODALITIES[BENCHMARKED].suffix
     names = ("kind", "stimulus", "category", "generation_model", "stage", "seed")
-    shown = pd.DataFrame({name: design[name].values for name in names})
-    shown = shown[(shown["kind"] == "main") & ~shown["stage"].isin(PUBLISHED[BENCHMARKED].left_out_stages)]
+    stimuli = pd.DataFrame({name: design[name].values for name in names})
+    stimuli = stimuli[(stimuli["kind"] == "main") & ~stimuli["stage"].isin(PUBLISHED[BENCHMARKED].left_out_stages)]
     rows = []
-    for row in shown.itertuples():
+    for row in stimuli.itertuples():
         file = f"{row.stimulus}_{row.seed}"
         path = f"{row.generation_model}/{stage_path(row.stage)}/{file}{suffix}"
         identifier = f"{row.generation_model}_{stage_path(row.stage)}_{file}"
@@ -201,7 +201,7 @@ def own_stimuli(design: xr.Dataset, folder: str | Path) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class BenchmarkGroup:
-    """The people of one benchmark, and the images that they saw.
+    """The participants of one benchmark, and the images that they saw.
 
     Attributes
     ----------
@@ -245,10 +245,10 @@ def check_conditions(group: BenchmarkGroup) -> None:
     ValueError
         When it does not: names the conditions.
     """
-    judged, shown = set(group.recognition["condition"].values), set(group.stimuli["condition"])
-    if lacking := sorted(judged - shown):
-        raise ValueError(f"{group.folder}: no image of {', '.join(lacking)}, which people judged")
-    if other := sorted(shown - judged):
+    judged, pictured = set(group.recognition["condition"].values), set(group.stimuli["condition"])
+    if lacking := sorted(judged - pictured):
+        raise ValueError(f"{group.folder}: no image of {', '.join(lacking)}, which participants judged")
+    if other := sorted(pictured - judged):
         raise ValueError(f"{group.name}: there are images of {', '.join(other)}, which nobody judged")
 
 

@@ -40,10 +40,10 @@ def find_package() -> Path:
     folder = Path(os.environ.get(PLACE) or Path(sys.prefix) / "brainscore")
     if str(folder) not in sys.path:
         sys.path.append(str(folder))  # last: the environment's own packages come first
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
         raise ImportError(f"the packages of Brain-Score are not in {folder}: run `make .venv/.brainscore`")
-    return Path(found.origin).parent
+    return Path(spec.origin).parent
 
 
 def with_plugin(package: Path, plugin: Path, folder: Path) -> None:
@@ -145,8 +145,8 @@ def scores_dataset(
         rows = zip(tables, first, strict=True)
         return np.concatenate(
             [
-                np.full(shown.sizes["presentation"], np.nan) if row[place] is None else of("candidate", row[place])
-                for row, shown in rows
+                np.full(presented.sizes["presentation"], np.nan) if row[place] is None else of("candidate", row[place])
+                for row, presented in rows
             ]
         )
 
@@ -193,10 +193,10 @@ def score_all(benchmarks: Sequence[str], candidates: Sequence[str]) -> list[list
     scores: list[list[Any]] = [[] for _ in loaded]
     for identifier in candidates:
         model = load_model(identifier)
-        for benchmark, found in zip(loaded, scores, strict=True):
+        for benchmark, of_benchmark in zip(loaded, scores, strict=True):
             try:
-                found.append(benchmark(model))
+                of_benchmark.append(benchmark(model))
             except ConfigurationError as error:  # of start_task
                 logger.warning("%s: not scored: %s", benchmark.identifier, error)
-                found.append(None)
+                of_benchmark.append(None)
     return scores

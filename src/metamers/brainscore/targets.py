@@ -16,7 +16,7 @@ def models_of_brainscore(plan: Any) -> dict[str, Any]:
 def unavailable_brainscore(plan: Any) -> dict[str, str]:
     """Targets of Brain-Score that a run cannot make → why, and which configuration could."""
     own = any(MODALITIES[group.modality].brainscore for group in plan.own_participants.values())
-    # Without participant-level data, no images that people saw.
+    # Without participant-level data, no images that participants saw.
     published = list(plan.published.stimuli.values()) if plan.settings.human_data == "participants" else []
     candidates = models_of_brainscore(plan)
     if not own and not published:

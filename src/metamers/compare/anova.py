@@ -1,7 +1,7 @@
 """The analyses of variance: human against model, between models, and between stages of one model.
 
 In the published test of human against model, participants and the model that saw the same stimuli are two groups of
-participants, so one network counts as one participant for each person. It is made for the published data, which have no
+participants, so one network counts once for each participant. It is made for the published data, which have no
 answers by stimulus. Own participants are compared with the network by ``metamers.compare.min_f``. Metamers of different
 models, which the same participants judged, are compared within participants. F, degrees of freedom and effect size come
 from pingouin. Permutation p is in ``metamers.compare.permutation_tests``, the correction for unequal variances of
@@ -44,7 +44,7 @@ SAME_STIMULI = "new participants, the same stimuli"
 # The participants and stimuli for which each kind of test holds; own participants have the three after the first.
 AGAINST_NETWORK = {kind: f"{HUMAN_AGAINST_MODEL}, {kind}" for kind in (MIN_F, OVER_STIMULI, OVER_PARTICIPANTS)}
 GENERALIZES = {
-    HUMAN_AGAINST_MODEL: "the same stimuli; one network counts as one participant for each person",
+    HUMAN_AGAINST_MODEL: "the same stimuli; one network counts once for each participant",
     AGAINST_NETWORK[MIN_F]: "new participants and new stimuli",
     AGAINST_NETWORK[OVER_STIMULI]: "new stimuli, the same participants",
     AGAINST_NETWORK[OVER_PARTICIPANTS]: SAME_STIMULI,
@@ -52,8 +52,8 @@ GENERALIZES = {
     BETWEEN_STAGES: SAME_STIMULI,
 }
 PUBLISHED_TEST = (
-    "human against model of the published experiments is the published test, which counts one network as one "
-    "participant for each person; over new stimuli it finds an effect of observer in up to six tenths of simulated "
+    "human against model of the published experiments is the published test, which counts one network once "
+    "for each participant; over new stimuli it finds an effect of observer in up to six tenths of simulated "
     "experiments without one, the more often the fewer stimuli (resources/simulated/anova.csv)"
 )
 OWN_TEST = (
@@ -198,7 +198,7 @@ def _tests_dataset(comparison: str, tables: Mapping[tuple[str, str, Sequence[str
 def human_against_model(experiments: Mapping[str, xr.Dataset], permutations: int, seed: int) -> xr.Dataset:
     """Compute the published mixed ANOVA of human against model for every model of every experiment.
 
-    It includes all stages and natural stimuli. One network counts as as many participants as there are people, so the
+    It includes all stages and natural stimuli. One network counts once for each participant, so the
     test holds for no new stimuli: it finds effects that single stimuli cause (``metamers.compare.min_f``).
 
     Parameters
@@ -227,11 +227,11 @@ def human_against_model(experiments: Mapping[str, xr.Dataset], permutations: int
     return _tests_dataset(HUMAN_AGAINST_MODEL, tables)
 
 
-def people_against_network(experiments: Mapping[str, xr.Dataset], permutations: int, seed: int) -> xr.Dataset:
+def participants_against_network(experiments: Mapping[str, xr.Dataset], permutations: int, seed: int) -> xr.Dataset:
     """Compare own participants with the network whose metamers they judged, for new participants and new stimuli.
 
     All effects are within units: the network has answered the stimuli that each participant met, and each stimulus that
-    people met. The test by stimulus compares the mean participant with the network.
+    participants met. The test by stimulus compares the mean participant with the network.
 
     Parameters
     ----------
@@ -263,8 +263,8 @@ def people_against_network(experiments: Mapping[str, xr.Dataset], permutations: 
                     (OVER_STIMULI, "correct_by_stimulus", "stimulus"),
                 )
             }
-            for kind, found in tests_for_both(*scores.values()).items():
-                rows = {effect: tested.row() for effect, tested in found.items()}
+            for kind, by_effect in tests_for_both(*scores.values()).items():
+                rows = {effect: tested.row() for effect, tested in by_effect.items()}
                 table = pd.DataFrame(rows).T.reindex(columns=RESULTS)
                 if kind in scores:  # min F′ has no sums of squares, and no permutations
                     effect = table["f"] * table["df_effect"]
@@ -423,7 +423,7 @@ def published_tests(
     experiments, comparisons, stage_effects, permutations, seed
         As for ``human_against_model``, ``between_models`` and ``between_stages``.
     own
-        Experiments with own participants, for whom ``people_against_network`` takes the place of
+        Experiments with own participants, for whom ``participants_against_network`` takes the place of
         ``human_against_model``.
 
     Returns
@@ -445,7 +445,7 @@ def published_tests(
     published = {name: data for name, data in experiments.items() if name not in own}
     made = [
         human_against_model(published, permutations, seed),
-        people_against_network(by_own, permutations, seed),
+        participants_against_network(by_own, permutations, seed),
         between_models(experiments, comparisons, permutations, seed),
         between_stages(experiments, stage_effects, permutations, seed),
     ]

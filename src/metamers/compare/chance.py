@@ -33,7 +33,7 @@ class Agreement(NamedTuple):
     high: np.ndarray
 
 
-def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
+def cohens_kappa(answered: np.ndarray, presented: np.ndarray) -> Agreement:
     """Compute chance agreement and Cohen's kappa between an observer's answers and the categories of the stimuli.
 
     With p(k) the proportion of answers k and q(k) the proportion of stimuli of category k, chance is Σ p(k) q(k), and
@@ -51,7 +51,7 @@ def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
     answered
         (…, stimulus, category): proportion of a stimulus's metamers (its seeds) with each answer; NaN where a stimulus
         has no metamer, which leaves the stimulus out.
-    shown
+    presented
         (stimulus, category) or of the shape of ``answered``: 1 for the category of the stimulus, else 0.
 
     Returns
@@ -65,14 +65,14 @@ def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
     Cohen (1960), Educational and Psychological Measurement 20, 37-46; Clopper & Pearson (1934), Biometrika 26, 404-413.
     """
     answered = np.asarray(answered, float)
-    shown = np.broadcast_to(np.asarray(shown, float), answered.shape)
+    presented = np.broadcast_to(np.asarray(presented, float), answered.shape)
     known = np.isfinite(answered).all(axis=-1, keepdims=True)
     number = known.sum(axis=(-2, -1))
     n = np.where(number > 0, number, np.nan)
-    answered, shown = np.where(known, answered, 0), np.where(known, shown, 0)
-    right = np.where(known[..., 0], (answered * shown).sum(axis=-1), np.nan)
+    answered, presented = np.where(known, answered, 0), np.where(known, presented, 0)
+    right = np.where(known[..., 0], (answered * presented).sum(axis=-1), np.nan)
     correct = np.nansum(right, axis=-1) / n
-    categories = shown.sum(axis=-2)
+    categories = presented.sum(axis=-2)
     chance = (answered.sum(axis=-2) * categories).sum(axis=-1) / n**2
     defined = ((categories > 0).sum(axis=-1) > 1) & (chance < 1 - ROUNDING)
     beyond = np.where(defined, 1 - chance, np.nan)
@@ -117,20 +117,20 @@ def kappa_by_stage(answer: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
     counts = accepted.reindex(stage=answer["stage"], fill_value=True).astype(bool).transpose(*dims).values
     shown_names = answer["category"].values.astype(str)
     names, codes = np.unique(np.concatenate([answers.ravel(), shown_names]), return_inverse=True)
-    codes, shown = codes[: answers.size].reshape(answers.shape), np.eye(len(names))[codes[answers.size :]]
+    codes, presented = codes[: answers.size].reshape(answers.shape), np.eye(len(names))[codes[answers.size :]]
     rows = []
     for of_stage, counted in zip(codes, counts, strict=True):  # stage by stage, to save memory with many categories
         seeds = counted.sum(axis=1)
         one_hot = np.zeros((len(of_stage), len(names)))
         np.add.at(one_hot, (np.arange(len(of_stage))[:, None], of_stage), counted)
         answered = one_hot / np.where(seeds > 0, seeds, np.nan)[:, None]
-        found, kept = cohens_kappa(answered, shown), seeds > 0
+        agreement, kept = cohens_kappa(answered, presented), seeds > 0
         n = int(kept.sum())
         shares = answered[kept].sum(axis=0) / n if n else np.full(len(names), np.nan)
         most = int(np.argmax(shares > shares.max() - ROUNDING)) if n else 0
         single = n >= SINGLE_ANSWER_STIMULI and shares[most] > SINGLE_ANSWER_SHARE - ROUNDING
-        single = single and shown[kept, most].mean() <= SHOWN_SHARE
-        rows.append((*found[1:], names[most] if n else "", shares[most], bool(single)))
+        single = single and presented[kept, most].mean() <= SHOWN_SHARE
+        rows.append((*agreement[1:], names[most] if n else "", shares[most], bool(single)))
     columns = ["chance_agreement", "cohens_kappa", "cohens_kappa_low", "cohens_kappa_high", "most_frequent_answer"]
     columns += ["most_frequent_answer_share", "single_answer"]
     return xr.Dataset(
@@ -170,8 +170,8 @@ def with_chance(
     of_models = []
     for model in map(str, recognizable["generation_model"].values):
         tested = recognition[model]
-        found = [kappa_by_stage(one["answer"], acceptance[model]["accepted"]) for one in tested.values()]
-        of_model = xr.concat(found, "recognition_model").assign_coords(recognition_model=list(tested))
+        by_model = [kappa_by_stage(one["answer"], acceptance[model]["accepted"]) for one in tested.values()]
+        of_model = xr.concat(by_model, "recognition_model").assign_coords(recognition_model=list(tested))
         others = of_model["chance_agreement"].sel(recognition_model=[name for name in tested if name != model])
         of_model = of_model.reindex(stage=stages, recognition_model=recognition_models, fill_value={**ABSENT})
         mean = mean_over_families(others, families) if others.size else others.mean("recognition_model")

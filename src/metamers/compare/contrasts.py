@@ -1,9 +1,9 @@
 """Contrasts: whether the metamers of one model are recognized better than those of another, stage by stage.
 
 They serve for models of one architecture with different training: Feather et al. (2023, Fig. 5) compare adversarial
-training with standard training and with random perturbations. The same other models judge the metamers of both models,
-made from the same stimuli, so that differences are within stimuli. Where both sides of a contrast have several networks
-that differ by their training seed only, a contrast compares these groups of networks.
+training with standard training and with random perturbations. The same other models recognize the metamers of both
+models, made from the same stimuli, so that differences are within stimuli. Where both sides of a contrast have several
+networks that differ by their training seed only, a contrast compares these groups of networks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def _answers(
     return xr.concat(
         [
             proportion_by_stimulus(
-                family_means({judge: recognition[network][judge] for judge in asked}, families),
+                family_means({name: recognition[network][name] for name in asked}, families),
                 acceptance[network]["accepted"],
             )
             for network in networks
@@ -91,9 +91,9 @@ def contrasts(
 
     A difference is a mean over the stimuli of which both models' metamers are accepted, of the mean over families of
     each family's mean answer. ``contrast_recognition_models`` chooses the recognition models, of which there must be at
-    least one: the compared models do not judge each other. With several networks on both sides, a stimulus counts with
-    the mean over the networks of a side whose metamers of it are accepted, and the interval is that of
-    ``metamers.compare.proportions.networks_interval``, over stimuli and networks.
+    least one: the compared models do not recognize each other's metamers. With several networks on both sides, a
+    stimulus counts with the mean over the networks of a side whose metamers of it are accepted, and the interval is
+    that of ``metamers.compare.proportions.networks_interval``, over stimuli and networks.
 
     Parameters
     ----------
@@ -115,18 +115,19 @@ def contrasts(
         stage. (contrast) → ``late_difference``, ``late_low``, ``late_high``, ``late_n``: the same for the later half of
         the shared stages, ``late_stages``, and the stimuli with accepted metamers of both models at each of these;
         ``late_left_out``: the number of stimuli that have them at some of these stages only;
-        ``late_judges_standard_error``: standard error of the late difference over families (NaN with one family);
-        ``judged_by``: the recognition models; ``related_judges``: those in the family of one of the two models;
-        ``networks``, ``reference_networks``: numbers of networks; ``late_networks``, ``late_reference_networks``: of
-        those in the late difference. (contrast, recognition_model) → ``late_difference_by_judge``, NaN for recognition
-        models of other contrasts. Coordinates ``model`` and ``reference``.
+        ``late_families_standard_error``: standard error of the late difference over families (NaN with one family);
+        ``judged_by``: the recognition models; ``related_recognition_models``: those in the family of one of the two
+        models; ``networks``, ``reference_networks``: numbers of networks; ``late_networks``,
+        ``late_reference_networks``: of those in the late difference. (contrast, recognition_model) →
+        ``late_difference_by_recognition_model``, NaN for recognition models of other contrasts. Coordinates ``model``
+        and ``reference``.
     """
     compared = {network for pair in sides for networks in pair for network in networks}
-    found = []
+    compared_sides = []
     for pair in sides:
         networks = [network for side in pair for network in side]
         model, reference = (side[0] for side in pair)
-        asked = [judge for judge in recognition[model] if all(judge in recognition[network] for network in networks)]
+        asked = [name for name in recognition[model] if all(name in recognition[network] for network in networks)]
         recognition_models = contrast_recognition_models(networks, asked, compared, families)
         stages = [
             stage
@@ -143,11 +144,11 @@ def contrasts(
         known = np.isfinite(np.subtract(*map(mean_of_known, over_families)))
         n = np.isfinite(np.subtract(*map(mean_of_known, late_sides))).sum()
         of_families = networks_interval(*(mean_over_stages(side[..., late, :]) for side in of_family)).value
-        by_model = of_sides({judge: judge for judge in recognition_models})
+        by_model = of_sides({name: name for name in recognition_models})
         late_by_model = networks_interval(*(mean_over_stages(side[..., late, :]) for side in by_model)).value
         count = len(of_families)
         error = of_families.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
-        found.append(
+        compared_sides.append(
             xr.Dataset(
                 {
                     "difference": ("stage", by_stage.value),
@@ -160,11 +161,11 @@ def contrasts(
                     "late_high": float(whole.high),
                     "late_n": int(n),
                     "late_left_out": int(known[late].any(axis=0).sum() - n),
-                    "late_judges_standard_error": float(error),
-                    "late_difference_by_judge": ("recognition_model", late_by_model),
+                    "late_families_standard_error": float(error),
+                    "late_difference_by_recognition_model": ("recognition_model", late_by_model),
                     "late_stages": ", ".join(stages[late]),
                     "judged_by": ", ".join(recognition_models),
-                    "related_judges": ", ".join(same_family(recognition_models, networks, families)),
+                    "related_recognition_models": ", ".join(same_family(recognition_models, networks, families)),
                     "networks": len(pair[0]),
                     "reference_networks": len(pair[1]),
                     "late_networks": _with_answers(late_sides[0]),
@@ -178,12 +179,14 @@ def contrasts(
                 },
             )
         )
-    all_stages = list(dict.fromkeys(stage for one in found for stage in one["stage"].values))
+    all_stages = list(dict.fromkeys(stage for one in compared_sides for stage in one["stage"].values))
     all_models = list(
-        dict.fromkeys(recognition_model for one in found for recognition_model in one["recognition_model"].values)
+        dict.fromkeys(
+            recognition_model for one in compared_sides for recognition_model in one["recognition_model"].values
+        )
     )
     return xr.concat(
-        [one.reindex(stage=all_stages, recognition_model=all_models, fill_value={"n": 0}) for one in found],
+        [one.reindex(stage=all_stages, recognition_model=all_models, fill_value={"n": 0}) for one in compared_sides],
         xr.DataArray([f"{one[0]} - {other[0]}" for one, other in sides], dims="contrast", name="contrast"),
         coords=["model", "reference"],
         compat="equals",

@@ -17,16 +17,16 @@ MIN_FAMILIES = 3  # smallest number of families from which the spread between fa
 
 def group_by_family(names: Iterable[str], families: Mapping[str, str]) -> dict[str, list[str]]:
     """Group models by family, in their order: family → models."""
-    found: dict[str, list[str]] = {}
+    members: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(families[name], []).append(name)
-    return found
+        members.setdefault(families[name], []).append(name)
+    return members
 
 
 def same_family(names: Iterable[str], models: Iterable[str], families: Mapping[str, str]) -> list[str]:
     """Return those of the names that are in the family of one of the models."""
-    wanted = {families[model] for model in models}
-    return [name for name in names if families[name] in wanted]
+    own_families = {families[model] for model in models}
+    return [name for name in names if families[name] in own_families]
 
 
 def family_means(recognition: Mapping[str, xr.Dataset], families: Mapping[str, str]) -> xr.DataArray:

@@ -58,9 +58,9 @@ MEANINGS: Meanings = {
     "sibling_models_standard_error": "standard error of the mean by siblings, over stimuli",
     "sibling_models_low": "low end of the 95% interval of sibling_models over stimuli",
     "sibling_models_high": "high end of the 95% interval of sibling_models over stimuli",
-    "other_models_judges_standard_error": "standard error of the mean by the other models, over families",
-    "other_models_judges_low": "low end of the 95% interval of other_models over stimuli and families",
-    "other_models_judges_high": "high end of the 95% interval of other_models over stimuli and families",
+    "other_models_families_standard_error": "standard error of the mean by the other models, over families",
+    "other_models_families_low": "low end of the 95% interval of other_models over stimuli and families",
+    "other_models_families_high": "high end of the 95% interval of other_models over stimuli and families",
     "first_minus_last_difference": (
         "proportion correct of other models at the first stage after the input minus that at the last stage, for the "
         "same stimuli, mean over generation models"
@@ -86,11 +86,11 @@ MEANINGS: Meanings = {
     "late_left_out": (
         "number of stimuli left out, because accepted metamers of both sides exist only at some of these stages"
     ),
-    "late_judges_standard_error": "standard error of late_difference over families of recognition models",
-    "late_difference_by_judge": "late_difference by one recognition model",
+    "late_families_standard_error": "standard error of late_difference over families of recognition models",
+    "late_difference_by_recognition_model": "late_difference by one recognition model",
     "late_stages": ("stages of the later half", NO_UNIT),
     "judged_by": ("recognition models that judge both sides", NO_UNIT),
-    "related_judges": ("recognition models of the family of one of the two models", NO_UNIT),
+    "related_recognition_models": ("recognition models of the family of one of the two models", NO_UNIT),
     "networks": "number of networks of the model, which differ by the seed of their training",
     "reference_networks": "number of networks of the reference, which differ by the seed of their training",
     "late_networks": "number of networks of the model that have a stimulus in late_difference",
@@ -113,21 +113,21 @@ MEANINGS: Meanings = {
     "pearson_r2_of_ceiling": "pearson_r2 divided by noise_ceiling_r2",
     "pearson_r2_of_ceiling_low": "low end of the 95% interval over models and participants of pearson_r2_of_ceiling",
     "pearson_r2_of_ceiling_high": "high end of the 95% interval over models and participants of pearson_r2_of_ceiling",
-    "partial_r2": "squared partial correlation of human and model means, given depth and its square, with its sign",
+    "partial_r2": "squared partial correlation of human and model means, given position and its square, with its sign",
     "partial_r2_low": "low end of the 95% interval over models of partial_r2",
     "partial_r2_high": "high end of the 95% interval over models of partial_r2",
     "inside_r2": "squared correlation of human and model means where both are between 0.2 and 0.9, with its sign",
     "inside_r2_low": "low end of the 95% interval over models of inside_r2",
     "inside_r2_high": "high end of the 95% interval over models of inside_r2",
-    "depth_r2": "squared correlation of human means and relative depth of the stage",
+    "depth_r2": "squared correlation of human means and the position of the stage",
     "depth_r2_low": "low end of the 95% interval over models of depth_r2",
     "depth_r2_high": "high end of the 95% interval over models of depth_r2",
-    "depth_square_r2": "R² of the regression of human means on relative depth and its square",
+    "depth_square_r2": "R² of the regression of human means on the position and its square",
     "depth_square_r2_low": "low end of the 95% interval over models of depth_square_r2",
     "depth_square_r2_high": "high end of the 95% interval over models of depth_square_r2",
     "inside_n": "number of points at which both means are between 0.2 and 0.9",
-    "judges": "number of recognition models with public answers",
-    "judges_published": "number of recognition models in the paper",
+    "recognition_models": "number of recognition models with public answers",
+    "recognition_models_in_paper": "number of recognition models in the paper",
     "recognition_spread": "components of the spread of the published recognition models, in log odds above chance",
     "published_recognition_models": "number of published recognition models of a family",
     "related_share": "mean share of the generation model's family among the recognition models of a published point",
@@ -158,20 +158,20 @@ MEANINGS: Meanings = {
     "experiment": ("experiment of the published study", NO_UNIT),
     "p_not_worse": "p of the hypothesis that natural_difference is at most minus the margin",
     "passes": (
-        "whether people recognize the metamers of the stage, and of all stages before it, as often as natural stimuli, "
-        "within the margin (p_equivalence up to 0.05)"
+        "whether participants recognize the metamers of the stage, and of all stages before it, as often as natural "
+        "stimuli, within the margin (p_equivalence up to 0.05)"
     ),
     "not_worse": (
-        "whether people recognize the metamers of the stage, and of all stages before it, no less often than natural "
-        "stimuli, within the margin (p_not_worse up to 0.05)"
+        "whether participants recognize the metamers of the stage, and of all stages before it, no less often than "
+        "natural stimuli, within the margin (p_not_worse up to 0.05)"
     ),
     "fails": (
-        "whether people recognize the metamers of the stage, and of all stages after it, less often than natural "
+        "whether participants recognize the metamers of the stage, and of all stages after it, less often than natural "
         "stimuli by more than the margin (p_worse up to 0.05)"
     ),
     "power_if_equal": (
-        "probability that the stage alone passes if people recognize its metamers as often as natural stimuli, in a "
-        "study like the published ones, whose margin is estimated from new people"
+        "probability that the stage alone passes if participants recognize its metamers as often as natural stimuli, "
+        "in a study like the published ones, whose margin is estimated from new participants"
     ),
     "model_modality": ("modality of the generation model", NO_UNIT),
     "not_worse_up_to": ("last stage that is not worse; empty if there is none", NO_UNIT),
@@ -189,12 +189,12 @@ MEANINGS: Meanings = {
     ),
     "margin_factor": "factor by which the margin, which is a choice, is multiplied",
     "natural_sd": (
-        "standard deviation between persons of the probability of recognizing natural stimuli, without chance"
+        "standard deviation between participants of the probability of recognizing natural stimuli, without chance"
     ),
     "natural_participants": "number of participants with answers to natural stimuli",
     "margin": (
         "largest difference from natural stimuli that passes, a choice: the root mean square difference between two "
-        "persons' recognition of natural stimuli"
+        "participants' recognition of natural stimuli"
     ),
     "margin_standard_error": (
         "standard error of the margin over participants, downwards: distance to its lower 95% limit over 1.645"
@@ -215,7 +215,7 @@ RECOGNIZABILITY = RunFile(
             "other_models, other_models_standard_error, other_models_chance, other_models_low, other_models_high, "
             "unrelated_models, unrelated_models_standard_error, unrelated_models_low, unrelated_models_high, "
             "sibling_models, sibling_models_standard_error, sibling_models_low, sibling_models_high, "
-            "other_models_judges_standard_error, other_models_judges_low, other_models_judges_high, stage_number"
+            "other_models_families_standard_error, other_models_families_low, other_models_families_high, stage_number"
         ),
         "modality": (
             "first_minus_last_difference, first_minus_last_low, first_minus_last_high, first_minus_last_n, "
@@ -258,11 +258,12 @@ CONTRASTS = RunFile(
     variables={
         "contrast, stage": "difference, low, high, n, stage_number",
         "contrast": (
-            "late_difference, late_low, late_high, late_n, late_left_out, late_judges_standard_error, late_stages, "
-            "judged_by, related_judges, networks, reference_networks, late_networks, late_reference_networks, "
-            "late_unrelated_families, late_match_suffices, late_normalized_error, model, reference"
+            "late_difference, late_low, late_high, late_n, late_left_out, late_families_standard_error, late_stages, "
+            "judged_by, related_recognition_models, networks, reference_networks, late_networks, "
+            "late_reference_networks, late_unrelated_families, late_match_suffices, late_normalized_error, model, "
+            "reference"
         ),
-        "contrast, recognition_model": "late_difference_by_judge",
+        "contrast, recognition_model": "late_difference_by_recognition_model",
     },
     meanings=MEANINGS,
 )
@@ -286,8 +287,8 @@ HUMANS_VS_MODELS = RunFile(
             "noise_ceiling_r2_participants_low, noise_ceiling_r2_participants_high, pearson_r2_of_ceiling, "
             "pearson_r2_of_ceiling_low, pearson_r2_of_ceiling_high, partial_r2, partial_r2_low, "
             "partial_r2_high, inside_r2, inside_r2_low, inside_r2_high, depth_r2, depth_r2_low, depth_r2_high, "
-            "depth_square_r2, depth_square_r2_low, depth_square_r2_high, inside_n, judges, judges_published, "
-            "related_share?"
+            "depth_square_r2, depth_square_r2_low, depth_square_r2_high, inside_n, recognition_models, "
+            "recognition_models_in_paper, related_share?"
         ),
         "modality, spread_component": "recognition_spread?",
         "modality, recognition_family": "published_recognition_models?",

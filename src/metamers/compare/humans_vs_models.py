@@ -1,6 +1,6 @@
-"""Recognition of the same metamers by humans and by other models: correlations over all points, with intervals.
+"""Recognition of the same metamers by participants and by other models: correlations over all points, with intervals.
 
-Points are made in ``metamers.humans.summary``; the relation beyond the depth of a stage is in
+Points are made in ``metamers.humans.summary``; the relation beyond the position of a stage is in
 ``metamers.compare.relation``.
 """
 
@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from metamers.compare.proportions import ENDS
-from metamers.compare.relation import NAMES, relation_beyond_depth
+from metamers.compare.relation import NAMES, relation_beyond_position
 from metamers.humans.noise_ceiling import noise_ceilings
 from metamers.humans.summary import group_results, pooled_points
 
@@ -98,8 +98,8 @@ def humans_vs_models(
         ``metamers.humans.summary.CEILING_COLUMNS``: results of ``noise_ceiling`` and ``noise_ceiling_interval``
         (``metamers.humans.noise_ceiling``).
     published
-        Modality → ``public``: number of recognition models with public answers, ``judges``: their number in the paper,
-        and the ``CORRELATIONS`` that the paper reports, if any.
+        Modality → ``public``: number of recognition models with public answers, ``recognition_models``: their number in
+        the paper, and the ``CORRELATIONS`` that the paper reports, if any.
     bootstrap, seed
         Number of bootstrap samples, and their random seed.
 
@@ -113,7 +113,8 @@ def humans_vs_models(
         splits) and with ``_participants_low`` and ``_participants_high`` (95% interval over participants);
         ``pearson_r2_of_ceiling`` with ``_low`` and ``_high`` (``of_ceiling``);
         ``partial_r2``, ``inside_r2``, ``depth_r2``, ``depth_square_r2`` with ``_low`` and ``_high``, and ``inside_n``,
-        from ``metamers.compare.relation.relation_beyond_depth``; ``judges``, ``judges_published``.
+        from ``metamers.compare.relation.relation_beyond_position``; ``recognition_models``,
+        ``recognition_models_in_paper``.
     """
     modalities = list(dict.fromkeys(points["modality"]))
     of_modality = {modality: points[points["modality"] == modality].reset_index(drop=True) for modality in modalities}
@@ -131,20 +132,21 @@ def humans_vs_models(
     rows = []
     for modality, table in of_modality.items():
         human, model = table["human_mean"].to_numpy(), table["model_mean"].to_numpy()
-        found = correlations(human, model)
+        correlated = correlations(human, model)
         intervals = bootstrap_intervals(human, model, table["generation_model"].to_numpy(), bootstrap, seed)
         ceiling = ceilings.set_index("modality").loc[modality]
         row = {"noise_ceiling_r2": ceiling["noise_ceiling_r2"]}
         ends = ("low", "high", "participants_low", "participants_high")
         row |= {f"noise_ceiling_r2_{end}": ceiling[end] for end in ends}
         known = (ceiling["noise_ceiling_r2"], ceiling["participants_low"], ceiling["participants_high"])
-        of_best = of_ceiling((found[0], *intervals[0]), known)
+        of_best = of_ceiling((correlated[0], *intervals[0]), known)
         row |= {f"pearson_r2_of_ceiling{end}": value for end, value in zip(("", "_low", "_high"), of_best, strict=True)}
-        row |= relation_beyond_depth(human, model, table["generation_model"].to_numpy(str))
-        row |= {"judges": published[modality]["public"], "judges_published": published[modality]["judges"]}
-        for name, value, (low, high) in zip(CORRELATIONS, found, intervals, strict=True):
-            in_paper = published[modality].get(name, np.nan)
-            row |= {name: value, f"{name}_low": low, f"{name}_high": high, f"published_{name}": in_paper}
+        row |= relation_beyond_position(human, model, table["generation_model"].to_numpy(str))
+        in_paper = published[modality]["recognition_models"]
+        row |= {"recognition_models": published[modality]["public"], "recognition_models_in_paper": in_paper}
+        for name, value, (low, high) in zip(CORRELATIONS, correlated, intervals, strict=True):
+            printed = published[modality].get(name, np.nan)
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high, f"published_{name}": printed}
         rows.append(row)
     figures = {name: ("modality", np.array([row[name] for row in rows])) for name in rows[0]}
     dataset = xr.Dataset(
@@ -152,9 +154,10 @@ def humans_vs_models(
         coords={"modality": modalities, "point": np.arange(size), **names},
     )
     dataset.attrs["comment"] = " ".join(
-        f"{modality}: {numbers['public']} of the paper's {numbers['judges']} recognition models have public answers"
-        + ("." if numbers["public"] == numbers["judges"] else ", so the paper's numbers cannot be recomputed exactly.")
-        for modality, numbers in ((modality, published[modality]) for modality in modalities)
+        f"{modality}: {public} of the paper's {in_paper} recognition models have public answers"
+        + ("." if public == in_paper else ", so the paper's numbers cannot be recomputed exactly.")
+        for modality in modalities
+        for public, in_paper in [(published[modality]["public"], published[modality]["recognition_models"])]
     )
     return dataset
 
@@ -190,7 +193,7 @@ def own_participants_vs_models(
         for modality in judged
     }
     numbers = {modality: table["recognition_model"].nunique() for modality, table in judged.items()}
-    all_public = {modality: {"public": number, "judges": number} for modality, number in numbers.items()}
+    all_public = {modality: {"public": number, "recognition_models": number} for modality, number in numbers.items()}
     compared = humans_vs_models(points, noise_ceilings(points, by_modality), all_public, bootstrap, seed)
     return compared.assign_attrs(comment="Own participants, and the recognition models of this run.")
 

@@ -1,9 +1,9 @@
 """Human against model for new participants and for new stimuli: tests over participants, over stimuli, and min F′.
 
-A network gives one answer to a stimulus, however many people judge it. A test that counts the network as one
-participant for each person therefore takes differences between the network and people that single stimuli cause for
+A network gives one answer to a stimulus, however many participants judge it. A test that counts the network once
+for each participant therefore takes differences between the network and participants that single stimuli cause for
 effects (Clark 1973, The language-as-fixed-effect fallacy, Journal of Verbal Learning and Verbal Behavior 12, 335-359).
-Here, people are compared with the network's answers to the same stimuli: F1 by participant, which holds for new
+Here, participants are compared with the network's answers to the same stimuli: F1 by participant, which holds for new
 participants and the same stimuli; F2 by stimulus, for new stimuli and the same participants; and Clark's min F′ of
 both, for new participants and new stimuli.
 """
@@ -73,7 +73,7 @@ def observer_means(scores: np.ndarray) -> np.ndarray:
 
 
 def observer_differences(scores: np.ndarray) -> np.ndarray:
-    """Compute the difference of people and network (experiment, unit) over stages, for units with answers.
+    """Compute the difference of participants and network (experiment, unit) over stages, for units with answers.
 
     The scores are those of ``tests_over_units``.
     """
@@ -87,7 +87,7 @@ def tests_over_units(scores: np.ndarray) -> dict[str, FTest]:
     Parameters
     ----------
     scores
-        (experiment, unit, stage, observer): proportions correct of people and of the network, where a unit is a
+        (experiment, unit, stage, observer): proportions correct of participants and of the network, where a unit is a
         participant or a stimulus, and both observers have the same stimuli. NaN without answers. Units without answers
         at some stage, of any experiment, count only for the effect of observer.
 

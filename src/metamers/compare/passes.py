@@ -1,11 +1,11 @@
-"""Test of metamers by people: are a stage's metamers recognized as natural stimuli are, within what people differ?
+"""Test of metamers by participants: are a stage's metamers recognized as natural stimuli are, within their differences?
 
 The test follows the criterion of the NeuroAI Turing test (Feather, Khosla, Murty & Nayebi 2025, arXiv 2502.16238): the
-difference between a model and a person is at most that between two persons. Here, the first is the difference between a
-participant's recognition of a stage's metamers and of natural stimuli, and the second, the margin, is the difference
-between two participants' recognition of natural stimuli. An equivalence test (two one-sided tests) compares them, and
-the stages of a model are tested in processing order up to the first that does not pass. No answer of a model enters.
-The margin is a choice, so the verdicts for half and for twice the margin are given too.
+difference between a model and a participant is at most that between two participants. Here, the first is the difference
+between a participant's recognition of a stage's metamers and of natural stimuli, and the second, the margin, is the
+difference between two participants' recognition of natural stimuli. An equivalence test (two one-sided tests) compares
+them, and the stages of a model are tested in processing order up to the first that does not pass. No answer of a model
+enters. The margin is a choice, so the verdicts for half and for twice the margin are given too.
 
 ``natural_differences`` and ``natural_variance`` summarize participants in two small tables, from which
 ``passes_dataset`` computes everything else. The leaderboard shows the result (``metamers.leaderboard.ranking``).
@@ -36,15 +36,16 @@ DECISIONS = {"passes": "passes_up_to", "not_worse": "not_worse_up_to", "fails": 
 LEVEL = 0.05  # of each one-sided test
 OTHER_MARGINS = (0.5, 2.0)  # times the margin: the margin is a choice, and a reader sees what depends on it
 COMPARED = (
-    "people's recognition of metamers with the same people's recognition of natural stimuli; "
+    "participants' recognition of metamers with the same participants' recognition of natural stimuli; "
     "no answer of a model enters"
 )
 MARGIN_CHOICE = (
-    "the margin is a choice: the root mean square difference between two persons' recognition of natural stimuli, "
-    "which is larger for a more mixed sample of people; variables with the dimension margin_factor have the verdicts "
+    "the margin is a choice: the root mean square difference between two participants' recognition of natural stimuli, "
+    "which is larger for a more mixed sample of participants; variables with the dimension margin_factor have the "
+    "verdicts "
     "for half and for twice the margin"
 )
-# People miss up to about 6% of stimuli for reasons other than what they perceive (lapses: Wichmann & Hill 2001,
+# Participants miss up to about 6% of stimuli for reasons other than what they perceive (lapses: Wichmann & Hill 2001,
 # Perception & Psychophysics 63, 1293-1313), so smaller differences do not show that they perceive anything else.
 SMALLEST_MARGIN = 0.05
 WANTED_POWER = 0.8
@@ -149,8 +150,8 @@ def natural_variance(experiments: Mapping[str, xr.Dataset], modalities: Mapping[
         if sum(sizes):
             mean = np.concatenate(proportions).mean()
             equal_chance = 1 + 1 / np.average(1 / (np.array(trials) - 1), weights=sizes)
-        found = variance_beyond_chance(proportions, trials)
-        rows.append((modality, *found, sum(sizes), np.count_nonzero(sizes), mean, equal_chance))
+        variances = variance_beyond_chance(proportions, trials)
+        rows.append((modality, *variances, sum(sizes), np.count_nonzero(sizes), mean, equal_chance))
     return pd.DataFrame(rows, columns=NATURAL_COLUMNS)
 
 
@@ -173,7 +174,7 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
         the differences over ``n`` participants, and their number of ``trials`` with these metamers, which is estimated
         where a dataset has no ``trials_answered``. Natural stimuli and the input have no row.
     """
-    found: dict[tuple[str, str, str, str], list[tuple[np.ndarray, float]]] = {}
+    differences: dict[tuple[str, str, str, str], list[tuple[np.ndarray, float]]] = {}
     for name, data in experiments.items():
         trials = None if "trials_answered" in data else _trials(data)
         for model in map(str, data["generation_model"].values):
@@ -189,9 +190,9 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
                     number = float(data["trials_answered"].sel(generation_model=model, stage=stage).values[both].sum())
                 else:
                     number = trials * both.sum()
-                found.setdefault((modalities[name], model, kind, stage), []).append((values[both], number))
+                differences.setdefault((modalities[name], model, kind, stage), []).append((values[both], number))
     rows = []
-    for key, parts in found.items():
+    for key, parts in differences.items():
         values = np.concatenate([part for part, _ in parts])
         mean = float(values.mean()) if len(values) else np.nan
         deviation = float(values.std(ddof=1)) if len(values) >= 2 else np.nan
@@ -200,11 +201,11 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
 
 
 def margin_of(variance: ArrayLike, standard_error: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the margin, the root mean square difference between two persons, and its standard error.
+    """Compute the margin, the root mean square difference between two participants, and its standard error.
 
-    Two independent persons with the variance σ² differ by √2 σ. The margin is at least ``SMALLEST_MARGIN``, which has
-    no standard error. The estimate of σ² is nearly normal, that of √2 σ is not: it is more often far too small than far
-    too large, so √2 σ by the delta method has too small a standard error downwards, the direction that matters. The
+    Two independent participants with the variance σ² differ by √2 σ. The margin is at least ``SMALLEST_MARGIN``, which
+    has no standard error. The estimate of σ² is nearly normal, that of √2 σ is not: it is more often far too small than
+    far too large, so √2 σ by the delta method has too small a standard error downwards, the direction that matters. The
     standard error is therefore that of the margin's lower limit: the distance to √2 times the root of the lower limit
     of σ² at ``LEVEL``, over the normal quantile (the method of variance estimates recovery, Zou & Donner 2008).
 
@@ -288,12 +289,12 @@ def significant_in_order(p: np.ndarray) -> np.ndarray:
     return np.logical_and.accumulate(np.asarray(p) <= LEVEL)
 
 
-def decide(found: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndarray, str]]:
+def decide(tests: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndarray, str]]:
     """Decide which stages of a model pass, are not worse, and fail.
 
     Parameters
     ----------
-    found
+    tests
         Result of ``equivalence`` for the stages, in processing order.
     stages
         Their names.
@@ -304,9 +305,9 @@ def decide(found: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndar
         Key of ``DECISIONS`` → whether it holds (stage,), and the stage that its value names, empty if there is none.
     """
     decided = {
-        "passes": significant_in_order(found.p_equivalence),
-        "not_worse": significant_in_order(found.p_not_worse),
-        "fails": significant_in_order(found.p_worse[::-1])[::-1],
+        "passes": significant_in_order(tests.p_equivalence),
+        "not_worse": significant_in_order(tests.p_not_worse),
+        "fails": significant_in_order(tests.p_worse[::-1])[::-1],
     }
     ends = {}
     for name, holds in decided.items():
@@ -331,8 +332,8 @@ def pass_probability(
     n
         Number of participants; with fewer than two the result is NaN.
     margin, margin_error
-        Result of ``margin_of``, or of ``simulated_margins`` (margin,): the margin is estimated from people, and varies
-        from study to study.
+        Result of ``margin_of``, or of ``simulated_margins`` (margin,): the margin is estimated from participants, and
+        varies from study to study.
     difference
         True mean difference.
     """
@@ -350,9 +351,10 @@ def pass_probability(
 def simulated_margins(natural: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
     """Simulate the margins (margin,) that studies like the published ones would find, and their standard errors.
 
-    In each study, persons whose probability of recognizing natural stimuli has a beta distribution, with the estimated
-    mean and variance, answer as many natural stimuli as the published participants. ``margin_of`` is applied to the
-    means of ``MARGIN_GROUPS`` groups of studies with similar variances, which gives the same power as all studies.
+    In each study, participants whose probability of recognizing natural stimuli has a beta distribution, with the
+    estimated mean and variance, answer as many natural stimuli as the published participants. ``margin_of`` is applied
+    to the means of ``MARGIN_GROUPS`` groups of studies with similar variances, which gives the same power as all
+    studies.
 
     Parameters
     ----------
@@ -369,10 +371,10 @@ def simulated_margins(natural: Mapping[str, float]) -> tuple[np.ndarray, np.ndar
     trials, concentration = round(natural["trials"]), mean * (1 - mean) / variance - 1 if variance > 0 else np.inf
     answers = []
     for _ in range(experiments):
-        persons = rng.beta(mean * concentration, (1 - mean) * concentration, shape) if variance > 0 else mean
-        answers.append(rng.binomial(trials, persons, shape) / trials)
-    found = np.stack(variance_beyond_chance(answers, [trials] * experiments))
-    groups = found[:, np.argsort(found[0])].reshape(2, MARGIN_GROUPS, -1).mean(axis=2)
+        probabilities = rng.beta(mean * concentration, (1 - mean) * concentration, shape) if variance > 0 else mean
+        answers.append(rng.binomial(trials, probabilities, shape) / trials)
+    variances = np.stack(variance_beyond_chance(answers, [trials] * experiments))
+    groups = variances[:, np.argsort(variances[0])].reshape(2, MARGIN_GROUPS, -1).mean(axis=2)
     return margin_of(*groups)
 
 
@@ -423,17 +425,17 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
         ``participants``, and the results of ``equivalence``: ``natural_difference_low``, ``natural_difference_high``,
         ``p_equivalence``, ``p_not_worse``, ``p_worse``; ``passes`` and ``not_worse``: whether the first two are at most
         ``LEVEL`` for the stage and all stages before it; ``fails``: whether the third is, for the stage and all stages
-        after it; ``power_if_equal``: probability that the stage alone passes if people recognize its metamers as often
-        as natural stimuli, in a study whose margin is estimated anew; ``stage_depth``; ``stage_number``.
+        after it; ``power_if_equal``: probability that the stage alone passes if participants recognize its metamers as
+        often as natural stimuli, in a study whose margin is estimated anew; ``stage_depth``; ``stage_number``.
 
         (generation_model) → ``passes_up_to``, ``not_worse_up_to``, ``fails_from``: last, last and first stage for which
         this holds, empty if there is none; with coordinates ``model_class`` and ``model_modality``. The same with
         ``_by_margin`` (generation_model, margin_factor) for a margin ``OTHER_MARGINS`` times as large.
 
-        (modality) → ``natural_sd`` (between persons, beyond chance; 0 if the estimate of the variance is negative),
-        ``natural_participants``, ``margin``, ``margin_standard_error``; for the median standard deviation of the
-        differences, ``fewest_participants`` and ``participants_needed``. Attributes say what is compared, and that the
-        margin is a choice.
+        (modality) → ``natural_sd`` (between participants, beyond chance; 0 if the estimate of the variance is
+        negative), ``natural_participants``, ``margin``, ``margin_standard_error``; for the median standard deviation of
+        the differences, ``fewest_participants`` and ``participants_needed``. Attributes say what is compared, and that
+        the margin is a choice.
     """
     differences, variance = (  # an empty cell of a table is a missing number
         table.assign(**{name: pd.to_numeric(table[name]) for name in columns if name not in TEXTS})
@@ -456,15 +458,15 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
         margin = np.array(margins[modality])
         difference = rows["difference"].to_numpy()
         error = standard_error(rows["sd"], n, rows["trials"].to_numpy())
-        found = equivalence(difference, error, n, *margin)
+        tests = equivalence(difference, error, n, *margin)
         power = [
             pass_probability(sd, number, *drawn[modality]) for sd, number in zip(error * np.sqrt(n), n, strict=True)
         ]
         depth = [placed.get((model, stage), np.nan) for stage in stages[model]]
         place = [union.index(stage) for stage in stages[model]]
-        for name, column in zip(VALUES, (difference, error, n, *found, power, depth), strict=True):
+        for name, column in zip(VALUES, (difference, error, n, *tests, power, depth), strict=True):
             values[name][row, place] = column
-        for name, (decided, end) in decide(found, stages[model]).items():
+        for name, (decided, end) in decide(tests, stages[model]).items():
             decisions[name][row, place] = decided
             ends[DECISIONS[name]].append(end)
         others = [
@@ -489,10 +491,10 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
     return xr.Dataset(
         {
             **{name: (dims, content) for name, content in (values | decisions).items()},
-            **{name: ("generation_model", np.array(found, dtype=str)) for name, found in ends.items()},
+            **{name: ("generation_model", np.array(stage, dtype=str)) for name, stage in ends.items()},
             **{
-                name: (("generation_model", "margin_factor"), np.array(found, dtype=str))
-                for name, found in by_margin.items()
+                name: (("generation_model", "margin_factor"), np.array(stage, dtype=str))
+                for name, stage in by_margin.items()
             },
             **{
                 name: ("modality", np.array(column, float))

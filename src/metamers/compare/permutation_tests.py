@@ -103,7 +103,7 @@ def f_departures(departures: np.ndarray) -> np.ndarray:
 
 
 def _permutation_p(
-    found: Mapping[str, float], permuted: Callable[[int], Mapping[str, np.ndarray]], permutations: int
+    observed: Mapping[str, float], permuted: Callable[[int], Mapping[str, np.ndarray]], permutations: int
 ) -> pd.DataFrame:
     """Compute ``PERMUTED`` of each effect: max(b, 1)/P and (b + 1)/(P + 1).
 
@@ -111,12 +111,12 @@ def _permutation_p(
     permutations. Without that, a test at the level 1/P would reject twice as often as it should (Phipson & Smyth 2010,
     Statistical Applications in Genetics and Molecular Biology 9, 39).
     """
-    if not all(np.isfinite(f) for f in found.values()):
+    if not all(np.isfinite(f) for f in observed.values()):
         raise ValueError("the scores do not vary between participants and stages: an analysis of variance needs that")
-    exceeding = dict.fromkeys(found, 0)
+    exceeding = dict.fromkeys(observed, 0)
     for start in range(0, permutations, CHUNK):
         values = permuted(min(CHUNK, permutations - start))
-        for effect, f in found.items():
+        for effect, f in observed.items():
             exceeding[effect] += int((values[effect] >= f * (1 - ROUNDING)).sum())
     counts = pd.Series(exceeding)
     both = (counts.clip(lower=1) / permutations, (counts + 1) / (permutations + 1))
@@ -161,7 +161,7 @@ def permutation_p(scores: np.ndarray, permutations: int, rng: np.random.Generato
     if np.ptp(means) == 0 or np.ptp(rows - means[:, None]) == 0:
         raise ValueError("the scores do not vary between participants and stages: an analysis of variance needs that")
     stage, interaction = f_within(rows[None])
-    found = {"observer": f_observer(means, labels[None])[0], "stage": stage[0], "interaction": interaction[0]}
+    observed = {"observer": f_observer(means, labels[None])[0], "stage": stage[0], "interaction": interaction[0]}
 
     def permuted(number: int) -> dict[str, np.ndarray]:
         first = rng.permuted(np.broadcast_to(labels, (number, len(rows))), axis=1)
@@ -174,7 +174,7 @@ def permutation_p(scores: np.ndarray, permutations: int, rng: np.random.Generato
             "interaction": f_within(relabelled)[1],
         }
 
-    return _permutation_p(found, permuted, permutations)
+    return _permutation_p(observed, permuted, permutations)
 
 
 def permutation_p_models(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -209,7 +209,7 @@ def permutation_p_models(scores: np.ndarray, permutations: int, rng: np.random.G
     cells = scores.reshape(len(scores), -1)
     if np.ptp(cells) == 0 or np.ptp(models - models[:, :1]) == 0 or np.ptp(stages - stages[:, :1]) == 0:
         raise ValueError("the scores do not vary between models and stages: an analysis of variance needs that")
-    found = {
+    observed = {
         "model": f_repeated(models[None])[0],
         "stage": f_repeated(stages[None])[0],
         "interaction": f_interaction(scores[None])[0],
@@ -222,7 +222,7 @@ def permutation_p_models(scores: np.ndarray, permutations: int, rng: np.random.G
             "interaction": f_interaction(_permute_last_axis(cells, number, rng).reshape(number, *scores.shape)),
         }
 
-    return _permutation_p(found, permuted, permutations)
+    return _permutation_p(observed, permuted, permutations)
 
 
 def permutation_p_stage(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -249,7 +249,7 @@ def permutation_p_stage(scores: np.ndarray, permutations: int, rng: np.random.Ge
     """
     if np.ptp(scores - scores[:, :1]) == 0:
         raise ValueError("the scores do not vary between stages: an analysis of variance needs that")
-    found = {"stage": f_repeated(scores[None])[0]}
+    observed = {"stage": f_repeated(scores[None])[0]}
     return _permutation_p(
-        found, lambda number: {"stage": f_repeated(_permute_last_axis(scores, number, rng))}, permutations
+        observed, lambda number: {"stage": f_repeated(_permute_last_axis(scores, number, rng))}, permutations
     )

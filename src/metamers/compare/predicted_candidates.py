@@ -43,8 +43,10 @@ def least_squares(points: xr.Dataset, chance: float) -> Cdf:
 
     def cdf(value: np.ndarray, other_models: np.ndarray, participants: np.ndarray) -> np.ndarray:
         wider = 1 + 1 / len(x) + (other_models - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
-        found = scipy.stats.t.cdf((value - intercept - slope * other_models) / np.sqrt(variance * wider), len(x) - 2)
-        return np.where(value <= 0, 0, np.where(value >= 1, 1, found))
+        probability = scipy.stats.t.cdf(
+            (value - intercept - slope * other_models) / np.sqrt(variance * wider), len(x) - 2
+        )
+        return np.where(value <= 0, 0, np.where(value >= 1, 1, probability))
 
     return cdf
 
@@ -138,7 +140,7 @@ def family_spread(relation: xr.Dataset, families: Mapping[str, str]) -> float:
     families
         Published model → family; families with fewer than ``FAMILY_MODELS`` models are left out.
     """
-    found = []
+    variances = []
     for modality in map(str, relation["modality"].values):
         points = relation.sel(modality=modality)
         points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
@@ -150,8 +152,8 @@ def family_spread(relation: xr.Dataset, families: Mapping[str, str]) -> float:
             if len(group) >= FAMILY_MODELS
         ]
         intercepts = [fitted.parameters[0] for fitted in fits]
-        found.append(np.var(intercepts, ddof=1) - np.mean([fitted.covariance[0, 0] for fitted in fits]))
-    return float(np.sqrt(max(np.mean(found), 0)))
+        variances.append(np.var(intercepts, ddof=1) - np.mean([fitted.covariance[0, 0] for fitted in fits]))
+    return float(np.sqrt(max(np.mean(variances), 0)))
 
 
 def left_out_scores(relation: xr.Dataset) -> pd.DataFrame:
@@ -195,9 +197,9 @@ def _each_left_out(points: xr.Dataset) -> Iterator[tuple[xr.Dataset, xr.Dataset]
 
 def _scored(name: str, modality: str, own: xr.Dataset, others: xr.Dataset) -> pd.DataFrame:
     cdf = CANDIDATES[name](others, GUESSING[modality])
-    human, given = own["human_mean"].values, (own["model_mean"].values, own["human_n"].values.astype(float))
-    within = cdf(human + WIDTH / 2, *given) - cdf(human - WIDTH / 2, *given)
-    at = cdf(human, *given)
+    human, predictors = own["human_mean"].values, (own["model_mean"].values, own["human_n"].values.astype(float))
+    within = cdf(human + WIDTH / 2, *predictors) - cdf(human - WIDTH / 2, *predictors)
+    at = cdf(human, *predictors)
     names = {"candidate": name, "modality": modality, "generation_model": own["generation_model"].values}
     return pd.DataFrame(
         names

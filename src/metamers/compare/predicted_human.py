@@ -1,7 +1,7 @@
-"""Human recognizability to be expected of metamers that no human has judged, and how reliable the prediction is.
+"""Human recognizability to be expected of metamers that no participant has judged, and how reliable the prediction is.
 
-The relation between humans and other models is fitted to the published data: it is linear in the log odds of the rate
-above chance, with random effects of the model and of the stage. It is to the mean over all published recognition
+The relation between participants and other models is fitted to the published data: it is linear in the log odds of the
+rate above chance, with random effects of the model and of the stage. It is to the mean over all published recognition
 models; what it means to ask a few others is in ``metamers.compare.recognition_spread``. Its reliability is measured on
 published models that are left out completely. Alternative relations are compared in
 ``metamers.compare.predicted_candidates``.
@@ -60,8 +60,8 @@ def answers_per_participant(mean: np.ndarray, sem: np.ndarray, participants: np.
     known = (sem > 0) & (mean > 0) & (mean < 1)
     if not known.any():
         return 1.0
-    found = mean[known] * (1 - mean[known]) / (sem[known] ** 2 * participants[known])
-    return float(np.clip(np.median(found), 1, MOST_ANSWERS))
+    numbers = mean[known] * (1 - mean[known]) / (sem[known] ** 2 * participants[known])
+    return float(np.clip(np.median(numbers), 1, MOST_ANSWERS))
 
 
 def mixture_cdf(value: np.ndarray, mean: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -232,15 +232,15 @@ class Relation:
     def ends(self, mean: np.ndarray, participants: np.ndarray | None = None) -> np.ndarray:
         """Compute the interval of ``interval`` from equally probable human proportions correct (point, part)."""
         count = self.answers * np.broadcast_to(self.participants if participants is None else participants, len(mean))
-        found = []
+        middles = []
         for end in ENDS:
             low, high = np.zeros(len(mean)), np.ones(len(mean))
             for _ in range(BISECTIONS):
                 centre = (low + high) / 2
                 above = mixture_cdf(centre, mean, count) > end
                 low, high = np.where(above, low, centre), np.where(above, centre, high)
-            found.append((low + high) / 2)
-        return np.stack(found, axis=-1)
+            middles.append((low + high) / 2)
+        return np.stack(middles, axis=-1)
 
 
 @cache
@@ -271,12 +271,12 @@ def possible_proportions(mean: np.ndarray, standard_error: np.ndarray, levels: n
     number = np.divide(root - linear, 2 * variance, out=np.ones_like(mean), where=known).clip(min=0)
     # Few stimuli have few different means, and quantiles take time.
     shapes, place = np.unique(np.stack([number * mean, number * (1 - mean)]), axis=1, return_inverse=True)
-    found = betaincinv(*(shapes[..., None] + 0.5), levels)[place]
-    return np.where(known[:, None], found, mean[:, None])
+    quantiles = betaincinv(*(shapes[..., None] + 0.5), levels)[place]
+    return np.where(known[:, None], quantiles, mean[:, None])
 
 
 def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = PRIOR_SD) -> Relation:
-    """Fit the relation between humans and other models to published data by maximum penalized likelihood.
+    """Fit the relation between participants and other models to published data by maximum penalized likelihood.
 
     Given the effect of its model, the mean of a point has a beta distribution. Its mean and variance follow from the
     effect of the stage and from the number of independent answers that ``answers_per_participant`` estimates. The
@@ -308,10 +308,10 @@ def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = 
 
 
 @lru_cache(maxsize=256)  # pages and figures need the same relation many times
-def _fitted(models: Sequence[str], *given: Any) -> Relation:
+def _fitted(models: Sequence[str], *points: Any) -> Relation:
     """Fit the relation to points sorted by model; the arguments are hashable tuples, for the cache."""
-    other, mean, sem, participants = (np.array(values) for values in given[:4])
-    chance, prior_sd = given[4], np.array(given[5])
+    other, mean, sem, participants = (np.array(values) for values in points[:4])
+    chance, prior_sd = points[4], np.array(points[5])
     starts = np.flatnonzero(np.append(True, np.array(models[1:]) != np.array(models[:-1])))
     answers = answers_per_participant(mean, sem, participants)
     rate, count = above_chance(other, chance), np.maximum(answers * participants, 2)
@@ -420,16 +420,16 @@ def predict_human(
     """
     mean, error = other_models.value, other_models.standard_error
     result = np.full((len(mean), 3), np.nan)
-    wanted = np.isfinite(mean)
-    rates = relation.possible_rates(mean[wanted], error[wanted], chance, sampling)
+    predictable = np.isfinite(mean)
+    rates = relation.possible_rates(mean[predictable], error[predictable], chance, sampling)
     inside = relation.outside(rates) == 0
-    wanted[wanted] = inside
-    if wanted.any():
-        rate = relation.published_rates(above_chance(mean[wanted], chance), sampling)
+    predictable[predictable] = inside
+    if predictable.any():
+        rate = relation.published_rates(above_chance(mean[predictable], chance), sampling)
         rate = np.clip(rate, relation.lowest, relation.highest)
         middle = relation.line(chance + (1 - chance) * rate, chance)
         low, high = relation.ends(relation.human_means(rates[inside], chance)).T
-        result[wanted] = np.stack([middle, np.minimum(low, middle), np.maximum(high, middle)], axis=1)
+        result[predictable] = np.stack([middle, np.minimum(low, middle), np.maximum(high, middle)], axis=1)
     return result
 
 
@@ -493,7 +493,7 @@ def predict_run_model(
 def predicted_human(
     recognizable: xr.Dataset, relation: xr.Dataset, modalities: Mapping[str, str], categories: Mapping[str, int]
 ) -> xr.Dataset:
-    """Predict human recognizability of a run's metamers that no human has judged.
+    """Predict human recognizability of a run's metamers that no participant has judged.
 
     Parameters
     ----------
@@ -533,7 +533,8 @@ def predicted_human(
         | {"reason": (others.dims, np.stack(reasons))},
         coords={name: others[name] for name in others.dims},
         attrs={
-            "comment": "Prediction from the published relation between humans and models, not a measurement: models, "
+            "comment": "Prediction from the published relation between participants and models, not a measurement: "
+            "models, "
             "stimuli and categories other than the published ones may have a different relation."
         },
     ).assign(stage_number=stage_number)

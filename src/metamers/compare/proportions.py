@@ -83,9 +83,9 @@ def independent_answers(proportions: np.ndarray) -> np.ndarray:
     """
     proportions = np.asarray(proportions, float)
     known = np.isfinite(proportions)
-    n, given = known.sum(axis=-1), np.where(known, proportions, 0)
-    mean = given.sum(axis=-1) / np.maximum(n, 1)
-    squares = (np.where(known, given - mean[..., None], 0) ** 2).sum(axis=-1)
+    n, filled = known.sum(axis=-1), np.where(known, proportions, 0)
+    mean = filled.sum(axis=-1) / np.maximum(n, 1)
+    squares = (np.where(known, filled - mean[..., None], 0) ** 2).sum(axis=-1)
     return effective_answers(mean, np.maximum(squares / np.maximum(n - 1, 1), 1 / np.maximum(n, RARE)), n)
 
 
@@ -106,8 +106,8 @@ def effective_answers(mean: np.ndarray, variance: np.ndarray, n: np.ndarray) -> 
     """
     quantile = scipy.special.stdtrit(np.maximum(n - 1, 1), ENDS[1])
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(variance > 0, n * mean * (1 - mean) / variance * (Z / quantile) ** 2, np.inf)
-    return np.maximum(n, found)
+        effective = np.where(variance > 0, n * mean * (1 - mean) / variance * (Z / quantile) ** 2, np.inf)
+    return np.maximum(n, effective)
 
 
 def difference_interval(differences: np.ndarray) -> Interval:
@@ -214,8 +214,8 @@ def _variance_of_networks(group: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 def _guarded_mean(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Centre, mean, standard error and number of ``difference_interval``, over the last axis."""
     known = np.isfinite(differences)
-    n, given = known.sum(axis=-1), np.where(known, differences, 0)
-    total, absolute, squares = given.sum(axis=-1), np.abs(given).sum(axis=-1), (given**2).sum(axis=-1)
+    n, filled = known.sum(axis=-1), np.where(known, differences, 0)
+    total, absolute, squares = filled.sum(axis=-1), np.abs(filled).sum(axis=-1), (filled**2).sum(axis=-1)
     size = np.divide(squares, absolute, out=np.ones(np.shape(total)), where=absolute > 0)
     added = ADDED * size**3
     count = np.where(n > 1, n, np.nan) + 2 * added

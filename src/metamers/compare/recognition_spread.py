@@ -1,8 +1,8 @@
 """How much the answers depend on which recognition models are asked, from the published recognition models.
 
-The published relation between humans and models is to the mean over all published recognition models. A run asks a few
-others, some of which may be related to the generation model. On the scale of log odds above chance, the answer of a
-recognition model to the metamers of one stage departs from the mean by an effect of its family, one of its own, and a
+The published relation between participants and models is to the mean over all published recognition models. A run asks
+a few others, some of which may be related to the generation model. On the scale of log odds above chance, the answer of
+a recognition model to the metamers of one stage departs from the mean by an effect of its family, one of its own, and a
 shift if it is of the generation model's family. ``metamers.compare.predicted_human`` adds these departures to the
 prediction.
 """
@@ -137,8 +137,10 @@ def recognition_table(judged: Mapping[str, pd.DataFrame], families: Mapping[str,
     """
     tables = []
     for modality, table in judged.items():
-        shown = table[~table["stage"].isin(PUBLISHED[modality].left_out_stages)]
-        wide = shown.pivot_table("proportion_correct", ["generation_model", "stage"], "recognition_model", sort=False)
+        included = table[~table["stage"].isin(PUBLISHED[modality].left_out_stages)]
+        wide = included.pivot_table(
+            "proportion_correct", ["generation_model", "stage"], "recognition_model", sort=False
+        )
         wide = wide.reset_index().rename_axis(columns=None)
         wide.insert(1, "family", wide["generation_model"].map(families))
         tables.append(wide.assign(modality=modality))

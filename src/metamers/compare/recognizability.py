@@ -59,8 +59,8 @@ def stage_recognizability(correct: xr.DataArray, accepted: xr.DataArray) -> xr.D
     """
     proportions = proportion_by_stimulus(correct, accepted)
     n, mean = proportions.count("stimulus"), proportions.mean("stimulus")
-    found = proportion_interval(mean.values, independent_answers(proportions.values))
-    ends = {name: (mean.dims, getattr(found, name)) for name in ("standard_error", "low", "high")}
+    interval = proportion_interval(mean.values, independent_answers(proportions.values))
+    ends = {name: (mean.dims, getattr(interval, name)) for name in ("standard_error", "low", "high")}
     return xr.Dataset({"proportion_correct": mean, **ends, "n": n})
 
 
@@ -86,7 +86,7 @@ def recognizability_by_others(
         (stage) → the mean for each of ``OTHERS``, with ``_standard_error``, ``_low`` and ``_high`` over stimuli, from
         ``stage_recognizability`` of the mean over families of each family's mean answer: ``other_models``: all other
         models; ``unrelated_models``: those of other families; ``sibling_models``: those of the generation model's
-        family. NaN without such models. ``other_models_judges_standard_error``, ``_low``, ``_high``: over recognition
+        family. NaN without such models. ``other_models_families_standard_error``, ``_low``, ``_high``: over recognition
         models and stimuli, from ``metamers.compare.families.families_interval``.
     """
     others = {name: data for name, data in recognition.items() if name != generation_model}
@@ -97,7 +97,7 @@ def recognizability_by_others(
         "sibling_models": {name: others[name] for name in siblings},
     }
     nothing = xr.full_like(next(iter(recognition.values()))["correct"], np.nan, float)
-    found = {
+    by_kind = {
         kind: stage_recognizability(mean_correct(of_models, families) if of_models else nothing, accepted)
         for kind, of_models in chosen.items()
     }
@@ -107,8 +107,8 @@ def recognizability_by_others(
     ends = {name: ("stage", getattr(whole, name)) for name in ("standard_error", "low", "high")}
     return xr.merge(
         one.drop_vars("n").rename(proportion_correct=kind, **{end: f"{kind}_{end}" for end in ends})
-        for kind, one in found.items()
-    ).assign({f"other_models_judges_{name}": values for name, values in ends.items()})
+        for kind, one in by_kind.items()
+    ).assign({f"other_models_families_{name}": values for name, values in ends.items()})
 
 
 def recognizability(

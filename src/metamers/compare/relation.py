@@ -1,9 +1,10 @@
-"""What other models predict about humans beyond the depth of the stage, and away from the ends of the scale.
+"""What other models predict about participants beyond the position of the stage, and away from the ends of the scale.
 
-In the published data, humans and models both recognize less at later stages, and any two series that fall with depth
-are correlated. The correlations of ``metamers.compare.humans_vs_models`` are therefore complemented by the variance
-that depth alone explains, the partial correlation given depth, and R² over points where neither humans nor models are
-near 0 or 1. All follow from sums over the points of each model, so that leaving out a model is a subtraction.
+In the published data, participants and models both recognize less at later stages, and any two series that fall with
+position are correlated. The correlations of ``metamers.compare.humans_vs_models`` are therefore complemented by the
+variance that the position alone explains, the partial correlation given position, and R² over points where neither
+participants nor models are near 0 or 1. All follow from sums over the points of each model, so that leaving out a model
+is a subtraction.
 """
 
 from collections.abc import Sequence
@@ -22,13 +23,13 @@ ONE = 1 - 1e-12  # largest correlation with a finite z
 CONSTANT, LINEAR, SQUARE, MODEL, HUMAN = range(5)  # variables of the sums of products
 
 
-def relative_depth(models: Sequence[str]) -> np.ndarray:
-    """Compute the depth of each point among the points of its model: 0 first, 1 last.
+def relative_position(models: Sequence[str]) -> np.ndarray:
+    """Compute the position of each point among the points of its model: 0 first, 1 last.
 
     Parameters
     ----------
     models
-        Model of each point; the points of one model are in processing order. A single point has depth 0.
+        Model of each point; the points of one model are in processing order. A single point has position 0.
 
     Returns
     -------
@@ -36,11 +37,11 @@ def relative_depth(models: Sequence[str]) -> np.ndarray:
         (point,)
     """
     names = np.asarray(models)
-    depth = np.zeros(len(names))
+    position = np.zeros(len(names))
     for name in np.unique(names):
         own = np.flatnonzero(names == name)
-        depth[own] = np.arange(len(own)) / max(len(own) - 1, 1)
-    return depth
+        position[own] = np.arange(len(own)) / max(len(own) - 1, 1)
+    return position
 
 
 def inside_scale(human: np.ndarray, model: np.ndarray) -> np.ndarray:
@@ -49,21 +50,21 @@ def inside_scale(human: np.ndarray, model: np.ndarray) -> np.ndarray:
     return (human >= low) & (human <= high) & (model >= low) & (model <= high)
 
 
-def sums_of_products(human: np.ndarray, model: np.ndarray, depth: np.ndarray, models: np.ndarray) -> np.ndarray:
+def sums_of_products(human: np.ndarray, model: np.ndarray, position: np.ndarray, models: np.ndarray) -> np.ndarray:
     """Sum products of variables over the points of each model; all correlations follow from these sums.
 
     Parameters
     ----------
-    human, model, depth, models
-        Human mean, other models' mean, relative depth and generation model of each point, (point,).
+    human, model, position, models
+        Human mean, other models' mean, position and generation model of each point, (point,).
 
     Returns
     -------
     np.ndarray
         (2, model, 5, 5): over all points and over those inside the scale, the sums of the products of every two of
-        these variables: 1, depth, its square, the other models' mean, the human mean.
+        these variables: 1, position, its square, the other models' mean, the human mean.
     """
-    variables = np.stack([np.ones(len(depth)), depth, depth**2, model, human], axis=1)
+    variables = np.stack([np.ones(len(position)), position, position**2, model, human], axis=1)
     _, numbers = np.unique(models, return_inverse=True)
     of_model = np.arange(numbers.max() + 1)[:, None] == numbers
     kept = np.stack([of_model, of_model & inside_scale(human, model)]).astype(float)
@@ -95,22 +96,22 @@ def relation_correlations(whole: np.ndarray, within: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        (…, 4): partial correlation of humans and other models given depth and its square; their correlation inside the
-        scale; correlation of humans with depth; multiple correlation of humans with depth and its square. NaN with
-        fewer than ``FEWEST_POINTS`` points, and where one of the variables does not vary.
+        (…, 4): partial correlation of participants and other models given position and its square; their correlation
+        inside the scale; correlation of participants with position; multiple correlation of participants with position
+        and its square. NaN with fewer than ``FEWEST_POINTS`` points, and where one of the variables does not vary.
     """
     centred = residual_sums(whole, CONSTANT)
-    given_depth = residual_sums(residual_sums(centred, LINEAR), SQUARE)
+    given_position = residual_sums(residual_sums(centred, LINEAR), SQUARE)
     human_variance = centred[..., HUMAN, HUMAN]
-    share = 1 - given_depth[..., HUMAN, HUMAN] / np.where(human_variance > ROUNDING, human_variance, np.nan)
-    found = [
-        _correlation(given_depth, MODEL, HUMAN),
+    share = 1 - given_position[..., HUMAN, HUMAN] / np.where(human_variance > ROUNDING, human_variance, np.nan)
+    correlations = [
+        _correlation(given_position, MODEL, HUMAN),
         _correlation(residual_sums(within, CONSTANT), MODEL, HUMAN),
         _correlation(centred, LINEAR, HUMAN),
         np.sqrt(np.clip(share, 0, 1)),
     ]
     points = np.stack([(within if name == INSIDE else whole)[..., CONSTANT, CONSTANT] for name in NAMES], axis=-1)
-    return np.where(points >= FEWEST_POINTS, np.clip(np.stack(found, axis=-1), -ONE, ONE), np.nan)
+    return np.where(points >= FEWEST_POINTS, np.clip(np.stack(correlations, axis=-1), -ONE, ONE), np.nan)
 
 
 def relation_intervals(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,17 +130,17 @@ def relation_intervals(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     Returns
     -------
     value, low, high
-        (…, 4), for each of ``NAMES``: r² with the sign of r; for the two of depth, r² without a sign. The interval is
-        NaN with fewer than ``FEWEST_MODELS`` models with points, or where leaving one out gives no number.
+        (…, 4), for each of ``NAMES``: r² with the sign of r; for the two of position, r² without a sign. The interval
+        is NaN with fewer than ``FEWEST_MODELS`` models with points, or where leaving one out gives no number.
 
     References
     ----------
     Fisher (1921), Metron 1, 3-32 (z); Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 11.
     """
     whole, within = sums
-    found = relation_correlations(whole.sum(axis=-3), within.sum(axis=-3))
+    estimates = relation_correlations(whole.sum(axis=-3), within.sum(axis=-3))
     left_out = relation_correlations(*(one.sum(axis=-3, keepdims=True) - one for one in sums))
-    z, left = np.arctanh(found), np.arctanh(left_out)
+    z, left = np.arctanh(estimates), np.arctanh(left_out)
     # Models without points inside the scale are left out there.
     has_points = [one[..., CONSTANT, CONSTANT] > 0 for one in sums]
     counted = np.stack([has_points[name == INSIDE] for name in NAMES], axis=-1)
@@ -152,13 +153,13 @@ def relation_intervals(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     signed = np.isin(NAMES, (PARTIAL, INSIDE))
     smallest = np.where(low * high < 0, 0, np.minimum(low**2, high**2))
     return (
-        np.where(signed, found * np.abs(found), found**2),
+        np.where(signed, estimates * np.abs(estimates), estimates**2),
         np.where(signed, low * np.abs(low), smallest),
         np.where(signed, high * np.abs(high), np.maximum(low**2, high**2)),
     )
 
 
-def relation_beyond_depth(human: np.ndarray, model: np.ndarray, models: Sequence[str]) -> dict[str, float]:
+def relation_beyond_position(human: np.ndarray, model: np.ndarray, models: Sequence[str]) -> dict[str, float]:
     """Compute ``NAMES``, each with ``_low`` and ``_high``, and ``inside_n``, the number of points inside the scale.
 
     Parameters
@@ -168,7 +169,9 @@ def relation_beyond_depth(human: np.ndarray, model: np.ndarray, models: Sequence
     models
         Generation model of each point; the points of one model are in processing order.
     """
-    sums = sums_of_products(human, model, relative_depth(models), np.asarray(models))
+    sums = sums_of_products(human, model, relative_position(models), np.asarray(models))
     ends = zip(("", "_low", "_high"), relation_intervals(sums), strict=True)
-    found = {name + end: float(value) for end, values in ends for name, value in zip(NAMES, values, strict=True)}
-    return found | {"inside_n": int(inside_scale(human, model).sum())}
+    values_and_ends = {
+        name + end: float(value) for end, values in ends for name, value in zip(NAMES, values, strict=True)
+    }
+    return values_and_ends | {"inside_n": int(inside_scale(human, model).sum())}

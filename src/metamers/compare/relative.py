@@ -1,7 +1,7 @@
 """Recognizability relative to natural stimuli: what of an observer's skill is left for metamers.
 
-Recognition models, and people, differ in how many natural stimuli they recognize. Proportions correct of different
-observers are therefore also divided by those of natural stimuli, both above guessing.
+Recognition models, and participants, differ in how many natural stimuli they recognize. Proportions correct of
+different observers are therefore also divided by those of natural stimuli, both above guessing.
 """
 
 from collections.abc import Mapping
@@ -86,13 +86,15 @@ def with_relative(
     dims = ("generation_model", "stage", "recognition_model")
     names = ("relative_to_natural", "relative_to_natural_low", "relative_to_natural_high")
     columns = {name: xr.full_like(recognizable["proportion_correct"].transpose(*dims), np.nan) for name in names}
-    for model, judged in recognition.items():
-        for judge, one in judged.items():
+    for model, answered in recognition.items():
+        for recognition_model, one in answered.items():
             proportions = proportion_by_stimulus(one["correct"], acceptance[model]["accepted"])
             stages = [stage for stage in proportions["stage"].values if stage != NATURAL]
             values = relative_to_natural(
                 proportions.sel(stage=stages).values, proportions.sel(stage=NATURAL).values, guessing[model]
             )
             for name, value in zip(names, values, strict=True):
-                columns[name].loc[{"generation_model": model, "recognition_model": judge, "stage": stages}] = value
+                columns[name].loc[
+                    {"generation_model": model, "recognition_model": recognition_model, "stage": stages}
+                ] = value
     return recognizable.assign(columns)

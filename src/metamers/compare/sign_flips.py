@@ -33,8 +33,8 @@ def reaching_flips(differences: np.ndarray, flips: int, rng: np.random.Generator
         signs = 1.0 - 2.0 * ((np.arange(2 ** (number - 1))[:, None] >> np.arange(number)) & 1)
     else:
         signs = 1.0 - 2.0 * rng.integers(2, size=(flips, number))
-    found = np.abs(differences.sum(axis=1, keepdims=True))
-    reached = np.abs(differences @ signs.T) >= found - ROUNDING * np.abs(differences).sum(axis=1, keepdims=True)
+    observed = np.abs(differences.sum(axis=1, keepdims=True))
+    reached = np.abs(differences @ signs.T) >= observed - ROUNDING * np.abs(differences).sum(axis=1, keepdims=True)
     return reached.sum(axis=1), len(signs)
 
 

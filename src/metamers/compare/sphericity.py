@@ -79,7 +79,7 @@ def corrected_p(f: np.ndarray, df_effect: np.ndarray, df_error: np.ndarray, epsi
 def with_epsilon(table: pd.DataFrame, departures: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Add ``CORRECTED`` to a table of effects with ``COLUMNS``; an effect without departures has an epsilon of 1."""
     table = table.astype(float)
-    found = {effect: greenhouse_geisser(own, table.loc[effect, "df_effect"]) for effect, own in departures.items()}
-    epsilon = pd.Series(found).reindex(table.index, fill_value=1.0)
+    estimates = {effect: greenhouse_geisser(own, table.loc[effect, "df_effect"]) for effect, own in departures.items()}
+    epsilon = pd.Series(estimates).reindex(table.index, fill_value=1.0)
     p = corrected_p(table["f"], table["df_effect"], table["df_error"], epsilon)
     return table.assign(epsilon=epsilon, p_greenhouse_geisser=p)

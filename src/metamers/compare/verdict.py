@@ -154,12 +154,12 @@ def first_minus_last(
                 proportions = proportion_by_stimulus(mean_correct(others, families), accepted)
                 differences.append(proportions.sel(stage=first, drop=True) - proportions.sel(stage=last, drop=True))
         values = xr.concat(differences, "generation_model").mean("generation_model").values if differences else []
-        found = difference_interval(np.asarray(values, float))
+        interval = difference_interval(np.asarray(values, float))
         rows.append(
             {
-                "difference": float(found.value),
-                "low": float(found.low),
-                "high": float(found.high),
+                "difference": float(interval.value),
+                "low": float(interval.low),
+                "high": float(interval.high),
                 "n": int(np.isfinite(values).sum()),
                 "unrelated_families": min(unrelated),
                 "match_suffices": all(converged),
@@ -202,7 +202,7 @@ def contrast_evidence(
         one = compared.isel(contrast=place)
         networks = [network for side in pair for network in side]
         asked, related, stages = (
-            str(one[key].values).split(", ") for key in ("judged_by", "related_judges", "late_stages")
+            str(one[key].values).split(", ") for key in ("judged_by", "related_recognition_models", "late_stages")
         )
         rows.append(
             {
@@ -214,14 +214,14 @@ def contrast_evidence(
     return xr.Dataset({f"{LATER_STAGES}_{name}": ("contrast", [row[name] for row in rows]) for name in rows[0]})
 
 
-def read_evidence(found: xr.Dataset, prefix: str) -> Evidence:
+def read_evidence(contrast: xr.Dataset, prefix: str) -> Evidence:
     """Read the evidence of one modality or of one contrast from its Dataset.
 
     Parameters
     ----------
-    found
+    contrast
         One modality of the result of ``first_minus_last``, or one contrast with the result of ``contrast_evidence``.
     prefix
         ``FIRST_MINUS_LAST`` for a modality, ``LATER_STAGES`` for a contrast.
     """
-    return Evidence(**{field.name: found[f"{prefix}_{field.name}"].item() for field in fields(Evidence)})
+    return Evidence(**{field.name: contrast[f"{prefix}_{field.name}"].item() for field in fields(Evidence)})

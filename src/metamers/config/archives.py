@@ -50,13 +50,13 @@ def retrieved_item(weights: Mapping[str, Any], archives: Mapping[str, Archive]) 
     """The file of weights as ``metamers.retrieve`` takes it; None if it is not retrieved."""
     if published := weights.get("pretrained"):
         return {"name": Path(published.get("file") or _file_name(published["url"])).name, **published}
-    wanted = {key: weights[key] for key in ("package", "file", "url", "sha256") if key in weights}
+    stated = {key: weights[key] for key in ("package", "file", "url", "sha256") if key in weights}
     if "package" in weights or "url" in weights:
-        return {"name": Path(weights["file"]).name if "file" in weights else _file_name(weights["url"]), **wanted}
+        return {"name": Path(weights["file"]).name if "file" in weights else _file_name(weights["url"]), **stated}
     if "archive" in weights:
         # Without `file` the archive is the file itself.
         name = Path(weights["file"]).name if "file" in weights else _file_name(archives[weights["archive"]].url)
-        return {"name": name, "archive": archive_path(weights["archive"], archives), **wanted}
+        return {"name": name, "archive": archive_path(weights["archive"], archives), **stated}
     return None
 
 

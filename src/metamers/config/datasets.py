@@ -155,6 +155,6 @@ def _similar_file(path: Path) -> str:
     def form(name: str) -> str:
         return unicodedata.normalize("NFKC", name).casefold()
 
-    found = {form(other.name): other.name for other in path.parent.glob("*")}
-    near = difflib.get_close_matches(form(path.name), found, n=1)
-    return f". Did you mean {found[near[0]]!r}?" if near else ""
+    names = {form(other.name): other.name for other in path.parent.glob("*")}
+    near = difflib.get_close_matches(form(path.name), names, n=1)
+    return f". Did you mean {names[near[0]]!r}?" if near else ""

@@ -109,7 +109,7 @@ class PublishedJudgements:
     Attributes
     ----------
     file
-        Path below the source's ``url``, with ``{model}`` and ``{judge}`` in it.
+        Path below the source's ``url``, with ``{model}`` and ``{recognition_model}`` in it.
     answers, average
         Keys of a file: right and wrong answers, and proportions correct.
     published
@@ -205,10 +205,10 @@ def read_experiments(path: str | Path) -> PublishedStudy:
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationError(f"{path}: models: several networks have the name {', '.join(double)}")
     for layers, stages in registry["layers"].items():
-        found = list(stages.values())
-        if found[0] != NATURAL or len(set(found)) < len(found):
+        named = list(stages.values())
+        if named[0] != NATURAL or len(set(named)) < len(named):
             raise ConfigurationError(
-                f"{path}: layers.{layers}: stages {', '.join(found)}: the first must be {NATURAL!r}, each named once"
+                f"{path}: layers.{layers}: stages {', '.join(named)}: the first must be {NATURAL!r}, each named once"
             )
 
     def network(name: str, key: str) -> dict[str, Any]:
@@ -227,12 +227,12 @@ def read_experiments(path: str | Path) -> PublishedStudy:
         }
         experiments[name] = PublishedExperiment(**entry | {"models": models})
     judgements = {}
-    for modality, entry in registry["judges"].items():
+    for modality, entry in registry["recognition_models"].items():
         models = {}
         for model in entry["models"]:
             file = entry["file"].replace("{model}", model)
-            files = {judge: file.replace("{judge}", judge) for judge in entry["models"]}
-            models[model] = network(model, f"judges.{modality}.models") | {"files": files}
+            files = {name: file.replace("{recognition_model}", name) for name in entry["models"]}
+            models[model] = network(model, f"recognition_models.{modality}.models") | {"files": files}
         judgements[modality] = PublishedJudgements(**entry | {"models": models})
     brains = {}
     for kind, entry in registry.get("brains", {}).items():
@@ -272,19 +272,19 @@ def _published_stimuli(
     """Check that the folders of images are of the networks of their experiments."""
     if entry is None:
         return {}
-    found = {}
+    stimuli = {}
     for name, own in entry["experiments"].items():
         key = f"{source}.experiments.{name}"
         if name not in experiments:
             raise unknown_name("experiment", name, experiments, f"{source}.experiments")
-        if sorted(own["networks"]) != sorted(wanted := experiments[name]["models"]):
+        if sorted(own["networks"]) != sorted(networks := experiments[name]["models"]):
             raise ConfigurationError(
                 f"{key}.networks: found {', '.join(own['networks'])}; wanted the experiment's networks in any order: "
-                f"{', '.join(wanted)}"
+                f"{', '.join(networks)}"
             )
         tables = {part: resolve_path(entry[part]) for part in ("table", "categories")}
-        found[name] = PublishedStimuli(f"{entry['url']}/{own['folder']}", networks=own["networks"], **tables)
-    return found
+        stimuli[name] = PublishedStimuli(f"{entry['url']}/{own['folder']}", networks=own["networks"], **tables)
+    return stimuli
 
 
 def _compared(
@@ -303,9 +303,9 @@ def _comparisons(
     entries: Mapping[str, Mapping[str, list[str]]], experiments: Mapping[str, PublishedExperiment], source: str
 ) -> dict[str, dict[str, list[str]]]:
     """Check comparisons between models, which must have equally many stages. Models have their names in the paper."""
-    found: dict[str, dict[str, list[str]]] = {}
+    comparisons: dict[str, dict[str, list[str]]] = {}
     for experiment, named in entries.items():
-        found[experiment] = {}
+        comparisons[experiment] = {}
         for name, networks in named.items():
             stages = dict(_compared(experiments, experiment, network, source) for network in networks)
             if len({len(own) for own in stages.values()}) > 1:
@@ -313,17 +313,17 @@ def _comparisons(
                 raise ConfigurationError(f"{source}.{experiment}.{name}: {numbers} stages; wanted equally many")
             if name in (model["name"] for model in experiments[experiment].models.values()):
                 raise ConfigurationError(f"{source}.{experiment}.{name}: a model has that name; wanted another")
-            found[experiment][name] = list(stages)
-    return found
+            comparisons[experiment][name] = list(stages)
+    return comparisons
 
 
 def _stage_effects(
     entries: Mapping[str, Mapping[str, list[str]]], experiments: Mapping[str, PublishedExperiment], source: str
 ) -> dict[str, dict[str, list[str]]]:
     """Check the tests of single models over stages. Models have their names in the paper."""
-    found: dict[str, dict[str, list[str]]] = {}
+    effects: dict[str, dict[str, list[str]]] = {}
     for experiment, networks in entries.items():
-        found[experiment] = {}
+        effects[experiment] = {}
         for network, left_out in networks.items():
             name, stages = _compared(experiments, experiment, network, source)
             key = f"{source}.{experiment}.{network}"
@@ -331,8 +331,8 @@ def _stage_effects(
                 raise unknown_name("stage", unknown[0], stages, key)
             if len(stages) - len(left_out) < 2:
                 raise ConfigurationError(f"{key}: without {', '.join(left_out)} fewer than two stages remain")
-            found[experiment][name] = left_out
-    return found
+            effects[experiment][name] = left_out
+    return effects
 
 
 def human_collections(
@@ -341,7 +341,7 @@ def human_collections(
     judgements: Mapping[str, PublishedJudgements],
     brains: Mapping[str, PublishedBrain],
 ) -> dict[str, list[dict[str, str]]]:
-    """Public files of the study: ``experiments/<experiment>``, ``judges/<modality>``, ``published/<brain data>``.
+    """Public files: ``experiments/<experiment>``, ``recognition_models/<modality>``, ``published/<brain data>``.
 
     Raises
     ------
@@ -352,7 +352,7 @@ def human_collections(
     paths = {
         f"experiments/{name}": [model["file"] for model in entry.models.values()] for name, entry in experiments.items()
     } | {
-        f"judges/{modality}": [file for model in entry.models.values() for file in model["files"].values()]
+        f"recognition_models/{modality}": [file for model in entry.models.values() for file in model["files"].values()]
         for modality, entry in judgements.items()
     }
     for kind, entry in brains.items():

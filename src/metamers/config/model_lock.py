@@ -128,7 +128,7 @@ def update_lock(path: str | Path, model: str, source: Mapping[str, Any], part: s
             entry = lock.get(model, {})
             kept = entry if entry.get("source") == source else {}
             parts = {"source": dict(source)} | kept | {part: value}
-            lock[model] = {key: found for key, found in parts.items() if found is not None}
+            lock[model] = {key: kept_part for key, kept_part in parts.items() if kept_part is not None}
             replace_file(path, HEADER + yaml.safe_dump(lock, sort_keys=False, allow_unicode=True, width=120))
     except OSError as error:
         raise ConfigurationError(

@@ -281,7 +281,7 @@ def model_entry(
         When source and weights do not fit.
     """
     check_pretrained(name, entry)
-    source, published, given = _of_publisher(name, entry, lock)
+    source, published, input_settings = _of_publisher(name, entry, lock)
     if entry["weights"] == "builder":
         weights: dict[str, Any] = {"builder": True}
     elif entry["weights"] == "pretrained":
@@ -292,8 +292,8 @@ def model_entry(
         weights = dict(entry["weights"])
     if "python" in source:
         source["python"] = resolve_function(source["python"])
-    if isinstance(own := given.get("preprocessing"), Mapping) and "python" in own:
-        given["preprocessing"] = {**own, "python": resolve_function(own["python"])}
+    if isinstance(own := input_settings.get("preprocessing"), Mapping) and "python" in own:
+        input_settings["preprocessing"] = {**own, "python": resolve_function(own["python"])}
     if weights.get("path"):
         weights["path"] = resolve_path(weights["path"])
     if "extra_weights" in weights:
@@ -313,7 +313,7 @@ def model_entry(
         modality=entry["modality"],
         source=source,
         weights=weights,
-        input=given,
+        input=input_settings,
         stages=UNRESOLVED if number else entry["stages"],
         family=family_of(entry, published),
         registry=registry,
@@ -340,22 +340,22 @@ def _of_publisher(
     ConfigurationError
         When the network is of another modality, or the publisher does not state its input.
     """
-    source, given = dict(entry["source"]), dict(entry.get("input", {}))
+    source, input_settings = dict(entry["source"]), dict(entry.get("input", {}))
     if entry["weights"] != "pretrained" and not is_repository(source):
-        return source, None, given
+        return source, None, input_settings
     published, stated = locked_weights(name, source, lock)
-    given = stated | given
+    input_settings = stated | input_settings
     if published is None:
-        return source, None, given
+        return source, None, input_settings
     if is_repository(source):
         check_modality(name, entry, published.pop("modality"))
         source["config"] = published.pop("config")
-    if missing := [key for key in MODALITIES[entry["modality"]].stated if key not in given]:
+    if missing := [key for key in MODALITIES[entry["modality"]].stated if key not in input_settings]:
         raise ConfigurationError(
             f"models: {name}.input: missing {', '.join(missing)}; the publisher does not state "
             f"{'it' if len(missing) == 1 else 'them'} in a form that the workflow has"
         )
-    return source, published, given
+    return source, published, input_settings
 
 
 def architecture_of(source: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
@@ -488,8 +488,8 @@ def _check_channels(model: ModelEntry, key: str) -> None:
     grey = model.source.get("metamers") == "hmax"
     if means != deviations or means not in ((1, 3) if any_number else (1,) if grey else (3,)):
         single = "one each" if grey else "three each"
-        wanted = "three each for colour, or one each for grey images" if any_number else single
-        raise ConfigurationError(f"{key}: mean has {means} values, std {deviations}; wanted {wanted}")
+        expected = "three each for colour, or one each for grey images" if any_number else single
+        raise ConfigurationError(f"{key}: mean has {means} values, std {deviations}; wanted {expected}")
 
 
 def _check_cochleagram(model: ModelEntry, key: str) -> None:
@@ -588,7 +588,7 @@ def _training_table(
     return rows
 
 
-def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry], shown: str) -> Readout:
+def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry], shown_dataset: str) -> Readout:
     """The readout of a model, checked; by default of the last stage, trained on the run's dataset.
 
     Parameters
@@ -597,7 +597,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
         The model, whose entry has a readout.
     datasets
         The registry of datasets.
-    shown
+    shown_dataset
         The run's dataset of its modality, whose stimuli the model will recognize.
 
     Raises
@@ -613,7 +613,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
             "leave it out"
         )
     stages = [stage for stage in model.stages if stage != INPUT_STAGE]
-    readout = Readout(**{"stage": stages[-1], "dataset": shown} | (model.readout or {}))
+    readout = Readout(**{"stage": stages[-1], "dataset": shown_dataset} | (model.readout or {}))
     if readout.stage not in stages:
         raise unknown_name("stage", readout.stage, stages, f"{key}.stage")
     rows = _training_table(f"{key}.dataset", readout.dataset, model.modality, datasets)
@@ -624,16 +624,16 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
             f"{key}.dataset: {readout.dataset!r} has no example of {', '.join(missing)} in the split train; add one of "
             "each, or take the category out of its `categories` table"
         )
-    if datasets[shown].vocabulary:
+    if datasets[shown_dataset].vocabulary:
         raise ConfigurationError(
-            f"{key}.dataset: the categories of {shown!r} are those of published models, which a readout of "
+            f"{key}.dataset: the categories of {shown_dataset!r} are those of published models, which a readout of "
             f"{readout.dataset!r} does not know; use another dataset of the run (`stimuli`)"
         )
-    asked = stimulus_categories(shown, datasets[shown].parameters)
+    asked = stimulus_categories(shown_dataset, datasets[shown_dataset].parameters)
     known = set(categories)
     if missing := [category for category in asked if category not in known]:
         raise ConfigurationError(
-            f"{key}.dataset: {readout.dataset!r} lacks the categories {', '.join(missing)} of {shown!r}, among "
+            f"{key}.dataset: {readout.dataset!r} lacks the categories {', '.join(missing)} of {shown_dataset!r}, among "
             "which the model has to choose; name a dataset that has them"
         )
     held_out, limit = sum(row["split"] == "test" for row in rows), readout.times_chance / len(categories)

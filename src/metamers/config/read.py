@@ -54,8 +54,8 @@ class _UniqueKeys(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError) as error:  # PyYAML does not check the text of a tag
-            found = f"{node.value[:50]!r} is not of the type {tag}"
-            raise yaml.constructor.ConstructorError(problem=found, problem_mark=node.start_mark) from error
+            problem = f"{node.value[:50]!r} is not of the type {tag}"
+            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from error
         if isinstance(value, str) and (half := SURROGATE.search(value)):
             raise _Refused(
                 f"the text in line {node.start_mark.line + 1} has {half[0]!a}, half of a character (a lone surrogate), "
@@ -133,8 +133,8 @@ def check_configuration_files(paths: Iterable[str | Path]) -> None:
     """
     for path in paths:
         if not isinstance(data := read_yaml(path), dict):
-            found = "nothing" if data is None else f"a {type(data).__name__}"
-            raise ConfigurationError(f"{path}: found {found}; wanted keys with values, such as `run: mine`")
+            kind = "nothing" if data is None else f"a {type(data).__name__}"
+            raise ConfigurationError(f"{path}: found {kind}; wanted keys with values, such as `run: mine`")
 
 
 def check_command_line_value(text: str, source: str) -> None:
@@ -278,37 +278,39 @@ def _message(error: jsonschema.ValidationError, source: str) -> str:
         unknown = next(key for key in error.instance if key not in valid)
         return str(unknown_key(unknown, valid, where))
     if error.validator == "dependentRequired":
-        given, missing = next(
-            (given, key)
-            for given, keys in error.validator_value.items()
+        present, missing = next(
+            (present, key)
+            for present, keys in error.validator_value.items()
             for key in keys
-            if given in error.instance and key not in error.instance
+            if present in error.instance and key not in error.instance
         )
-        wanted = error.schema["properties"][missing]["description"]
-        return f"{where}: {given!r} without {missing!r}. Wanted: {missing}, {wanted}"
-    wanted = error.schema.get("description") if isinstance(error.schema, dict) else None
-    if error.validator == "type" and wanted:
+        expected = error.schema["properties"][missing]["description"]
+        return f"{where}: {present!r} without {missing!r}. Wanted: {missing}, {expected}"
+    expected = error.schema.get("description") if isinstance(error.schema, dict) else None
+    if error.validator == "type" and expected:
         keys = _valid_keys(error.schema)
-        wanted = wanted if all(key in wanted for key in keys) else f"a mapping with {', '.join(keys)} ({wanted})"
+        expected = (
+            expected if all(key in expected for key in keys) else f"a mapping with {', '.join(keys)} ({expected})"
+        )
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance and repr(key) in error.message)
-        wanted = error.schema.get("properties", {}).get(missing, {}).get("description", wanted)
+        expected = error.schema.get("properties", {}).get(missing, {}).get("description", expected)
     about_keys = error.validator in KEY_COMBINATIONS and isinstance(error.instance, dict)
-    found = f"found {', '.join(error.instance) or 'nothing'}" if about_keys else error.message
-    return f"{source}: {place or '(top level)'}: {found}" + (f". Wanted: {wanted}" if wanted else "")
+    problem = f"found {', '.join(error.instance) or 'nothing'}" if about_keys else error.message
+    return f"{source}: {place or '(top level)'}: {problem}" + (f". Wanted: {expected}" if expected else "")
 
 
-def unknown_key(found: str, valid: Iterable[str], where: str) -> ConfigurationError:
+def unknown_key(key: str, valid: Iterable[str], where: str) -> ConfigurationError:
     """The error for a key that a mapping must not have, with the new name of a renamed key."""
     valid = list(valid)
-    if (new := RENAMED_KEYS.get(found)) in valid:
-        return ConfigurationError(f"{where}: {found}: is now called {new}")
-    if found == STUDIES_KEY:
+    if (new := RENAMED_KEYS.get(key)) in valid:
+        return ConfigurationError(f"{where}: {key}: is now called {new}")
+    if key == STUDIES_KEY:
         return ConfigurationError(
-            f"{where}: {found}: a key of the studies, whose rules are in studies/Snakefile: add "
+            f"{where}: {key}: a key of the studies, whose rules are in studies/Snakefile: add "
             "`--snakefile studies/Snakefile`, or leave the key out"
         )
-    return unknown_name("key", found, valid, where)
+    return unknown_name("key", key, valid, where)
 
 
 def _valid_keys(schema: Mapping[str, Any]) -> list[str]:

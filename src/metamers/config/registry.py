@@ -71,21 +71,21 @@ def merged(kind: str, paths: str | Sequence[str], inline: Mapping[str, Any], sou
         When an entry does not fit its schema, or two entries have the same name, or names that differ in upper case
         only.
     """
-    found: dict[str, tuple[str, Any]] = {}
+    entry_of: dict[str, tuple[str, Any]] = {}
     spelled: dict[str, str] = {}
     for path, entries in _registries(kind, [paths] if isinstance(paths, str) else paths, inline, source):
         for name, entry in entries.items():
-            if name in found:
+            if name in entry_of:
                 raise ConfigurationError(
-                    f"{kind}: {name!r} is in {found[name][0]} and in {path}; names are unique, so rename one of them"
+                    f"{kind}: {name!r} is in {entry_of[name][0]} and in {path}; names are unique, so rename one of them"
                 )
             if (other := spelled.setdefault(name.casefold(), name)) != name:
                 raise ConfigurationError(
-                    f"{kind}: {name!r} in {path} and {other!r} in {found[other][0]} differ in upper case only, and "
+                    f"{kind}: {name!r} in {path} and {other!r} in {entry_of[other][0]} differ in upper case only, and "
                     "would be one file on macOS and Windows; rename one of them"
                 )
-            found[name] = path, entry
-    return found
+            entry_of[name] = path, entry
+    return entry_of
 
 
 def _registries(
@@ -178,7 +178,7 @@ def _with_stages(
 ) -> dict[str, ModelEntry]:
     """Entries with the automatic stages of used models; in other entries, automatic stages are only the input."""
     automatic = {name: entry for name, entry in entries.items() if entry.automatic_stages}
-    found = automatic_stages(
+    traced = automatic_stages(
         {name: entry.parameters for name, entry in automatic.items() if name in used},
         {name: entry.automatic_stages for name, entry in automatic.items()},
         sources,
@@ -188,6 +188,6 @@ def _with_stages(
     resolved = {
         name: replace(entry, stages=one.stages, traced=one)
         for name, entry in automatic.items()
-        for one in [found.get(name, unknown)]
+        for one in [traced.get(name, unknown)]
     }
     return {**entries, **resolved}

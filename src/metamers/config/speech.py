@@ -55,12 +55,12 @@ def voices() -> list[str]:
     return list(voice_identifiers())
 
 
-def _check_range(found: Any, limits: tuple[float, float], key: str) -> None:
+def _check_range(value: Any, limits: tuple[float, float], key: str) -> None:
     """Check that a range is two finite numbers within limits, the lower one first."""
-    numbers = isinstance(found, Sequence) and not isinstance(found, str) and len(found) == 2
-    if not numbers or not all(isinstance(x, int | float) and math.isfinite(x) for x in found):
-        raise ConfigurationError(f"{key}: found {found!r}; wanted [low, high], two numbers")
-    low, high = found
+    numbers = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    if not numbers or not all(isinstance(x, int | float) and math.isfinite(x) for x in value):
+        raise ConfigurationError(f"{key}: found {value!r}; wanted [low, high], two numbers")
+    low, high = value
     if low > high:
         raise ConfigurationError(f"{key}: found [{low}, {high}], whose low is above its high; wanted [low, high]")
     if low < limits[0] or high > limits[1]:
@@ -109,25 +109,25 @@ def check_speech(words: Sequence[str], entry: Mapping[str, Any], key: str) -> No
     _check_words(words, entry["splits"], key)
     known = voice_identifiers()
     speaks: dict[str, tuple[str, str]] = {}
-    for split, wanted in entry["splits"].items():
+    for split, settings in entry["splits"].items():
         here = f"{key}.splits.{split}"
         for name in ("voices", "per_word", "snr_db"):
-            if name not in wanted:
-                raise ConfigurationError(f"{here}.{name}: missing; found {', '.join(wanted) or 'nothing'}")
-        _check_range(wanted["snr_db"], SNR_LIMITS_DB, f"{here}.snr_db")
-        if not isinstance(wanted["per_word"], int) or wanted["per_word"] < 1:
+            if name not in settings:
+                raise ConfigurationError(f"{here}.{name}: missing; found {', '.join(settings) or 'nothing'}")
+        _check_range(settings["snr_db"], SNR_LIMITS_DB, f"{here}.snr_db")
+        if not isinstance(settings["per_word"], int) or settings["per_word"] < 1:
             raise ConfigurationError(
-                f"{here}.per_word: found {wanted['per_word']!r}; wanted a whole number from 1, or leave the split out"
+                f"{here}.per_word: found {settings['per_word']!r}; wanted a whole number from 1, or leave the split out"
             )
-        if not wanted["voices"]:
+        if not settings["voices"]:
             raise ConfigurationError(f"{here}.voices: none; wanted one at least, as {next(iter(known))}")
-        for voice in wanted["voices"]:
+        for voice in settings["voices"]:
             if voice not in known:
                 raise unknown_name("voice", voice, known, f"{here}.voices")
             # The variant is the speaker; the same speaker may have several accents.
             speaker = voice.partition("+")[2]
             other, listed = speaks.setdefault(speaker, (voice, split))
-            if listed != split or wanted["voices"].count(voice) > 1:
+            if listed != split or settings["voices"].count(voice) > 1:
                 raise ConfigurationError(
                     f"{here}.voices: {voice!r} is listed in {listed} already, as {other!r}; wanted no variant in two "
                     "splits, so that none is tested on a speaker of another, and no voice twice"
@@ -159,7 +159,7 @@ def speech_table(words: Sequence[str], entry: Mapping[str, Any], key: str) -> li
     """
     check_speech(words, entry, key)
     rows = []
-    for split, wanted in entry["splits"].items():
+    for split, settings in entry["splits"].items():
         begin = {word: int.from_bytes(digest_of(split, word)[:8], "big") for word in words}
         rows += [
             {
@@ -167,10 +167,10 @@ def speech_table(words: Sequence[str], entry: Mapping[str, Any], key: str) -> li
                 "file": "",
                 "category": word,
                 "label": word,
-                "speaker": wanted["voices"][(begin[word] + number) % len(wanted["voices"])],
+                "speaker": settings["voices"][(begin[word] + number) % len(settings["voices"])],
                 "split": split,
             }
-            for number in range(wanted["per_word"])
+            for number in range(settings["per_word"])
             for word in words
         ]
     return rows

@@ -88,25 +88,25 @@ def automatic_stages(
     ConfigurationError
         When a network cannot be built or traced, or a lock file cannot be used.
     """
-    found: dict[str, Traced] = {}
-    wanted = {name: _wanted(entry, numbers[name]) for name, entry in entries.items()}
+    traced_models: dict[str, Traced] = {}
+    requests = {name: _wanted(entry, numbers[name]) for name, entry in entries.items()}
     locks = {path: read_lock(path) for path in {lock_path(registries[name]) for name in entries}}
     for name in entries:
         lock = lock_path(registries[name])
         part = locked_part(locks[lock], name, sources[name], "stages")
-        if isinstance(part, dict) and part.get("for") == wanted[name]:
+        if isinstance(part, dict) and part.get("for") == requests[name]:
             # Only the stages are checked: resolved source and weights do not fit the schema of the registry's file.
             entry = {**entries[name], "source": sources[name], "weights": {"random": 0}, "stages": part.get("found")}
             validate({name: entry}, "models", str(lock))
-            found[name] = Traced(part["found"], part.get("scores"), part.get("problems", []))
-    missing = {name: entry for name, entry in entries.items() if name not in found}
-    for name, traced in _traced(missing, wanted).items():
-        part = {"for": wanted[name], "found": traced.stages, "scores": traced.scores}
+            traced_models[name] = Traced(part["found"], part.get("scores"), part.get("problems", []))
+    missing = {name: entry for name, entry in entries.items() if name not in traced_models}
+    for name, traced in _traced(missing, requests).items():
+        part = {"for": requests[name], "found": traced.stages, "scores": traced.scores}
         if traced.problems:
             part["problems"] = traced.problems
         update_lock(lock_path(registries[name]), name, sources[name], "stages", part)
-        found[name] = traced
-    return {name: found[name] for name in entries}
+        traced_models[name] = traced
+    return {name: traced_models[name] for name in entries}
 
 
 def _wanted(entry: Mapping[str, Any], number: int | None) -> dict[str, Any]:
@@ -122,13 +122,13 @@ def _wanted(entry: Mapping[str, Any], number: int | None) -> dict[str, Any]:
     return {"number": number, "input": dict(entry["input"])} | kind | hashes
 
 
-def _traced(entries: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Traced]:
+def _traced(entries: Mapping[str, Mapping[str, Any]], requests: Mapping[str, Mapping[str, Any]]) -> dict[str, Traced]:
     """What a trace of models finds, in another process."""
     if not entries:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
-        asked = {name: {"entry": entry, "number": wanted[name]["number"]} for name, entry in entries.items()}
+        asked = {name: {"entry": entry, "number": requests[name]["number"]} for name, entry in entries.items()}
         request.write_text(json.dumps(asked), encoding="utf-8")
         command = [sys.executable, "-m", "metamers.models.automatic_stages", str(request), str(answer)]
         ran = subprocess.run(command, env=environment_with(PACKAGE.parent), capture_output=True, text=True, check=False)
@@ -138,14 +138,14 @@ def _traced(entries: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mappi
                 f"models: {', '.join(entries)}.stages: auto: the process that traces the network ended with code "
                 f"{ran.returncode}: {last}. List the stages, or correct the model"
             )
-        found = json.loads(answer.read_text(encoding="utf-8"))
-    for name, result in found.items():
+        results = json.loads(answer.read_text(encoding="utf-8"))
+    for name, result in results.items():
         if "error" in result:
             error = result["error"]
             no_scores = result.get("scores", {"number": 0})["number"] is None and entries[name].get("classes", True)
             kind = NoClassScoresError if no_scores else ConfigurationError
             raise kind(error if error.startswith("models: ") else f"models: {name}: {error}")
-    return {name: Traced(**result) for name, result in found.items()}
+    return {name: Traced(**result) for name, result in results.items()}
 
 
 def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certain: bool) -> None:

@@ -144,11 +144,11 @@ def _category_column(entry: Mapping[str, Any], rows: Sequence[Mapping[str, str]]
     """
     nouns = [entry.get("category_noun"), MODALITIES[entry["modality"]].category_noun, CATEGORY]
     valid = list(dict.fromkeys(noun for noun in nouns if noun))
-    found = next((column for column in valid if column in rows[0]), None)
-    if found is None:
+    column_name = next((column for column in valid if column in rows[0]), None)
+    if column_name is None:
         raise ConfigurationError(f"{entry['table']}: no column {' or '.join(valid)}; found {', '.join(rows[0])}")
-    _check_filled(Path(entry["table"]), rows, [found])
-    return found
+    _check_filled(Path(entry["table"]), rows, [column_name])
+    return column_name
 
 
 def drawn_images(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -170,9 +170,9 @@ def drawn_images(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]
         exclude cannot be read or has the name of no image.
     """
     key, folder, draw = f"datasets: {dataset}", Path(entry["files"]["folder"]), entry["draw"]
-    wanted = "wanted ImageNet's images as FOLDER/<wnid>/*.JPEG"
+    expected = "wanted ImageNet's images as FOLDER/<wnid>/*.JPEG"
     if not folder.is_dir():
-        raise ConfigurationError(f"{key}.files.folder: there is no folder {folder}; {wanted}")
+        raise ConfigurationError(f"{key}.files.folder: there is no folder {folder}; {expected}")
     images: dict[str, set[str]] = {}
     for row in read_table(entry["categories"], ["wnid", "category"]):
         try:
@@ -180,7 +180,7 @@ def drawn_images(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]
         except OSError as error:
             raise ConfigurationError(
                 f"{key}.files.folder: {folder} has no folder {row['wnid']}, a class of {row['category']!r} "
-                f"({error.strerror}); {wanted}"
+                f"({error.strerror}); {expected}"
             ) from error
         files = {f"{row['wnid']}/{name}" for name in names if name.endswith(".JPEG") and not name.startswith(".")}
         images.setdefault(row["category"], set()).update(files)
@@ -192,7 +192,7 @@ def drawn_images(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]
         if len(left) < draw["per_category"]:
             raise ConfigurationError(
                 f"{key}.draw.per_category: {draw['per_category']}, but category {category!r} has {len(left)} images "
-                f"in {folder} that are not excluded; {wanted}"
+                f"in {folder} that are not excluded; {expected}"
             )
         chosen = left[: draw["per_category"]]
         drawn += [{"file": file, "category": category, "label": Path(file).parent.name} for file in chosen]
@@ -302,9 +302,9 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
     if (without_table := _computed_table(dataset, entry)) is not None:
         return without_table
     source = f"{key}: {entry['table']}" if "table" in entry else f"{key}.draw"
-    given = read_table(entry["table"], ["file"]) if "table" in entry else drawn_images(dataset, entry)
-    named = _category_column(entry, given) if "table" in entry else CATEGORY
-    rows = for_each(lambda row: _stimulus_row(row, named, source, "archive" in entry.get("files", {})), given)
+    table_rows = read_table(entry["table"], ["file"]) if "table" in entry else drawn_images(dataset, entry)
+    named = _category_column(entry, table_rows) if "table" in entry else CATEGORY
+    rows = for_each(lambda row: _stimulus_row(row, named, source, "archive" in entry.get("files", {})), table_rows)
     numbers = Counter(row["stimulus"] for row in rows)
     if double := sorted(name for name, number in numbers.items() if number > 1):
         files = [row["file"] for row in rows if row["stimulus"] == double[0]]

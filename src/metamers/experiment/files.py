@@ -1,4 +1,4 @@
-"""Files of the experiment for people."""
+"""Files of the experiment for participants."""
 
 from metamers.run.declared import Meanings, RunFile
 

@@ -201,19 +201,21 @@ class Experiment:
         self, selector: StimulusSelector, participant: str, number: int, order: Sequence[int]
     ) -> str | None:
         """Return the exhibit of a trial, chosen now unless it was chosen before; None if the experiment stops here."""
-        step, given = f"trial-{number}", self.given.get(participant, {})
-        if not agreed(given):
+        step, answers = f"trial-{number}", self.given.get(participant, {})
+        if not agreed(answers):
             raise Refused(HTTPStatus.CONFLICT, f"trial: found {number}, but {CONSENT} has no answer {YES!r}")
-        missing = next((name for name in map("trial-{}".format, range(number)) if name not in given), None)
+        missing = next((name for name in map("trial-{}".format, range(number)) if name not in answers), None)
         if missing is not None:
             raise Refused(HTTPStatus.CONFLICT, f"trial: found {number}, but {missing} has no answer yet")
         chosen = store.chosen(self.answers, participant)
         if step in chosen:
             return chosen[step]
         counts = selector.counts(self.given)
-        found = selector.estimate(counts)
-        if selector.enough(found):
-            logger.info("%s: %s; this suffices, and the experiment ends", self.exported.name, selector.describe(found))
+        estimate = selector.estimate(counts)
+        if selector.enough(estimate):
+            logger.info(
+                "%s: %s; this suffices, and the experiment ends", self.exported.name, selector.describe(estimate)
+            )
             return None
         if order[number] == CHOSEN:
             met = {self.questions.main[exhibit] for exhibit in chosen.values() if exhibit in self.questions.main}
@@ -251,12 +253,12 @@ class Experiment:
         It precedes all other checks, so that no error message reveals a catch trial.
         """
         step = row.get("step") if isinstance(row, dict) else None
-        found = STEP.fullmatch(step) if isinstance(step, str) else None
-        if self.selector is None or found is None or found[1] == "headphones" or f"trial-{found[2]}" in self.steps:
+        parts = STEP.fullmatch(step) if isinstance(step, str) else None
+        if self.selector is None or parts is None or parts[1] == "headphones" or f"trial-{parts[2]}" in self.steps:
             return
-        wanted = store.chosen(self.answers, participant).get(f"trial-{found[2]}")
+        expected = store.chosen(self.answers, participant).get(f"trial-{parts[2]}")
         exhibit = row.get("exhibit")
-        if wanted is None or not isinstance(exhibit, str) or exhibit.rsplit(".", 1)[0] != wanted:
+        if expected is None or not isinstance(exhibit, str) or exhibit.rsplit(".", 1)[0] != expected:
             raise RowError(f"exhibit: found {str(exhibit)[:MAX_TEXT_LETTERS]!r}; wanted the chosen one")
 
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,8 +268,8 @@ class Experiment:
         store.export(self.answers, [participant], self.exported)
         if self.selector is not None:
             with self.choosing:
-                found = self.selector.estimate(self.selector.counts(self.given))
-            logger.info("%s: %s", self.exported.name, self.selector.describe(found))
+                estimate = self.selector.estimate(self.selector.counts(self.given))
+            logger.info("%s: %s", self.exported.name, self.selector.describe(estimate))
         return {}
 
     def export(self) -> int:
@@ -398,11 +400,13 @@ class Handler(BaseHTTPRequestHandler):
             return self._moved(f"/{name}/")
         if file == "answers.json":
             return self._json({"to": "server"})
-        found = experiments[name].files.get(file or "index.html")
-        if found is None:
+        path_of_file = experiments[name].files.get(file or "index.html")
+        if path_of_file is None:
             raise Refused(HTTPStatus.NOT_FOUND, "no such file")
-        kind = TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-        self._reply(HTTPStatus.OK, found.read_bytes(), kind)
+        kind = (
+            TYPES.get(path_of_file.suffix) or mimetypes.guess_type(path_of_file.name)[0] or "application/octet-stream"
+        )
+        self._reply(HTTPStatus.OK, path_of_file.read_bytes(), kind)
         return None
 
     def _index(self) -> None:
@@ -428,8 +432,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.FORBIDDEN, "answers are accepted only from this server's own pages")
         if self.headers.get_content_type() != "application/json":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wanted application/json")
-        found = re.fullmatch(r"/([^/]+)/api/(begin|next|keep|end)", self.path)
-        if not found or found[1] not in self.server.experiments:
+        matched = re.fullmatch(r"/([^/]+)/api/(begin|next|keep|end)", self.path)
+        if not matched or matched[1] not in self.server.experiments:
             raise Refused(HTTPStatus.NOT_FOUND, "no such address; wanted api/begin, api/next, api/keep or api/end")
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,9}", length) or "Transfer-Encoding" in self.headers:
@@ -445,7 +449,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "wanted JSON") from error
         if not isinstance(asked, dict):
             raise Refused(HTTPStatus.BAD_REQUEST, "wanted a JSON object")
-        self._json(getattr(self.server.experiments[found[1]], found[2])(asked))
+        self._json(getattr(self.server.experiments[matched[1]], matched[2])(asked))
 
     def _json(self, content: Mapping[str, Any]) -> None:
         self._reply(HTTPStatus.OK, json.dumps(content).encode(), "application/json")
@@ -498,9 +502,9 @@ class Server(ThreadingHTTPServer):
         for experiment in self.experiments.values():
             experiment.prepare()  # again: a server that has stopped since may have stored answers
         super().__init__((address, port), Handler)
-        given = self.server_address[1]
+        own_port = self.server_address[1]
         own = {"localhost", "127.0.0.1", f"[{address}]" if ":" in address else address, *names}
-        self.hosts = {f"{name}:{given}" for name in own} | {name for name in own if given == 80}
+        self.hosts = {f"{name}:{own_port}" for name in own} | {name for name in own if own_port == 80}
 
     def server_close(self) -> None:
         super().server_close()

@@ -311,12 +311,12 @@ def _check_adaptive(
             "experiment.adaptive, whose answers go to the server of `make experiment`"
         )
     question = adaptive.question
-    wanted = MODELS_OF_QUESTION[question]
+    number = MODELS_OF_QUESTION[question]
     for modality, of_models in stages.items():
-        if len(of_models) != wanted:
+        if len(of_models) != number:
             raise ConfigurationError(
-                f"{key}.question: {question!r} is about {wanted} generation model{'s' * (wanted > 1)}, but the "
-                f"experiment of modality {modality!r} has {len(of_models)}: {', '.join(of_models)}. Name {wanted} of "
+                f"{key}.question: {question!r} is about {number} generation model{'s' * (number > 1)}, but the "
+                f"experiment of modality {modality!r} has {len(of_models)}: {', '.join(of_models)}. Name {number} of "
                 "each modality in experiment.generation_models"
             )
         for model, own in of_models.items():
@@ -357,18 +357,18 @@ def missing_stimuli(
     caught = 0 if MODALITIES[modality].trial.catch_by_name else catch
     conditions = 1 + sum(map(len, stages.values()))
     before_main = practice.feedback + practice.trials + caught
-    shown = f"the natural stimuli and {conditions - 1} stages are shown in main trials, so these need {conditions}"
+    reason = f"the natural stimuli and {conditions - 1} stages are shown in main trials, so these need {conditions}"
     advice = f"Use fewer stages, models, practice or catch trials in experiment.{modality}"
-    if natural < (wanted := before_main + conditions):
+    if natural < (least := before_main + conditions):
         return (
-            f"experiment.{modality}: {natural} stimuli of split test in the dataset; wanted at least {wanted}, even if "
-            f"all metamers are accepted: practice and catch trials take {before_main}, and {shown}. {advice}, or more "
+            f"experiment.{modality}: {natural} stimuli of split test in the dataset; wanted at least {least}, even if "
+            f"all metamers are accepted: practice and catch trials take {before_main}, and {reason}. {advice}, or more "
             "stimuli."
         )
-    if with_metamers < (wanted := practice.metamers + conditions):
+    if with_metamers < (least := practice.metamers + conditions):
         return (
-            f"experiment.{modality}: metamers are made of {with_metamers} stimuli; wanted at least {wanted}, even if "
-            f"all are accepted: practice takes {practice.metamers}, and {shown}. {advice}, or a larger "
+            f"experiment.{modality}: metamers are made of {with_metamers} stimuli; wanted at least {least}, even if "
+            f"all are accepted: practice takes {practice.metamers}, and {reason}. {advice}, or a larger "
             f"stimuli.{modality}.number."
         )
     return None

@@ -221,8 +221,8 @@ def _rows(connection: sqlite3.Connection, participant: str) -> list[str]:
 def chosen(path: Path, participant: str) -> dict[str, str]:
     """Return step → exhibit, for the trials of a participant whose exhibit was chosen during the experiment."""
     with _opened(path) as connection:
-        found = connection.execute("SELECT step, exhibit FROM chosen WHERE participant = ?", (participant,))
-        return dict(found.fetchall())
+        rows = connection.execute("SELECT step, exhibit FROM chosen WHERE participant = ?", (participant,))
+        return dict(rows.fetchall())
 
 
 def choose(path: Path, participant: str, step: str, exhibit: str) -> str:

@@ -97,9 +97,9 @@ def _plain(name: str) -> str:
     return PurePosixPath(name).as_posix()
 
 
-def _matches(name: str, wanted: str) -> bool:
+def _matches(name: str, path: str) -> bool:
     """Whether a name equals the wanted path or ends with it: an archive may have an outer folder."""
-    return f"/{name}".endswith(f"/{wanted}")
+    return f"/{name}".endswith(f"/{path}")
 
 
 @contextmanager
@@ -135,14 +135,16 @@ def _opened(path: Path | Remote) -> Iterator[tuple[tarfile.TarFile, list[tarfile
         raise OSError(f"{path}: not a tar archive, or it is cut off or damaged ({error}); fetch it again") from error
 
 
-def _find(path: Path, tar: tarfile.TarFile, members: list[tarfile.TarInfo], wanted: str) -> tarfile.TarInfo:
+def _find(path: Path, tar: tarfile.TarFile, members: list[tarfile.TarInfo], member_path: str) -> tarfile.TarInfo:
     """Return the only member that matches a name; it must be a regular file inside the archive's folder."""
-    fitting = [member for member in members if _matches(_plain(member.name), wanted)]
+    fitting = [member for member in members if _matches(_plain(member.name), member_path)]
     if not fitting:
-        raise OSError(f"{path} has no member {wanted!r}{_suggestion(members, wanted)}{_damage_after_last(tar)}")
+        raise OSError(
+            f"{path} has no member {member_path!r}{_suggestion(members, member_path)}{_damage_after_last(tar)}"
+        )
     if len(fitting) > 1:
         raise OSError(
-            f"{path}: {wanted!r} matches {', '.join(member.name for member in fitting)}; give more of its path"
+            f"{path}: {member_path!r} matches {', '.join(member.name for member in fitting)}; give more of its path"
         )
     return _regular(path, fitting[0])
 
@@ -156,10 +158,10 @@ def _regular(path: Path, member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _suggestion(members: Iterable[tarfile.TarInfo], wanted: str) -> str:
+def _suggestion(members: Iterable[tarfile.TarInfo], member_path: str) -> str:
     names = [_plain(member.name) for member in members if member.isreg()]
     last = {PurePosixPath(name).name: name for name in names}
-    near = [last[name] for name in difflib.get_close_matches(PurePosixPath(wanted).name, last, n=5)]
+    near = [last[name] for name in difflib.get_close_matches(PurePosixPath(member_path).name, last, n=5)]
     return f". Did you mean {', '.join(near)}?" if near else f"; it has {', '.join(names[:5]) or 'no files'}, ..."
 
 

@@ -413,11 +413,11 @@ def _read_legacy(path: Path) -> Any:
 
 def _state_dict(module: Placeholder) -> dict[str, StoredTensor]:
     """Return the tensors of a TorchScript module and its submodules, in order, named as in a state dict."""
-    found, left, parts = {}, [("", module)], 0
+    state, left, parts = {}, [("", module)], 0
     while left:
         path, value = left.pop()
         if isinstance(value, StoredTensor):
-            found[path] = value
+            state[path] = value
         elif isinstance(value, Placeholder) and isinstance(value.state, dict):
             parts += len(value.state)
             if parts > MAX_PARTS or len(path) > MAX_NAME_LENGTH:
@@ -426,4 +426,4 @@ def _state_dict(module: Placeholder) -> dict[str, StoredTensor]:
                 )
             inner = [(name, part) for name, part in value.state.items() if name not in NOT_WEIGHTS]
             left += [(f"{path}.{name}".lstrip("."), part) for name, part in reversed(inner)]
-    return found
+    return state

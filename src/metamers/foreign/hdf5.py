@@ -110,8 +110,8 @@ def _check_heaps(stream: BinaryIO, size: int) -> None:
         raise OSError("its structure is damaged: the version of its superblock is not supported")
     left = size // HEAP_OBJECT.size  # maximum number of objects in all heaps together
     for begin in range(0, size, BLOCK_BYTES):
-        for found in HEAP.finditer(at(begin, BLOCK_BYTES + len(SIGNATURE) - 1)):
-            first = begin + found.start()
+        for heap in HEAP.finditer(at(begin, BLOCK_BYTES + len(SIGNATURE) - 1)):
+            first = begin + heap.start()
             header = at(first, HEAP_HEADER.size)
             end = first + (HEAP_HEADER.unpack(header)[0] if len(header) == HEAP_HEADER.size else 0)
             here = first + HEAP_HEADER.size
@@ -332,13 +332,13 @@ def _check_dimensions(file: h5g.GroupID, variables: Mapping[bytes, h5d.DatasetID
         for references in _values(h5a.open(variable, b"DIMENSION_LIST")) if listed else ():
             if len(references) != 1 or not references[0]:
                 raise ValueError(f"{_shown(name)} has an axis with no dimension or several (DIMENSION_LIST)")
-            found = place_of.get(h5o.get_info(h5r.dereference(references[0], file)).addr)
-            if found not in scales:
+            scale_name = place_of.get(h5o.get_info(h5r.dereference(references[0], file)).addr)
+            if scale_name not in scales:
                 raise ValueError(f"{_shown(name)} has an axis whose dimension is not one (DIMENSION_LIST)")
-            own.append(found)
+            own.append(scale_name)
         if tuple(variables[scale].shape[0] for scale in own) != variable.shape:
             raise ValueError(f"{_shown(name)} does not have the shape of its dimensions")
         if h5a.exists(variable, b"_Netcdf4Coordinates"):
-            given = _values(h5a.open(variable, b"_Netcdf4Coordinates")).tolist()
-            if given != [numbers.get(scale) for scale in own]:
+            stated = _values(h5a.open(variable, b"_Netcdf4Coordinates")).tolist()
+            if stated != [numbers.get(scale) for scale in own]:
                 raise ValueError(f"{_shown(name)} has different dimensions by number and by name (_Netcdf4Coordinates)")

@@ -48,7 +48,7 @@ def read_matlab(content: bytes) -> dict[str, np.ndarray]:
     order = {b"IM": "<", b"MI": ">"}.get(content[HEADER - 2 : HEADER])
     if order is None:
         raise ValueError("it has no header of a MATLAB 5 file")
-    found, room = {}, MAX_MATLAB_BYTES
+    arrays, room = {}, MAX_MATLAB_BYTES
     for kind, data in _elements(content[HEADER:], order):
         elements = [(kind, data)]
         if kind == COMPRESSED:
@@ -59,10 +59,10 @@ def read_matlab(content: bytes) -> dict[str, np.ndarray]:
             if inner != MATRIX:
                 raise ValueError(f"it has an element of type {inner}, wanted an array ({MATRIX})")
             name, values = _array(matrix, order)
-            if name in found:
+            if name in arrays:
                 raise ValueError(f"it has two variables {name!r}")
-            found[name] = values
-    return found
+            arrays[name] = values
+    return arrays
 
 
 def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
@@ -103,8 +103,8 @@ def _array(data: bytes, order: str) -> tuple[str, np.ndarray]:
     """Return the name and values of an array."""
     parts = list(islice(_elements(data, order), 5))
     if len(parts) != 4:
-        found = len(parts) if len(parts) < 4 else "more"
-        raise ValueError(f"it has an array of {found} parts, wanted 4: flags, shape, name and real values")
+        number = len(parts) if len(parts) < 4 else "more"
+        raise ValueError(f"it has an array of {number} parts, wanted 4: flags, shape, name and real values")
     (_, flags), (_, lengths), (_, name), (kind, values) = parts
     if len(flags) != 8 or len(lengths) % 4 or not 8 <= len(lengths) <= 4 * 32:
         raise ValueError("it has an array whose flags or shape are damaged")

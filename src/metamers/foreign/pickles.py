@@ -257,9 +257,9 @@ def _record(names: Any, fields: Any, size: int) -> np.dtype:
     """Return the NumPy type of a record of numbers and texts."""
     plain = type(names) is tuple and all(isinstance(name, str) for name in names) and type(fields) is dict
     if plain and len(names) == len(fields) and set(names) == fields.keys():
-        found = [fields[name] for name in names]
-        if all(type(field) is tuple and [type(part) for part in field] == [_Type, int] for field in found):
-            types, offsets = zip(*found, strict=True)
+        fields_of_names = [fields[name] for name in names]
+        if all(type(field) is tuple and [type(part) for part in field] == [_Type, int] for field in fields_of_names):
+            types, offsets = zip(*fields_of_names, strict=True)
             if min(offsets) >= 0 and not any(dtype.not_plain for dtype in types):
                 types = [dtype.build() for dtype in types]
                 return np.dtype({"names": list(names), "formats": types, "offsets": list(offsets), "itemsize": size})
@@ -299,13 +299,13 @@ class _Class(StandIn):
 
 def _scalar(dtype: Any, content: Any = None) -> np.generic:
     content = content.encode("latin1") if type(content) is str else content
-    found = dtype.build() if isinstance(dtype, _Type) else None
-    if found is None or found.kind in "OV" or type(content) is not bytes:
+    data_type = dtype.build() if isinstance(dtype, _Type) else None
+    if data_type is None or data_type.kind in "OV" or type(content) is not bytes:
         raise pickle.UnpicklingError("it has a NumPy scalar that is neither number nor text")
-    if len(content) != found.itemsize or len(content) > MAX_SCALAR_BYTES:
-        wanted = min(found.itemsize, MAX_SCALAR_BYTES)
-        raise pickle.UnpicklingError(f"it has a NumPy scalar of {len(content)} bytes, wanted {wanted}")
-    return np.frombuffer(content, found)[0]
+    if len(content) != data_type.itemsize or len(content) > MAX_SCALAR_BYTES:
+        expected = min(data_type.itemsize, MAX_SCALAR_BYTES)
+        raise pickle.UnpicklingError(f"it has a NumPy scalar of {len(content)} bytes, wanted {expected}")
+    return np.frombuffer(content, data_type)[0]
 
 
 # All names that pickles of NumPy scalars and arrays need. No module is imported and no attribute is looked up.

@@ -13,11 +13,11 @@ from metamers.humans.adaptive_model import (
     DIFFERENCE,
     ENDS,
     NODE_WEIGHTS,
-    depths,
     estimate_on,
     fitted_grid,
     normalized,
     number_of_answers,
+    positions,
 )
 from metamers.humans.design import QUESTION
 from metamers.humans.exclusion import EXCLUSIONS, ExclusionRule
@@ -43,7 +43,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     Returns
     -------
     xr.Dataset
-        ``value_prior`` and ``value_posterior`` (value), densities of the parameter: a threshold in relative depth, or a
+        ``value_prior`` and ``value_posterior`` (value), densities of the parameter: a threshold in position, or a
         difference in log odds; ``estimate`` with ``estimate_low`` and ``estimate_high`` (95% credible interval),
         ``estimate_bayes_factor`` (only of a difference) and ``answers_suffice``. By (generation_model, stage):
         ``condition_depth``, ``answers_correct``, ``answers_given``, and ``fitted_proportion`` with ``fitted_low`` and
@@ -58,7 +58,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     """
     question, exhibits, rule = question_of(design), main_exhibits(design), ExclusionRule(design, at_least)
     reasons = {name: rule.exclusion(steps) for name, steps in answers.given.items()}
-    excluded = [sum(found == reason for found in reasons.values()) for reason in EXCLUSIONS]
+    excluded = [sum(excluded_for == reason for excluded_for in reasons.values()) for reason in EXCLUSIONS]
     included = {name: steps for name, steps in answers.given.items() if reasons[name] is None}
     if not included:
         details = [f"{reason}: {count}" for reason, count in zip(EXCLUSIONS, excluded, strict=True) if count]
@@ -70,7 +70,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     grid, log_weights = fitted_grid(question, counts)
     weights = normalized(log_weights)
     shares = weights.sum(axis=1)
-    found = estimate_on(question, grid, shares, [*map(number_of_answers, counts)])
+    estimate = estimate_on(question, grid, shares, [*map(number_of_answers, counts)])
     stages, step = question.stages, grid.values[1] - grid.values[0]
     union, stage_number = stage_union({model: [NATURAL, *own] for model, own in stages.items()})
     shape = len(stages), len(union)
@@ -81,26 +81,26 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     for number, (model, stage) in enumerate(grid.conditions):
         mean = grid.right[number] @ NODE_WEIGHTS  # (value, nuisance), over participants
         low, high = weighted_quantiles(mean.ravel(), weights.ravel(), ENDS)
-        right, given = (sum(each) for each in zip(*(one.get((model, stage), (0, 0)) for one in counts), strict=True))
+        right, answered = (sum(each) for each in zip(*(one.get((model, stage), (0, 0)) for one in counts), strict=True))
         for own in stages if stage == NATURAL else [model]:
             at = list(stages).index(own), union.index(stage)
             columns["fitted_proportion"][at], columns["fitted_low"][at] = (mean * weights).sum(), low
             columns["fitted_high"][at] = high
-            numbers["answers_correct"][at], numbers["answers_given"][at] = right, given
+            numbers["answers_correct"][at], numbers["answers_given"][at] = right, answered
             if stage != NATURAL:
-                columns["condition_depth"][at] = depths(len(stages[own]))[stages[own].index(stage)]
+                columns["condition_depth"][at] = positions(len(stages[own]))[stages[own].index(stage)]
     dims = ("generation_model", "stage")
-    bayes_factor = {"estimate_bayes_factor": found.bayes_factor} if question.name == DIFFERENCE else {}
+    bayes_factor = {"estimate_bayes_factor": estimate.bayes_factor} if question.name == DIFFERENCE else {}
     main = [answer for steps in included.values() for answer in steps.values() if answer.exhibit in exhibits]
     return xr.Dataset(
         {
             "value_prior": ("value", question.prior_density(grid.values)),
             "value_posterior": ("value", shares / step),
-            "estimate": found.mean,
-            "estimate_low": found.low,
-            "estimate_high": found.high,
+            "estimate": estimate.mean,
+            "estimate_low": estimate.low,
+            "estimate_high": estimate.high,
             **bayes_factor,
-            "answers_suffice": int(answers_suffice(found, design)),
+            "answers_suffice": int(answers_suffice(estimate, design)),
             **{name: (dims, values) for name, values in (columns | numbers).items()},
             "stage_number": stage_number,
             "participants_included": len(included),

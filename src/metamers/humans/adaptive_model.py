@@ -1,16 +1,16 @@
 """Adaptive experiments: the next condition is the most informative one about the question asked.
 
-Recognition of a model's metamers falls with the depth of the stage. The proportion correct at depth x (0: the first
-stage that is shown, 1: the last) is
+Recognition of a model's metamers falls with the position of the stage. The proportion correct at position x (0: the
+first stage that is shown, 1: the last) is
 
     p(x) = g + (1 - g - l) / (1 + exp(-(t - x) / w - a)) ,
 
-with the chance level g, the proportion of lapses l, the threshold t (the depth at which an average participant's
+with the chance level g, the proportion of lapses l, the threshold t (the position at which an average participant's
 recognition lies halfway between its levels), the width w and the participant's ability a, normal with mean 0. Natural
 stimuli lie before all stages: p = 1 - l. The question is the threshold of one model; or the difference d between two
-models in log odds, the same at all depths, with (t - x) / w + d / 2 for the first model and - d / 2 for the second.
-Everything else is integrated out. (The difference is not in depth: an experiment that stops at a narrow interval of
-depth stops early where w seems small, and then underestimates.)
+models in log odds, the same at all positions, with (t - x) / w + d / 2 for the first model and - d / 2 for the second.
+Everything else is integrated out. (The difference is not in position: an experiment that stops at a narrow interval of
+position stops early where w seems small, and then underestimates.)
 
 All parameters are on a grid, which covers the part of the prior range where the posterior distribution is not
 negligible. It becomes finer as answers come, because the answers of a participant to each condition, as numbers of
@@ -69,10 +69,10 @@ class Question:
     Attributes
     ----------
     name
-        ``threshold`` of one generation model, in relative depth; or ``difference`` of the first of two models from the
+        ``threshold`` of one generation model, in position; or ``difference`` of the first of two models from the
         second, in log odds.
     stages
-        Generation model → stages that are shown, in processing order; they count as evenly spaced in depth.
+        Generation model → stages that are shown, in processing order; they count as evenly spaced in position.
     chance
         Probability of guessing the category.
     participant_sd
@@ -91,10 +91,10 @@ class Question:
 
     def __post_init__(self) -> None:
         if len(self.stages) != MODELS_OF_QUESTION.get(self.name):
-            wanted = " or ".join(
+            expected = " or ".join(
                 f"{name} with {number} model{'s' * (number > 1)}" for name, number in MODELS_OF_QUESTION.items()
             )
-            raise ValueError(f"question {self.name!r} with {len(self.stages)} models; wanted {wanted}")
+            raise ValueError(f"question {self.name!r} with {len(self.stages)} models; wanted {expected}")
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -179,8 +179,8 @@ class Estimate:
     participants: int
 
 
-def depths(number: int) -> np.ndarray:
-    """Depths (stage,) of a number of stages: evenly spaced from 0 to 1."""
+def positions(number: int) -> np.ndarray:
+    """Positions (stage,) of a number of stages: evenly spaced from 0 to 1."""
     return np.linspace(0, 1, number) if number > 1 else np.zeros(1)
 
 
@@ -219,8 +219,10 @@ def build_grid(
     right[0] = most
     place = 1
     for own, shift in zip(question.stages.values(), shifts, strict=True):
-        for depth in depths(len(own)):
-            log_odds = np.broadcast_to((threshold - depth) / width + shift, shape).astype(dtype)[..., None] + abilities
+        for position in positions(len(own)):
+            log_odds = (
+                np.broadcast_to((threshold - position) / width + shift, shape).astype(dtype)[..., None] + abilities
+            )
             right[place] = least + (most - least) * expit(log_odds)[..., None, :]
             place += 1
     right = right.reshape(len(right), len(values), -1, len(abilities))
@@ -231,21 +233,21 @@ def build_grid(
 
 def log_likelihood(grid: Grid, counts: Counts) -> np.ndarray:
     """Log likelihood (value, nuisance, node) of one participant's answers."""
-    found = np.zeros(grid.right.shape[1:], grid.right.dtype)
+    likelihood = np.zeros(grid.right.shape[1:], grid.right.dtype)
     for number, condition in enumerate(grid.conditions):
         correct, all_answers = counts.get(condition, (0, 0))
         if correct:
-            found += correct * grid.log_right[number]
+            likelihood += correct * grid.log_right[number]
         if all_answers > correct:
-            found += (all_answers - correct) * grid.log_wrong[number]
-    return found
+            likelihood += (all_answers - correct) * grid.log_wrong[number]
+    return likelihood
 
 
 def log_marginal(grid: Grid, counts: Counts) -> np.ndarray:
     """Log likelihood (value, nuisance) of one participant's answers, with the ability integrated out."""
-    found = log_likelihood(grid, counts)
-    top = np.maximum.reduce(np.moveaxis(found, -1, 0))
-    return top + np.log(np.exp(found - top[..., None]) @ NODE_WEIGHTS.astype(found.dtype))
+    likelihood = log_likelihood(grid, counts)
+    top = np.maximum.reduce(np.moveaxis(likelihood, -1, 0))
+    return top + np.log(np.exp(likelihood - top[..., None]) @ NODE_WEIGHTS.astype(likelihood.dtype))
 
 
 def normalized(log_weights: np.ndarray) -> np.ndarray:
@@ -293,7 +295,7 @@ def narrowed_ranges(question: Question, grid: Grid, posterior: np.ndarray) -> di
         Parameter → ends, within the whole ranges.
     """
     joint = posterior.reshape(*(len(values) for values in grid.axes.values()), len(LAPSES))
-    found = {}
+    ranges = {}
     for place, ((parameter, values), whole) in enumerate(
         zip(grid.axes.items(), question.prior_ranges().values(), strict=True)
     ):
@@ -303,8 +305,8 @@ def narrowed_ranges(question: Question, grid: Grid, posterior: np.ndarray) -> di
         margin = max(values[1] - values[0], MARGIN * (high - low))
         # A range that cuts the distribution off is too small by more than the margin.
         below, above = (values[-1] - values[0] if share > CUT else margin for share in (shares[0], shares[-1]))
-        found[parameter] = max(whole[0], low - below), min(whole[1], high + above)
-    return found
+        ranges[parameter] = max(whole[0], low - below), min(whole[1], high + above)
+    return ranges
 
 
 def fitted_grid(
@@ -330,15 +332,15 @@ def fitted_grid(
     """
     grid = build_grid(question) if start is None else start
     for _ in range(MAX_GRIDS):
-        found = log_posterior(grid, participants)
-        ranges = narrowed_ranges(question, grid, normalized(found))
+        posterior = log_posterior(grid, participants)
+        ranges = narrowed_ranges(question, grid, normalized(posterior))
         sizes = [
             (high - low) / (values[-1] - values[0])
             for (low, high), values in zip(ranges.values(), grid.axes.values(), strict=True)
         ]
         # Also if the distribution has moved to an end of the present ranges.
         if min(sizes) > ENOUGH_SMALLER and max(sizes) <= 1 + 1e-9:
-            return grid, found
+            return grid, posterior
         grid = build_grid(question, ranges)
     return grid, log_posterior(grid, participants)
 
@@ -367,8 +369,8 @@ def information(grid: Grid, joint: np.ndarray) -> np.ndarray:
     of_value = joint.sum(axis=(1, 2))  # (value,)
     size = len(of_value)
     both = np.vecdot(grid.right.reshape(len(grid.conditions), size, -1), joint.reshape(size, -1))
-    given = np.divide(both, of_value, out=np.zeros_like(both), where=of_value > 0)
-    return _entropy(both.sum(axis=1)) - _entropy(given) @ of_value
+    conditional = np.divide(both, of_value, out=np.zeros_like(both), where=of_value > 0)
+    return _entropy(both.sum(axis=1)) - _entropy(conditional) @ of_value
 
 
 def estimate(question: Question, participants: Sequence[Counts]) -> Estimate:
@@ -424,12 +426,12 @@ def quantiles(values: np.ndarray, shares: np.ndarray, levels: Range) -> Range:
     return float(low), float(high)
 
 
-def should_stop(found: Estimate, interval: float | None, bayes_factor: float | None, participants: int) -> bool:
+def should_stop(estimate: Estimate, interval: float | None, bayes_factor: float | None, participants: int) -> bool:
     """Whether the answers suffice.
 
     Parameters
     ----------
-    found
+    estimate
         The present estimate.
     interval
         Largest width of the credible interval, or None.
@@ -443,8 +445,8 @@ def should_stop(found: Estimate, interval: float | None, bayes_factor: float | N
     bool
         True if there are enough participants, and the interval or the evidence suffices.
     """
-    precise = interval is not None and found.high - found.low <= interval
+    precise = interval is not None and estimate.high - estimate.low <= interval
     decided = bayes_factor is not None and (
-        found.bayes_factor >= bayes_factor or found.bayes_factor <= 1 / bayes_factor
+        estimate.bayes_factor >= bayes_factor or estimate.bayes_factor <= 1 / bayes_factor
     )
-    return found.participants >= participants and (precise or decided)
+    return estimate.participants >= participants and (precise or decided)

@@ -33,8 +33,8 @@ def trials_of_table(trials: Sequence[Trial]) -> pd.DataFrame:
     natural = table["stage"] == NATURAL
     table["seed"] = table["seed"].astype("Int64").fillna(FIRST_SEED).where(~natural, -1).astype(int)
     table["excluded"] = table.groupby("participant")["excluded"].transform("max").str[:EXCLUSION_LETTERS]
-    shown = table[["generation_model", "stage", "stimulus", "seed"]].astype(str)
-    return table.assign(exhibit=shown.agg("/".join, axis=1))
+    exhibits = table[["generation_model", "stage", "stimulus", "seed"]].astype(str)
+    return table.assign(exhibit=exhibits.agg("/".join, axis=1))
 
 
 def shown_in_table(trials: pd.DataFrame, categories: Mapping[str, str]) -> xr.Dataset:
@@ -77,20 +77,20 @@ def exclusions_of_table(trials: pd.DataFrame, stages: Mapping[str, Sequence[str]
         name: set(zip(rows["generation_model"], rows["stage"], strict=True))
         for name, rows in answered.groupby("participant")
     }
-    wanted = {(model, stage) for model, own in stages.items() for stage in own}
+    required = {(model, stage) for model, own in stages.items() for stage in own}
     wants_natural = (answered["stage"] == NATURAL).any()
 
     def reason(rows: pd.DataFrame) -> str:
-        found = met.get(rows.name, set())
-        has_natural = not wants_natural or any(stage == NATURAL for _, stage in found)
-        return rows["excluded"].iloc[0] or ("" if wanted <= found and has_natural else UNFINISHED)
+        conditions = met.get(rows.name, set())
+        has_natural = not wants_natural or any(stage == NATURAL for _, stage in conditions)
+        return rows["excluded"].iloc[0] or ("" if required <= conditions and has_natural else UNFINISHED)
 
     return trials.groupby("participant", sort=False)[["excluded"]].apply(reason)
 
 
 def table_dataset(
     trials: pd.DataFrame,
-    shown: xr.Dataset,
+    exhibits: xr.Dataset,
     stages: Mapping[str, Sequence[str]],
     recognition: Mapping[str, xr.Dataset],
 ) -> xr.Dataset:
@@ -98,7 +98,7 @@ def table_dataset(
 
     Parameters
     ----------
-    trials, shown
+    trials, exhibits
         Results of ``trials_of_table`` and ``shown_in_table``.
     stages
         Generation model → stages in the table, in processing order.
@@ -124,12 +124,12 @@ def table_dataset(
         raise ValueError(
             f"{included['participant'].nunique()} of {len(reasons)} participants are left ({details}); wanted at least "
             f"two. A participant is {UNFINISHED!r} without an answer to each stage of each model in the table; where "
-            "different people judged different models, give each model's people a name of their own under "
+            "different participants judged different models, give each model's participants a name of their own under "
             "own_participants"
         )
-    found = proportions_correct(included, exhibits_of_models(shown, stages, recognition), stages)
+    proportions = proportions_correct(included, exhibits_of_models(exhibits, stages, recognition), stages)
     kinds = sorted({*counts, UNFINISHED} - {""})
-    return found.assign(
+    return proportions.assign(
         {
             "excluded": ("exclusion", [counts[kind] for kind in kinds]),
             "answered_after_reload": 0,

@@ -96,8 +96,8 @@ def trials_of_answers(
     for participant, steps in answers.given.items():
         numbered = [(int(step.removeprefix("trial-")), answer) for step, answer in steps.items() if answer.exhibit]
         for number, answer in sorted(numbered, key=lambda pair: pair[0]):
-            shown = exhibits.loc[answer.exhibit].to_dict()
-            row = {"participant": participant, "trial": number + 1, "trial_type": shown.pop("kind"), **shown}
+            exhibit = exhibits.loc[answer.exhibit].to_dict()
+            row = {"participant": participant, "trial": number + 1, "trial_type": exhibit.pop("kind"), **exhibit}
             row |= {"answer": answer.answer, "after_reload": int(answer.already)}
             for name, value in zip(NUMBERS, answer.numbers, strict=True):
                 row[TIMES.get(name, name)] = value / 1000 if name in TIMES and value is not None else value
@@ -108,11 +108,11 @@ def trials_of_answers(
 
 
 def trials_of_answer_table(
-    trials: pd.DataFrame, shown: xr.Dataset, reasons: Mapping[str, str]
+    trials: pd.DataFrame, exhibits: xr.Dataset, reasons: Mapping[str, str]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Make the table of trials of ``metamers.humans.answer_table.trials_of_table``, as ``trials_of_answers`` does."""
     table = trials.rename(columns={"response_time_s": "response_time"}).reset_index(drop=True)
-    categories = shown["category"].to_series()
+    categories = exhibits["category"].to_series()
     table["category"] = table["exhibit"].map(categories)
     table["trial"] = table.groupby("participant").cumcount() + 1
     table["trial_type"] = "main"

@@ -65,7 +65,11 @@ def in_every_condition(
     metamers: Mapping[str, Mapping[Condition, int]], conditions: Sequence[Condition]
 ) -> dict[str, Mapping[Condition, int]]:
     """Select, from the result of ``metamers_to_show``, the stimuli that have a metamer in every condition."""
-    return {name: found for name, found in metamers.items() if all(condition in found for condition in conditions)}
+    return {
+        name: of_stimulus
+        for name, of_stimulus in metamers.items()
+        if all(condition in of_stimulus for condition in conditions)
+    }
 
 
 def balanced_conditions(categories: Sequence[str], conditions: int, participants: int, seed: int) -> np.ndarray:
@@ -143,8 +147,8 @@ def practised_metamers(
     """Assign conditions to the practice stimuli, from the first to the last, as evenly as their metamers allow."""
     chosen = []
     for number, name in enumerate(names):
-        wanted = number * (len(conditions) - 1) / max(len(names) - 1, 1)
-        chosen.append((name, min(metamers[name], key=lambda condition: abs(conditions.index(condition) - wanted))))
+        position = number * (len(conditions) - 1) / max(len(names) - 1, 1)
+        chosen.append((name, min(metamers[name], key=lambda condition: abs(conditions.index(condition) - position))))
     return sorted(chosen, key=lambda pair: conditions.index(pair[1]))
 
 

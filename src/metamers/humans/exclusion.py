@@ -33,7 +33,9 @@ class ExclusionRule:
         kinds, categories = map(str, design["kind"].values), map(str, design["category"].values)
         names = map(str, design["exhibit"].values)
         self._shown = dict(zip(names, zip(kinds, categories, strict=True), strict=True))
-        self._number = {kind: sum(found == kind for found, _ in self._shown.values()) for kind in KINDS}
+        self._number = {
+            kind: sum(kind_of_exhibit == kind for kind_of_exhibit, _ in self._shown.values()) for kind in KINDS
+        }
         self._adaptive, self._at_least = QUESTION in design.attrs, at_least
         self._trials = [f"trial-{number}" for number in range(design.sizes["trial"])]
         self._checks = [f"headphones-{number}" for number in range(int(design.attrs["headphone_trials"]))]

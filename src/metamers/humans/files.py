@@ -1,10 +1,10 @@
-"""Files of answers of people."""
+"""Files of answers of participants."""
 
 from metamers.run.declared import NO_UNIT, Meanings, RunFile
 
 # Beginnings of paths in the run's folder of files with answers of own participants, also of groups that an earlier
 # configuration had, and of logs that may quote them: only the participants' consent decides whether they are published.
-ANSWERS_OF_PEOPLE = (
+ANSWERS_OF_PARTICIPANTS = (
     "humans/",
     "logs/humans_own_participants/",
     "logs/humans_adaptive/",
@@ -26,13 +26,13 @@ MEANINGS: Meanings = {
     "exclusion": ("reason for excluding participants", NO_UNIT),
     "value_prior": "prior density of the value",
     "value_posterior": "posterior density of the value",
-    "value": "value of the parameter that the experiment asks for: relative depth, or a difference in log odds",
+    "value": "value of the parameter that the experiment asks for: position of a stage, or a difference in log odds",
     "estimate": "posterior mean of the parameter",
     "estimate_low": "low end of the 95% credible interval of the parameter",
     "estimate_high": "high end of the 95% credible interval of the parameter",
     "estimate_bayes_factor": "Bayes factor for a difference against no difference",
     "answers_suffice": "1 if the experiment has the precision or evidence at which it stops, else 0",
-    "condition_depth": "relative depth of the stage: 0 for the first stage that is shown, 1 for the last",
+    "condition_depth": "position of the stage: 0 for the first stage that is shown, 1 for the last",
     "answers_correct": "number of correct answers",
     "answers_given": "number of answers",
     "fitted_proportion": "posterior mean of the proportion correct over participants",

@@ -1,4 +1,4 @@
-"""The noise ceiling of human means: the R² that a perfect predictor of humans would reach, and its uncertainty.
+"""The noise ceiling of human means: the R² that a perfect predictor of participants would reach, and its uncertainty.
 
 ``noise_ceiling`` splits participants into random halves, as is usual. ``reliability`` is its limit over all splits in
 closed form, from which the interval over participants follows.
@@ -21,7 +21,7 @@ def _human_answers(
     experiments: Sequence[xr.Dataset], points: Sequence[tuple[str, str]]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return each experiment's human answers (participant, point), 0 where absent, and the points it has (point,)."""
-    found = []
+    answers = []
     for dataset in experiments:
         human = dataset["proportion_correct"].sel(observer="human")
         models = set(map(str, human["generation_model"].values))
@@ -30,8 +30,8 @@ def _human_answers(
         for index in np.flatnonzero(asked):
             model, stage = points[index]
             values[:, index] = human.sel(generation_model=model, stage=stage)
-        found.append((values, asked))
-    return found
+        answers.append((values, asked))
+    return answers
 
 
 def noise_ceiling(

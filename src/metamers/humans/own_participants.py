@@ -67,16 +67,16 @@ class Answers:
 
 def _parsed_lines(text: str) -> list[Any]:
     """Parse one JSON value per line, as in files of JATOS and of the server; a broken line becomes a ``RowError``."""
-    found: list[Any] = []
+    parsed: list[Any] = []
     for line in text.splitlines():
         content = line.strip().rstrip(",")
         if content in ("", "[", "]"):
             continue
         try:
-            found.append(parse_json(content))
+            parsed.append(parse_json(content))
         except (ValueError, RecursionError) as error:
-            found.append(RowError(f"found no JSON: {error}"))
-    return found
+            parsed.append(RowError(f"found no JSON: {error}"))
+    return parsed
 
 
 def _json_rows(text: str) -> list[Any]:
@@ -84,12 +84,12 @@ def _json_rows(text: str) -> list[Any]:
     if not text.strip():
         raise ValueError("it is empty")
     try:
-        found = [parse_json(text)]
+        parts = [parse_json(text)]
     except (ValueError, RecursionError):
-        found = _parsed_lines(text)
-        if not any(isinstance(part, list | dict) for part in found):
+        parts = _parsed_lines(text)
+        if not any(isinstance(part, list | dict) for part in parts):
             raise
-    return [row for part in found for row in (part if isinstance(part, list) else [part])]
+    return [row for part in parts for row in (part if isinstance(part, list) else [part])]
 
 
 def _csv_rows(text: str) -> list[Any]:
@@ -134,8 +134,8 @@ def read_rows(path: str | Path) -> list[Any]:
             return []  # JATOS exports this for a participant who left at once
         return _csv_rows(text) if path.suffix == ".csv" else _json_rows(text)
     except (ValueError, csv.Error, RecursionError) as error:
-        wanted = "CSV" if path.suffix == ".csv" else "JSON"
-        raise ValueError(f"{path}: not {wanted} from jsPsych: {error}") from error
+        file_format = "CSV" if path.suffix == ".csv" else "JSON"
+        raise ValueError(f"{path}: not {file_format} from jsPsych: {error}") from error
 
 
 def _check_file(path: str | Path, rows: Sequence[Any], design: str) -> None:
@@ -168,12 +168,12 @@ def _contradicted(participant: str, answers: Sequence[Answer], main: Mapping[str
     of_step: dict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
         of_step[answer.step].append(answer)
-    found = {}
+    reasons = {}
     for step, several in of_step.items():
         values = list(dict.fromkeys(_answer_text(answer) for answer in several))
         if len(values) > 1:
             why = f"{step} of participant {participant!r} has the answers {' and '.join(values)}"
-            found |= dict.fromkeys(several, why)
+            reasons |= dict.fromkeys(several, why)
     of_stimulus: dict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
         if answer.exhibit in main:
@@ -181,8 +181,8 @@ def _contradicted(participant: str, answers: Sequence[Answer], main: Mapping[str
     for stimulus, several in of_stimulus.items():
         if len({(answer.step, answer.exhibit) for answer in several}) > 1:
             why = f"participant {participant!r} has several trials with {stimulus}; wanted each stimulus once"
-            found |= dict.fromkeys(several, why)
-    return found
+            reasons |= dict.fromkeys(several, why)
+    return reasons
 
 
 def _answer_text(answer: Answer) -> str:
@@ -192,22 +192,22 @@ def _answer_text(answer: Answer) -> str:
 
 def _one_answer_per_step(answers: Iterable[Answer]) -> dict[str, Answer]:
     """Keep one answer per step; it counts as given after a reload if any of its rows was."""
-    found: dict[str, Answer] = {}
+    by_step: dict[str, Answer] = {}
     for answer in answers:
-        before = found.get(answer.step, answer)
-        found[answer.step] = replace(answer, already=answer.already or before.already)
-    return found
+        before = by_step.get(answer.step, answer)
+        by_step[answer.step] = replace(answer, already=answer.already or before.already)
+    return by_step
 
 
 def _without_consent(
-    given: Mapping[str, Mapping[str, Answer]], read: Mapping[str, Mapping[Answer, Sequence[Place]]]
+    answers: Mapping[str, Mapping[str, Answer]], read: Mapping[str, Mapping[Answer, Sequence[Place]]]
 ) -> tuple[dict[str, list[Place]], set[str]]:
     """Return the participants with answers but without a yes to the consent form, with the places of their answers.
 
     Also returns the files that have such participants only. A participant who answered no, and nothing else, is not
     among them.
     """
-    refused = {name for name, steps in given.items() if not agreed(steps) and steps.keys() != {CONSENT}}
+    refused = {name for name, steps in answers.items() if not agreed(steps) and steps.keys() != {CONSENT}}
     places = {name: [place for at in read[name].values() for place in at] for name in read}
     files = {path for name in refused for path, _ in places[name]}
     files -= {path for name in places.keys() - refused for path, _ in places[name]}
@@ -257,7 +257,7 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
         When a file cannot be read.
     """
     questions = Questions.of_design(design, categories)
-    found: dict[str, dict[Answer, list[Place]]] = defaultdict(lambda: defaultdict(list))
+    by_participant: dict[str, dict[Answer, list[Place]]] = defaultdict(lambda: defaultdict(list))
     set_aside: list[tuple[Place, str]] = []
     files_set_aside: list[str] = []
     for path in paths:
@@ -275,33 +275,33 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
                 set_aside.append((place, str(error)))
                 continue
             if answer is not None and not answer.step.startswith("shown-"):
-                found[answer.participant][answer].append(place)
-    given: dict[str, dict[str, Answer]] = {}
-    for participant, answers in found.items():
+                by_participant[answer.participant][answer].append(place)
+    answers_kept: dict[str, dict[str, Answer]] = {}
+    for participant, answers in by_participant.items():
         contradicted = _contradicted(participant, list(answers), questions.main)
         set_aside += [(place, why) for answer, why in contradicted.items() for place in answers.pop(answer)]
         if kept := _one_answer_per_step(answers):
-            given[participant] = kept
-    refused, files = _without_consent(given, found)
+            answers_kept[participant] = kept
+    refused, files = _without_consent(answers_kept, by_participant)
     for participant, places in refused.items():
-        del given[participant]
+        del answers_kept[participant]
         why = f"participant {participant!r} has not answered {YES!r} to the consent form"
         set_aside += [(place, why) for place in places]
     files_set_aside += [f"{path}: nobody in it has answered {YES!r} to the consent form" for path in sorted(files)]
     _log_rows_set_aside(set_aside)
     for why in files_set_aside:
         logger.warning("%s. The file is set aside.", why)
-    if files_set_aside and not given:
+    if files_set_aside and not answers_kept:
         others = len(files_set_aside) - MAX_REASONS
         more = [f"and {others} more files"] if others > 0 else []
         raise ValueError(f"no answer is left. {'; '.join(files_set_aside[:MAX_REASONS] + more)}")
-    return Answers(given, len(set_aside), len(files_set_aside))
+    return Answers(answers_kept, len(set_aside), len(files_set_aside))
 
 
-def model_correct(recognition: xr.Dataset, shown: xr.Dataset) -> np.ndarray:
+def model_correct(recognition: xr.Dataset, exhibits: xr.Dataset) -> np.ndarray:
     """Return whether a model recognizes each exhibit (exhibit,), a natural stimulus or a metamer of its own."""
-    seeds = np.where(shown["seed"] < 0, recognition["seed"].values[0], shown["seed"])  # natural stimuli have none
-    at = {"stage": shown["stage"].values, "stimulus": shown["stimulus"].values, "seed": seeds}
+    seeds = np.where(exhibits["seed"] < 0, recognition["seed"].values[0], exhibits["seed"])  # natural stimuli have none
+    at = {"stage": exhibits["stage"].values, "stimulus": exhibits["stimulus"].values, "seed": seeds}
     pointwise = {name: xr.Variable("exhibit", values) for name, values in at.items()}
     return recognition["correct"].sel(pointwise).values.astype(bool)
 
@@ -415,10 +415,10 @@ def own_participants_dataset(
     ValueError
         When fewer than two participants are left.
     """
-    given = answers.given
+    by_participant = answers.given
     rule = ExclusionRule(design, at_least)
-    reasons = {name: rule.exclusion(steps) for name, steps in given.items()}
-    counts = {reason: sum(found == reason for found in reasons.values()) for reason in EXCLUSIONS}
+    reasons = {name: rule.exclusion(steps) for name, steps in by_participant.items()}
+    counts = {reason: sum(excluded_for == reason for excluded_for in reasons.values()) for reason in EXCLUSIONS}
     included = [name for name, reason in reasons.items() if reason is None]
     if len(included) < 2:
         details = [f"{reason}: {count}" for reason, count in counts.items() if count] or ["no exclusions"]
@@ -427,9 +427,12 @@ def own_participants_dataset(
         raise ValueError(
             f"{len(included)} of {len(reasons)} participants are left ({', '.join(details)}); wanted at least two"
         )
-    after_reload = sum(answer.already for name in included for answer in given[name].values())
+    after_reload = sum(answer.already for name in included for answer in by_participant[name].values())
     rows = [
-        (name, answer.exhibit, answer.answer) for name in included for answer in given[name].values() if answer.exhibit
+        (name, answer.exhibit, answer.answer)
+        for name in included
+        for answer in by_participant[name].values()
+        if answer.exhibit
     ]
     trials = pd.DataFrame(rows, columns=["participant", "exhibit", "answer"])
     return proportions_correct(trials, exhibits_of_models(design, stages, recognition), stages).assign(
@@ -477,8 +480,8 @@ def judgements_of_shown(
     rows = []
     for model, own in stages.items():
         for stage in own:
-            wanted = (main["generation_model"].values == model) & (main["stage"].values == stage)
-            shown = main.isel(exhibit=wanted)
+            of_condition = (main["generation_model"].values == model) & (main["stage"].values == stage)
+            exhibits = main.isel(exhibit=of_condition)
             for recognition_model, answers in recognition[model].items():
-                rows.append((model, stage, recognition_model, float(model_correct(answers, shown).mean())))
+                rows.append((model, stage, recognition_model, float(model_correct(answers, exhibits).mean())))
     return pd.DataFrame(rows, columns=["generation_model", "stage", "recognition_model", "proportion_correct"])

@@ -2,7 +2,7 @@
 
 The files are MATLAB files of participants' answers and pickles of models' answers; neither is trusted. The registry of
 experiments (``metamers.config.experiments``) says which file holds what. Group results are in
-``metamers.humans.summary``, the comparison of humans with models in ``metamers.compare``.
+``metamers.humans.summary``, the comparison of participants with models in ``metamers.compare``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,16 +34,16 @@ def _texts(values: np.ndarray) -> list[str]:
     return [str(value).strip() for value in np.ravel(values)]
 
 
-def check_equal(path: Path, what: str, found: Any, wanted: Any) -> None:
+def check_equal(path: Path, what: str, value: Any, expected: Any) -> None:
     """Check a value found in a file.
 
     Raises
     ------
     ValueError
-        When ``found`` differs from ``wanted``: names the file and both values.
+        When ``value`` differs from ``expected``: names the file and both values.
     """
-    if found != wanted:
-        raise ValueError(f"{path}: {what}: found {found}, wanted {wanted}")
+    if value != expected:
+        raise ValueError(f"{path}: {what}: found {value}, wanted {expected}")
 
 
 def read_participants(path: str | Path, layers: Sequence[str], participants: int) -> tuple[np.ndarray, list[str]]:
@@ -121,8 +121,8 @@ def _dictionary(path: Path, keys: Sequence[str]) -> dict[str, Any]:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
     if not isinstance(content, dict) or not content.keys() >= set(keys):
-        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"{path}: found {found}, wanted a dictionary with {' and '.join(keys)}")
+        kind = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path}: found {kind}, wanted a dictionary with {' and '.join(keys)}")
     return content
 
 
@@ -155,21 +155,23 @@ def read_judgement(path: str | Path, layers: Iterable[str], answers: str, averag
 
 def _judgement(path: Path, layers: Iterable[str], answers: str, average: str) -> dict[str, float]:
     content = read_pickled(path, [answers, average])
-    wanted = {*layers, JUDGED_INPUT}
+    expected = {*layers, JUDGED_INPUT}
     proportions = {}
     for key in (answers, average):
-        found = sorted(map(str, content[key])) if isinstance(content[key], dict) else type(content[key]).__name__
-        check_equal(path, f"layers of {key}", found, sorted(wanted))
-    for layer, given in content[answers].items():
-        plain = isinstance(given, list) and all(isinstance(answer, bool | np.bool_) for answer in given)
-        if not plain or not 1 <= len(given) <= PUBLISHED_STIMULI:
+        stated_value = sorted(map(str, content[key])) if isinstance(content[key], dict) else type(content[key]).__name__
+        check_equal(path, f"layers of {key}", stated_value, sorted(expected))
+    for layer, of_layer in content[answers].items():
+        plain = isinstance(of_layer, list) and all(isinstance(answer, bool | np.bool_) for answer in of_layer)
+        if not plain or not 1 <= len(of_layer) <= PUBLISHED_STIMULI:
             raise ValueError(f"{path}: {answers}: {layer}: wanted a list of 1 to {PUBLISHED_STIMULI} booleans")
-        proportions[layer] = float(np.mean(given))
+        proportions[layer] = float(np.mean(of_layer))
         stated = content[average][layer]
         mean = proportions[layer]
         if not isinstance(stated, float) or not np.isclose(stated, mean):  # np.float64 is a float
-            found = stated if isinstance(stated, float) else abbreviated(stated)
-            raise ValueError(f"{path}: {average}: {layer}: found {found}, wanted {mean}, the mean of the answers")
+            stated_value = stated if isinstance(stated, float) else abbreviated(stated)
+            raise ValueError(
+                f"{path}: {average}: {layer}: found {stated_value}, wanted {mean}, the mean of the answers"
+            )
     return proportions
 
 

@@ -16,7 +16,7 @@ class PublishedExperiments:
     guessing
         Proportion correct of an observer who guesses. Recognition models of sounds have a null class besides the words.
     left_out_stages
-        Stages that are not points of the published comparison of humans and models.
+        Stages that are not points of the published comparison of participants and models.
     reference_models
         Published models shown for comparison in every figure of the modality.
     stimuli

@@ -156,8 +156,8 @@ def _places(path: str, header: Sequence[str], columns: Mapping[str, str]) -> dic
 
 def _value(cells: Mapping[str, str], column: str) -> str:
     """The value in a row of a column, which may be absent; empty if it is missing."""
-    found = cells.get(column, "")
-    return "" if _folded(found) in MISSING else found
+    cell = cells.get(column, "")
+    return "" if _folded(cell) in MISSING else cell
 
 
 def _presentation(trial: Trial) -> tuple:
@@ -179,16 +179,16 @@ class _Checked:
         }
 
     @staticmethod
-    def _named(column: str, found: str, valid: Mapping[str, str]) -> str:
-        if (name := valid.get(_folded(found))) is None:
+    def _named(column: str, value: str, valid: Mapping[str, str]) -> str:
+        if (name := valid.get(_folded(value))) is None:
             names = list(dict.fromkeys(valid.values()))  # a stage has two forms
             more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-            raise ValueError(f"{column}: found {found!r}; wanted {', '.join(map(repr, names[:8]))}{more}")
+            raise ValueError(f"{column}: found {value!r}; wanted {', '.join(map(repr, names[:8]))}{more}")
         return name
 
-    def _stimulus(self, found: str) -> tuple[str, int | None]:
+    def _stimulus(self, value: str) -> tuple[str, int | None]:
         """The stimulus, by its name or by the name of its exported file, and the seed in the latter."""
-        name = found.replace("\\", "/").rsplit("/", 1)[-1]
+        name = value.replace("\\", "/").rsplit("/", 1)[-1]
         for suffix in (modality.suffix for modality in MODALITIES.values()):
             name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
         if _folded(name) in self.stimuli:
@@ -196,7 +196,7 @@ class _Checked:
         before, _, number = name.rpartition("_")
         if number.isascii() and number.isdigit() and _folded(before) in self.stimuli:
             return self.stimuli[_folded(before)], int(number)
-        return self._named("stimulus", found, self.stimuli), None
+        return self._named("stimulus", value, self.stimuli), None
 
     def trial(self, cells: Mapping[str, str]) -> Trial:
         """Return the trial; raises ``ValueError`` for the first cell that is not valid."""
@@ -208,25 +208,25 @@ class _Checked:
             raise ValueError(f"generation_model: found nothing; it may be empty only at the stage {NATURAL!r}")
         stage = self._named(f"stage of {model}" if model else "stage", cells["stage"], self.stages[model])
         stimulus, seed = self._stimulus(cells["stimulus"])
-        if given := _value(cells, "seed"):
-            if not (given.isascii() and given.isdigit()):
-                raise ValueError(f"seed: found {given!r}; wanted a whole number, or nothing for the first metamer")
-            seed = int(given)
+        if text := _value(cells, "seed"):
+            if not (text.isascii() and text.isdigit()):
+                raise ValueError(f"seed: found {text!r}; wanted a whole number, or nothing for the first metamer")
+            seed = int(text)
         if not is_natural and seed is not None and seed not in self.valid.seeds:
             raise ValueError(
                 f"seed: found {seed}; the run has the metamer seeds {', '.join(map(str, self.valid.seeds))}"
             )
         # A category may have the name of a missing value.
-        given = _value(cells, "answer") or (cells["answer"] if _folded(cells["answer"]) in self.categories else "")
-        answer = self._named("answer", given, self.categories) if given else ""
+        text = _value(cells, "answer") or (cells["answer"] if _folded(cells["answer"]) in self.categories else "")
+        answer = self._named("answer", text, self.categories) if text else ""
         seconds = None
-        if given := _value(cells, "response_time"):
+        if text := _value(cells, "response_time"):
             try:
-                seconds = float(given.replace(",", "."))
+                seconds = float(text.replace(",", "."))
             except ValueError:
                 seconds = math.nan
             if not 0 <= seconds < math.inf:
-                raise ValueError(f"response_time: found {given!r}; wanted seconds, or nothing")
+                raise ValueError(f"response_time: found {text!r}; wanted seconds, or nothing")
         excluded = cells.get("excluded", "")
         return Trial(
             participant=cells["participant"],
@@ -298,13 +298,13 @@ def read_answer_table(files: Iterable[str | Path], columns: Mapping[str, str], v
     reasons: dict[str, set[str]] = {}
     for trial in trials:
         reasons.setdefault(trial.participant, set()).add(trial.excluded)
-    if contradicted := [name for name, found in reasons.items() if len(found - {""}) > 1]:
+    if contradicted := [name for name, stated in reasons.items() if len(stated - {""}) > 1]:
         raise ConfigurationError(f"excluded: participant {contradicted[0]!r} has several reasons; wanted one")
     return trials
 
 
 def judged_stages(trials: Iterable[Trial], stages: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Generation model → stages whose metamers are in the trials, both in the run's order."""
-    found = {(trial.generation_model, trial.stage) for trial in trials}
-    judged = {model: [stage for stage in own if (model, stage) in found] for model, own in stages.items()}
+    conditions = {(trial.generation_model, trial.stage) for trial in trials}
+    judged = {model: [stage for stage in own if (model, stage) in conditions] for model, own in stages.items()}
     return {model: own for model, own in judged.items() if own}

@@ -128,8 +128,8 @@ def agreed(steps: Mapping[str, Answer]) -> bool:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else RepeatedKeys(found)
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else RepeatedKeys(members)
 
 
 def _integer(digits: str) -> float:
@@ -251,10 +251,10 @@ def _check_step(step: str, questions: Questions) -> tuple[str, int]:
     """Return the kind of a step and its number, 0 for consent."""
     if step == CONSENT:
         return step, 0
-    found = STEP.fullmatch(step)
-    if not found:
+    matched = STEP.fullmatch(step)
+    if not matched:
         raise RowError(f"step: found {_short(step)}; wanted consent, headphones-<n>, shown-<n> or trial-<n>")
-    kind, number = found[1], int(found[2])
+    kind, number = matched[1], int(matched[2])
     if number not in questions.numbers(kind):
         raise RowError(f"step: found {step!r}; wanted a number below {len(questions.numbers(kind))}")
     return kind, number
@@ -319,9 +319,9 @@ def check_row(row: Any, questions: Questions) -> Answer | None:
     if kind in ("trial", "shown"):
         exhibit = text["exhibit"].rsplit(".", 1)[0]
         place = questions.orders[order][number]
-        wanted = None if place == CHOSEN else questions.exhibits[place]
-        if exhibit not in ([wanted] if wanted else questions.main):
-            shows = repr(wanted) if wanted else "one of the exhibits of main trials"
+        expected = None if place == CHOSEN else questions.exhibits[place]
+        if exhibit not in ([expected] if expected else questions.main):
+            shows = repr(expected) if expected else "one of the exhibits of main trials"
             raise RowError(f"exhibit: found {exhibit!r} at {step} of order {order}, where the design shows {shows}")
     elif kind == "headphones":
         target = text["target"]

@@ -96,11 +96,11 @@ class StimulusSelector:
     """
 
     def __init__(self, design: xr.Dataset):
-        given = design.attrs
+        attributes = design.attrs
         self.design = design
         self.question = question_of(design)
         self.exhibits = main_exhibits(design)
-        self._rule = ExclusionRule(design, {check: int(given[f"at_least_{check}"]) for check in CHECKS})
+        self._rule = ExclusionRule(design, {check: int(attributes[f"at_least_{check}"]) for check in CHECKS})
         self._named = {(one.condition, one.stimulus): name for name, one in self.exhibits.items()}
         self._stimuli = sorted({one.stimulus for one in self.exhibits.values()})
         self._grid, _ = fitted_grid(self.question, [])
@@ -108,19 +108,19 @@ class StimulusSelector:
         self._counts: dict[str, tuple[int, Counts | None]] = {}  # participant → number of answers, and what they count
         self._marginals: dict[str, tuple[Counts, np.ndarray]] = {}  # participant → counts, and their log likelihood
 
-    def counts(self, given: Mapping[str, Mapping[str, Answer]]) -> dict[str, Counts]:
+    def counts(self, answers: Mapping[str, Mapping[str, Answer]]) -> dict[str, Counts]:
         """Count the answers of all participants who are not excluded.
 
         Parameters
         ----------
-        given
+        answers
             Participant → step → answer.
         """
-        for name, steps in given.items():
+        for name, steps in answers.items():
             if self._counts.get(name, (None,))[0] != len(steps):
                 included = self._rule.exclusion(steps) is None
                 self._counts[name] = len(steps), counts_of(steps.values(), self.exhibits) if included else None
-        return {name: own for name in given if (own := self._counts[name][1]) is not None}
+        return {name: own for name in answers if (own := self._counts[name][1]) is not None}
 
     def estimate(self, counts: Mapping[str, Counts]) -> Estimate:
         """Estimate the parameter of the question from a result of ``counts``."""
@@ -143,20 +143,24 @@ class StimulusSelector:
             total = total + self._marginals[name][1]
         return total
 
-    def describe(self, found: Estimate) -> str:
+    def describe(self, estimate: Estimate) -> str:
         """Describe an estimate in one line, for the log."""
-        factor = "" if np.isnan(found.bayes_factor) else f", Bayes factor {found.bayes_factor:.3g}"
+        factor = "" if np.isnan(estimate.bayes_factor) else f", Bayes factor {estimate.bayes_factor:.3g}"
         return (
-            f"{self.question.name} {found.mean:.3f} ({found.low:.3f} to {found.high:.3f}){factor} from {found.answers} "
-            f"answers of {found.participants} participants"
+            f"{self.question.name} {estimate.mean:.3f} ({estimate.low:.3f} to {estimate.high:.3f}){factor} "
+            f"from {estimate.answers} answers of {estimate.participants} participants"
         )
 
-    def enough(self, found: Estimate) -> bool:
+    def enough(self, estimate: Estimate) -> bool:
         """Whether the answers suffice, so that the experiment stops."""
-        return answers_suffice(found, self.design)
+        return answers_suffice(estimate, self.design)
 
     def next_exhibit(
-        self, counts: Mapping[str, Counts], participant: str, already_shown: Collection[str], shown: Mapping[str, int]
+        self,
+        counts: Mapping[str, Counts],
+        participant: str,
+        already_shown: Collection[str],
+        presentations: Mapping[str, int],
     ) -> str | None:
         """Choose the exhibit that a participant is shown next.
 
@@ -168,7 +172,7 @@ class StimulusSelector:
             The participant's name.
         already_shown
             Natural stimuli that were shown to the participant.
-        shown
+        presentations
             Exhibit → number of participants to whom it was shown; exhibits without participants may be left out.
 
         Returns
@@ -186,19 +190,19 @@ class StimulusSelector:
 
         def times_shown(stimulus: str) -> tuple[int, str]:
             exhibit = self._named[condition, stimulus]
-            return shown.get(exhibit, 0), hashlib.sha256(f"{participant}/{stimulus}".encode()).hexdigest()
+            return presentations.get(exhibit, 0), hashlib.sha256(f"{participant}/{stimulus}".encode()).hexdigest()
 
         return self._named[condition, min(left, key=times_shown)]
 
 
-def answers_suffice(found: Estimate, design: xr.Dataset) -> bool:
+def answers_suffice(estimate: Estimate, design: xr.Dataset) -> bool:
     """Whether an estimate reaches the precision or evidence that the attributes of a design state."""
-    given = design.attrs
+    attributes = design.attrs
     return should_stop(
-        found,
-        float(given["stop_interval"]) or None,
-        float(given["stop_bayes_factor"]) or None,
-        int(given["stop_participants"]),
+        estimate,
+        float(attributes["stop_interval"]) or None,
+        float(attributes["stop_bayes_factor"]) or None,
+        int(attributes["stop_participants"]),
     )
 
 
@@ -210,15 +214,18 @@ def question_of(design: xr.Dataset) -> Question:
     ValueError
         As ``metamers.humans.adaptive_model.Question``.
     """
-    given = design.attrs
+    attributes = design.attrs
     return Question(
-        str(given[QUESTION]), json.loads(given["stages"]), float(given["chance"]), float(given["participant_sd"])
+        str(attributes[QUESTION]),
+        json.loads(attributes["stages"]),
+        float(attributes["chance"]),
+        float(attributes["participant_sd"]),
     )
 
 
-def times_shown(given: Mapping[str, Mapping[str, Answer]]) -> Counter[str]:
+def times_shown(answers: Mapping[str, Mapping[str, Answer]]) -> Counter[str]:
     """Exhibit → number of participants who answered to it."""
-    return Counter(answer.exhibit for steps in given.values() for answer in steps.values() if answer.exhibit)
+    return Counter(answer.exhibit for steps in answers.values() for answer in steps.values() if answer.exhibit)
 
 
 def main_exhibits(design: xr.Dataset) -> dict[str, Exhibit]:
@@ -238,6 +245,6 @@ def counts_of(answers: Iterable[Answer], exhibits: Mapping[str, Exhibit]) -> Cou
     correct: dict[Condition, list[bool]] = defaultdict(list)
     for answer in answers:
         if answer.exhibit in exhibits:
-            shown = exhibits[answer.exhibit]
-            correct[shown.condition].append(answer.answer == shown.category)
+            exhibit = exhibits[answer.exhibit]
+            correct[exhibit.condition].append(answer.answer == exhibit.category)
     return {condition: (int(np.sum(right)), len(right)) for condition, right in correct.items()}

@@ -102,7 +102,7 @@ def pooled_mean(human: pd.DataFrame) -> tuple[float, float, int]:
 
 
 def pooled_points(groups: pd.DataFrame) -> pd.DataFrame:
-    """Make one point per published model and stage: recognizability of its metamers by humans and by other models.
+    """Make a point per published model and stage: recognizability of its metamers by participants and by other models.
 
     The participants of a model that is in several experiments are pooled (``pooled_mean``). Natural stimuli are left
     out, because the answers of other models to them are not public; so is the input stage in vision, which was not in

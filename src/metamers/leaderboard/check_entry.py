@@ -107,18 +107,18 @@ def read_entry(path: str | Path) -> xr.Dataset:
         the reason.
     """
     path = Path(path)
-    shown = printable(path)
+    printed = printable(path)
     if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{shown}: file: found {_kind_of_path(path)}; wanted a NetCDF file")
+        raise ValueError(f"{printed}: file: found {_kind_of_path(path)}; wanted a NetCDF file")
     if (size := path.stat().st_size) > MAX_BYTES:
-        raise ValueError(f"{shown}: file: found {size} bytes; wanted at most {MAX_BYTES}")
+        raise ValueError(f"{printed}: file: found {size} bytes; wanted at most {MAX_BYTES}")
     try:
         check_structure(path, MAX_MEMORY)
         return files.load_foreign(path)
     except (OSError, ValueError) as error:
         reason = printable(error.__cause__ or error)[:500]
         raise ValueError(
-            f"{shown}: file: found something that cannot be read as NetCDF ({reason}); "
+            f"{printed}: file: found something that cannot be read as NetCDF ({reason}); "
             "wanted a file that `snakemake leaderboard_entries` wrote, unchanged"
         ) from error
 
@@ -147,12 +147,12 @@ def entry_faults(entry: xr.Dataset, name: str, published: PublishedEvidence) -> 
         Empty for a valid entry. Values are checked only in an entry with the right variables, and recomputed only from
         valid values.
     """
-    if found := [*_schema_faults(entry), *_attribute_faults(entry)]:
-        return found
-    found = [fault for variable, about in VARIABLES.items() for fault in _value_faults(variable, about, entry)]
-    found = found or [*_meaning_faults(entry, published)]
-    found = found or [*_recomputed_faults(entry, published)]
-    return [*found, *_hash_faults(entry, name)]
+    if faults := [*_schema_faults(entry), *_attribute_faults(entry)]:
+        return faults
+    faults = [fault for variable, about in VARIABLES.items() for fault in _value_faults(variable, about, entry)]
+    faults = faults or [*_meaning_faults(entry, published)]
+    faults = faults or [*_recomputed_faults(entry, published)]
+    return [*faults, *_hash_faults(entry, name)]
 
 
 def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
@@ -171,8 +171,8 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
         if variable.dtype.kind not in KINDS[about.kind] or not texts:
             yield Fault(name, f"type {variable.dtype}", about.kind)
         units = ENTRY.described[name][1]
-        if not _is_text(found := variable.attrs.get("units", ""), units):
-            yield Fault(name, f"units {_quoted(found)}", repr(units))
+        if not _is_text(stated := variable.attrs.get("units", ""), units):
+            yield Fault(name, f"units {_quoted(stated)}", repr(units))
     for dimension, most in MAX_LENGTHS.items():
         if not 0 < entry.sizes.get(dimension, 1) <= most:
             yield Fault(dimension, f"length {entry.sizes[dimension]}", f"1 to {most}")
@@ -186,22 +186,22 @@ def _attribute_faults(entry: xr.Dataset) -> Iterator[Fault]:
         *((f"{n}.", a, files.DESCRIBED) for n, a in own.items()),
     ]:
         for name, value in attributes.items():
-            shown = f"{owner}{_quoted(name)[1:-1]}"
+            label = f"{owner}{_quoted(name)[1:-1]}"
             if name not in known:
-                yield Fault(shown, "an unknown attribute", f"only {', '.join(sorted(known))}")
+                yield Fault(label, "an unknown attribute", f"only {', '.join(sorted(known))}")
             elif isinstance(value, str):
                 if len(value) > ATTRIBUTE_LETTERS or unwanted_character(value) is not None:
-                    wanted = f"at most {ATTRIBUTE_LETTERS} letters, without <, > and control characters"
-                    yield Fault(shown, _quoted(value), wanted)
+                    expected = f"at most {ATTRIBUTE_LETTERS} letters, without <, > and control characters"
+                    yield Fault(label, _quoted(value), expected)
             elif name not in ("seed", "flag_values", "units", "content_sha256"):
-                yield Fault(shown, _quoted(value), "a text")
+                yield Fault(label, _quoted(value), "a text")
             elif np.size(value) > 2:
-                yield Fault(shown, f"{np.size(value)} values", "one, or two")
+                yield Fault(label, f"{np.size(value)} values", "one, or two")
 
 
-def _is_text(found: Any, wanted: str) -> bool:
+def _is_text(value: Any, expected: str) -> bool:
     """Whether an attribute is a text, and this one; an attribute of a foreign file may be an array."""
-    return isinstance(found, str) and found == wanted
+    return isinstance(value, str) and value == expected
 
 
 def _value_faults(name: str, about: EntryVariable, entry: xr.Dataset) -> Iterator[Fault]:
@@ -215,8 +215,8 @@ def _value_faults(name: str, about: EntryVariable, entry: xr.Dataset) -> Iterato
             yield Fault(name, f"a missing value{_place(entry, name, missing)}", "a number")
         outside = ~missing & ~((values >= about.low) & (values <= about.high))
         if outside.any():
-            wanted = f"{about.low:g} to {about.high:g}"
-            yield Fault(name, f"{values[outside][0]:g}{_place(entry, name, outside)}", wanted)
+            expected = f"{about.low:g} to {about.high:g}"
+            yield Fault(name, f"{values[outside][0]:g}{_place(entry, name, outside)}", expected)
 
 
 def _text_faults(name: str, values: Iterable[str], about: EntryVariable) -> Iterator[Fault]:
@@ -228,8 +228,8 @@ def _text_faults(name: str, values: Iterable[str], about: EntryVariable) -> Iter
             yield Fault(name, f"{len(value)} letters: {_quoted(value)}", f"at most {about.high:g}")
             return
         if (bad := unwanted_character(value)) is not None:
-            wanted = "text without <, >, control characters and invisible characters"
-            yield Fault(name, f"the character {bad!a} in {_quoted(value)}", wanted)
+            expected = "text without <, >, control characters and invisible characters"
+            yield Fault(name, f"the character {bad!a} in {_quoted(value)}", expected)
             return
         if name not in ITEM_VARIABLES and (reason := misleading_form(value)):
             yield Fault(name, f"{reason} in {_quoted(value)}", "text that does not look like another")
@@ -257,8 +257,8 @@ def _meaning_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator
         yield from _interval_faults(entry, value, low, high)
     alone = entry["other_models"].notnull().values & entry["other_models_standard_error"].isnull().values
     if alone.any():
-        found = f"a missing value{_place(entry, 'other_models', alone)}"
-        yield Fault("other_models_standard_error", found, "a number where other_models has one")
+        problem = f"a missing value{_place(entry, 'other_models', alone)}"
+        yield Fault("other_models_standard_error", problem, "a number where other_models has one")
     if not entry["natural_correct"].item() > entry["guessing"].item():
         yield Fault("natural_correct", f"{entry['natural_correct'].item():g}", "more than guessing")
 
@@ -274,8 +274,8 @@ def _name_faults(text: Mapping[str, str], known: Iterable[str]) -> Iterator[Faul
     for published in known:
         same, other = name == published, text["published_as"] != published
         if same or (other and name.casefold() == published.casefold()):
-            wanted = f"another name than that of the published model {published}"
-            yield Fault("generation_model", _quoted(name), wanted)
+            expected = f"another name than that of the published model {published}"
+            yield Fault("generation_model", _quoted(name), expected)
 
 
 def _creator_faults(text: Mapping[str, str]) -> Iterator[Fault]:
@@ -317,8 +317,8 @@ def _asked_faults(entry: xr.Dataset) -> Iterator[Fault]:
     try:
         asked_of(entry)
     except (ValueError, RecursionError):
-        wanted = 'an object in JSON with the number of recognition models of each family, such as {"resnet": 2}'
-        yield Fault("asked_families", _quoted(entry["asked_families"].item()), wanted)
+        expected = 'an object in JSON with the number of recognition models of each family, such as {"resnet": 2}'
+        yield Fault("asked_families", _quoted(entry["asked_families"].item()), expected)
 
 
 def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
@@ -330,8 +330,8 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
     if absent := [kind for kind in needed if kind not in {kind for kind, _ in items}]:
         yield Fault("item_kind", f"no item of kind {', '.join(absent)}", f"items of the kinds {', '.join(needed)}")
     if bad := next((item for item in items if not _is_item_name(*item)), None):
-        wanted = f"names of the registry, in paths of the run's files, too: {FILE_NAME_RULE}"
-        yield Fault("item_name", f"{_quoted(bad[1])} of {_quoted(bad[0])}", wanted)
+        expected = f"names of the registry, in paths of the run's files, too: {FILE_NAME_RULE}"
+        yield Fault("item_name", f"{_quoted(bad[1])} of {_quoted(bad[0])}", expected)
     for (kind, name), value in items.items():
         if kind in (*FILE_KINDS, "model", "dataset") and not SHA256.fullmatch(value):
             yield Fault(
@@ -342,10 +342,10 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
     yield from _registry_faults(registry)
     own = hashlib.sha256(registry.encode()).hexdigest()
     if items.get(("model", model)) != own:
-        found = (
+        problem = (
             f"SHA-256 {own}, but the fingerprint of model {_quoted(model)} is {_quoted(items.get(('model', model)))}"
         )
-        yield Fault("registry_entry", found, "the entry with this fingerprint")
+        yield Fault("registry_entry", problem, "the entry with this fingerprint")
 
 
 def _is_item_name(kind: str, name: str) -> bool:
@@ -372,8 +372,8 @@ def _registry_faults(registry: str) -> Iterator[Fault]:
             key for one in level if isinstance(one, dict) for key in one
         ]
         if bad := next((sign for text in texts if (sign := unwanted_character(text)) is not None), None):
-            wanted = "text without <, >, control characters and invisible characters"
-            yield Fault("registry_entry", f"the character {bad!a} in a text", wanted)
+            expected = "text without <, >, control characters and invisible characters"
+            yield Fault("registry_entry", f"the character {bad!a} in a text", expected)
             return
         level = [value for one in level if isinstance(one, dict | list) for value in _values_of(one)]
     if level:
@@ -397,19 +397,19 @@ def _stage_faults(entry: xr.Dataset) -> Iterator[Fault]:
         yield Fault("stage_depth", f"a decrease{_place(entry, 'stage_depth', falling)}", "depths that do not decrease")
     known, listed = entry["recognizability"].notnull().values, entry["listed"].values
     if (known & ~listed).any():
-        found = f"a value of a stage that is not listed{_place(entry, 'stage', known & ~listed)}"
-        yield Fault("recognizability", found, "values of listed stages only")
+        problem = f"a value of a stage that is not listed{_place(entry, 'stage', known & ~listed)}"
+        yield Fault("recognizability", problem, "values of listed stages only")
     if known.sum() < 2:
         yield Fault("recognizability", f"{known.sum()} stages with a value", "two or more, for an area")
     participants, own = entry["participants"].values, has_own_participants(entry)
     if own and (few := known & (participants < 2)).any():
-        found = f"{participants[few][0]}{_place(entry, 'stage', few)}"
-        yield Fault("participants", found, "two or more for each measured stage")
+        problem = f"{participants[few][0]}{_place(entry, 'stage', few)}"
+        yield Fault("participants", problem, "two or more for each measured stage")
     asked = participants if not own else np.where(known, 0, participants)
     if (more := (asked > 0) | (entry["participants_tested"].values > participants)).any():
-        found = f"{participants[more][0]}, of whom {entry['participants_tested'].values[more][0]} are tested"
-        wanted = "participants of measured stages only, of whom as many or fewer are tested"
-        yield Fault("participants", f"{found}{_place(entry, 'stage', more)}", wanted)
+        problem = f"{participants[more][0]}, of whom {entry['participants_tested'].values[more][0]} are tested"
+        expected = "participants of measured stages only, of whom as many or fewer are tested"
+        yield Fault("participants", f"{problem}{_place(entry, 'stage', more)}", expected)
 
 
 def _interval_faults(entry: xr.Dataset, *names: str) -> Iterator[Fault]:
@@ -421,8 +421,8 @@ def _interval_faults(entry: xr.Dataset, *names: str) -> Iterator[Fault]:
         yield Fault(names[0], f"a part of value and interval{_place(entry, names[0], partly)}", "all three or none")
     wrong = known.all(axis=0) & ~((low <= value + TOLERANCE) & (value <= high + TOLERANCE))
     if wrong.any():
-        found = f"{value[wrong][0]:g} with the interval {low[wrong][0]:g} to {high[wrong][0]:g}"
-        yield Fault(names[0], f"{found}{_place(entry, names[0], wrong)}", "an interval that contains the value")
+        problem = f"{value[wrong][0]:g} with the interval {low[wrong][0]:g} to {high[wrong][0]:g}"
+        yield Fault(names[0], f"{problem}{_place(entry, names[0], wrong)}", "an interval that contains the value")
 
 
 def _recomputed_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fault]:
@@ -442,8 +442,8 @@ def _recomputed_faults(entry: xr.Dataset, published: PublishedEvidence) -> Itera
         expected = np.full((entry.sizes["stage"], 3), np.nan)
         if sampling is not None:
             expected = predict_human(others, relation, chance, sampling)
-        for name, wanted in zip(RECOGNIZABILITY, expected.T, strict=True):
-            yield from _value_differs(entry, name, wanted, "predicted from other_models", FITTED_TOLERANCE)
+        for name, column in zip(RECOGNIZABILITY, expected.T, strict=True):
+            yield from _value_differs(entry, name, column, "predicted from other_models", FITTED_TOLERANCE)
         for name in (*TESTED, "passes_depth"):
             yield from _value_differs(entry, name, np.full(entry[name].shape, np.nan), "missing for a prediction")
         yield from _text_differs(entry, {"passes_up_to": "", "fails_from": ""}, "empty for a prediction")
@@ -462,47 +462,47 @@ def _test_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fa
     row = published.variance.set_index("modality").loc[modality]
     margin = margin_of(float(row["variance"]), float(row["standard_error"]))
     difference, error = entry["natural_difference"].values, entry["standard_error"].values
-    found = equivalence(difference, error, tested, *margin)
+    tests = equivalence(difference, error, tested, *margin)
     why = "computed from natural_difference, standard_error and participants_tested"
-    for name, wanted in {
-        "natural_difference_low": found.low,
-        "natural_difference_high": found.high,
-        "p_equivalence": found.p_equivalence,
-        "p_worse": found.p_worse,
+    for name, expected in {
+        "natural_difference_low": tests.low,
+        "natural_difference_high": tests.high,
+        "p_equivalence": tests.p_equivalence,
+        "p_worse": tests.p_worse,
     }.items():
-        yield from _value_differs(entry, name, wanted, why)
+        yield from _value_differs(entry, name, expected, why)
     judged = entry["participants"].values > 0
     stages = entry["stage"].values[judged].tolist()
-    decided = decide(type(found)(*(values[judged] for values in found)), stages)
+    decided = decide(type(tests)(*(values[judged] for values in tests)), stages)
     passes, up_to = decided["passes"]
     yield from _text_differs(entry, {"passes_up_to": up_to, "fails_from": decided["fails"][1]}, "decided by p")
     depth = entry["stage_depth"].values[judged]
-    wanted = np.nan if np.isnan(found.p_equivalence[judged]).all() else depth[passes].max(initial=0)
-    yield from _value_differs(entry, "passes_depth", wanted, "depth of passes_up_to")
+    expected = np.nan if np.isnan(tests.p_equivalence[judged]).all() else depth[passes].max(initial=0)
+    yield from _value_differs(entry, "passes_depth", expected, "depth of passes_up_to")
 
 
 def _natural_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator[Fault]:
-    """Yield faults of recognizability, differences and ``natural_correct``, which answers of the same people give.
+    """Yield faults of recognizability, differences and ``natural_correct``, which have the same participants.
 
     ``natural_correct`` is the mean of all participants if each met natural stimuli, so that at every stage all
     participants are tested, and otherwise that of the published participants
     (``metamers.leaderboard.own_models.own_participants_entries``). A difference is the mean over those who are tested.
     """
     known = entry["recognizability"].notnull().values
-    difference, people, tested = (
+    difference, participants, tested = (
         entry[name].values for name in ("natural_difference", "participants", "participants_tested")
     )
     for name, least in (("natural_difference", 1), ("standard_error", 2)):
         wrong = (tested >= least) != np.isfinite(entry[name].values)
         if wrong.any():
-            found = f"{entry[name].values[wrong][0]:.6g}{_place(entry, name, wrong)}"
-            yield Fault(name, found, f"a number where {least} or more participants are tested, and nowhere else")
+            problem = f"{entry[name].values[wrong][0]:.6g}{_place(entry, name, wrong)}"
+            yield Fault(name, problem, f"a number where {least} or more participants are tested, and nowhere else")
             return
-    recognized, n, number = entry["recognizability"].values[known], people[known], tested[known]
+    recognized, n, number = entry["recognizability"].values[known], participants[known], tested[known]
     if (number < n).any():
-        wanted = published.natural[entry["entry_modality"].item()]
+        expected = published.natural[entry["entry_modality"].item()]
         why = "that of the published participants, because not all participants met natural stimuli"
-        yield from _value_differs(entry, "natural_correct", wanted, why)
+        yield from _value_differs(entry, "natural_correct", expected, why)
     # Means over those who are tested, of metamers and of natural stimuli, are proportions too.
     with np.errstate(invalid="ignore", divide="ignore"):
         low = np.maximum((n * recognized - (n - number)) / number, 0) - difference[known]
@@ -510,8 +510,8 @@ def _natural_faults(entry: xr.Dataset, published: PublishedEvidence) -> Iterator
     outside = np.zeros(len(known), bool)
     outside[known] = (low > 1 + TOLERANCE) | (high < -TOLERANCE)
     if outside.any():
-        found = f"{difference[outside][0]:.6g}{_place(entry, 'natural_difference', outside)}"
-        yield Fault("natural_difference", found, "recognizability minus a proportion between 0 and 1")
+        problem = f"{difference[outside][0]:.6g}{_place(entry, 'natural_difference', outside)}"
+        yield Fault("natural_difference", problem, "recognizability minus a proportion between 0 and 1")
     elif (number == n).all():
         yield from _pooled_faults(entry, recognized - difference[known], n)
 
@@ -528,39 +528,39 @@ def _pooled_faults(entry: xr.Dataset, natural: np.ndarray, n: np.ndarray) -> Ite
     n
         Numbers of these participants.
     """
-    found, groups = entry["natural_correct"].item(), entry["item_kind"].values.tolist().count("own_participants")
+    stated, groups = entry["natural_correct"].item(), entry["item_kind"].values.tolist().count("own_participants")
     if groups == 1:  # every participant met every stage
         low = high = natural
     else:  # other groups, which did not judge the stage, have any proportion
         most = groups * n.max()
         low, high = natural * n / most, 1 - (1 - natural) * n / most
-    if (wrong := (found < low - TOLERANCE) | (found > high + TOLERANCE)).any():
+    if (wrong := (stated < low - TOLERANCE) | (stated > high + TOLERANCE)).any():
         ends = f"{low[wrong][0]:.6g}" if groups == 1 else f"{low[wrong][0]:.6g} to {high[wrong][0]:.6g}"
-        yield Fault("natural_correct", f"{found:.6g}", f"{ends}, recognizability minus natural_difference")
+        yield Fault("natural_correct", f"{stated:.6g}", f"{ends}, recognizability minus natural_difference")
 
 
 def _value_differs(
-    entry: xr.Dataset, name: str, wanted: Any, why: str, tolerance: float = TOLERANCE
+    entry: xr.Dataset, name: str, expected: Any, why: str, tolerance: float = TOLERANCE
 ) -> Iterator[Fault]:
-    values, wanted = np.atleast_1d(entry[name].values), np.atleast_1d(wanted)
-    apart = ~np.isclose(values, wanted, rtol=0, atol=tolerance, equal_nan=True)
+    values, expected = np.atleast_1d(entry[name].values), np.atleast_1d(expected)
+    apart = ~np.isclose(values, expected, rtol=0, atol=tolerance, equal_nan=True)
     if apart.any():
-        yield Fault(name, f"{values[apart][0]:.6g}{_place(entry, name, apart)}", f"{wanted[apart][0]:.6g}, {why}")
+        yield Fault(name, f"{values[apart][0]:.6g}{_place(entry, name, apart)}", f"{expected[apart][0]:.6g}, {why}")
 
 
-def _text_differs(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Iterator[Fault]:
-    for name, text in wanted.items():
-        if (found := entry[name].item()) != text:
-            yield Fault(name, _quoted(found), f"{text!r}, {why}")
+def _text_differs(entry: xr.Dataset, expected: Mapping[str, str], why: str) -> Iterator[Fault]:
+    for name, text in expected.items():
+        if (stated := entry[name].item()) != text:
+            yield Fault(name, _quoted(stated), f"{text!r}, {why}")
 
 
 def _hash_faults(entry: xr.Dataset, name: str) -> Iterator[Fault]:
     """Yield faults of the content's hash, which the file states in an attribute and in its name."""
-    found, own = files.content_sha256(entry), entry.attrs.get("content_sha256")
-    if not _is_text(own, found):
-        yield Fault("content_sha256", _quoted(own), f"{found}, computed from the variables: the entry was edited")
-    if (wanted := file_name(entry)) != name:
-        yield Fault("file", f"the name {_quoted(name)}", f"{wanted}, which follows from the content")
+    computed, own = files.content_sha256(entry), entry.attrs.get("content_sha256")
+    if not _is_text(own, computed):
+        yield Fault("content_sha256", _quoted(own), f"{computed}, computed from the variables: the entry was edited")
+    if (expected := file_name(entry)) != name:
+        yield Fault("file", f"the name {_quoted(name)}", f"{expected}, which follows from the content")
 
 
 def _place(entry: xr.Dataset, name: str, chosen: np.ndarray) -> str:
@@ -650,7 +650,7 @@ def read_entries(folder: str | Path, published: PublishedEvidence, without: str 
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: found {_kind_of_path(folder)}; wanted the folder of the entries")
-    found, faults = {}, []
+    entries, faults = {}, []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         if path.name == without:
             continue
@@ -662,10 +662,10 @@ def read_entries(folder: str | Path, published: PublishedEvidence, without: str 
         own = entry_faults(entry, path.name, published)
         faults += [f"{printable(path)}: {fault}" for fault in own]
         if not own:
-            found[path.name] = entry
+            entries[path.name] = entry
     if faults:
         raise ValueError("\n".join(faults))
-    return found
+    return entries
 
 
 def check_entry(
@@ -692,12 +692,12 @@ def check_entry(
     path = Path(path)
     try:
         entry = read_entry(path)
-        found = entry_faults(entry, path.name, published)
-        if among is not None and not found:
-            found = duplicate_faults(entry, read_entries(among, published, without=path.name))
+        faults = entry_faults(entry, path.name, published)
+        if among is not None and not faults:
+            faults = duplicate_faults(entry, read_entries(among, published, without=path.name))
     except ValueError as error:
         return None, str(error).splitlines()
-    return entry, [f"{printable(path)}: {fault}" for fault in found]
+    return entry, [f"{printable(path)}: {fault}" for fault in faults]
 
 
 def added_entry(base: str, folder: str | Path) -> Path:
@@ -738,9 +738,9 @@ def added_entry(base: str, folder: str | Path) -> Path:
         added = Path(changes[0][1])
         if added.parent == place and ENTRY_FILE_NAME.fullmatch(added.name):
             return top / added
-    shown = ", ".join(f"{status} {_quoted(path)}" for status, path in changes[:10]) or "no changes"
+    listed = ", ".join(f"{status} {_quoted(path)}" for status, path in changes[:10]) or "no changes"
     raise ValueError(
-        f"the changes since {base}: found {len(changes)} ({shown}); wanted one new file {place}/NAME{SUFFIX} with "
+        f"the changes since {base}: found {len(changes)} ({listed}); wanted one new file {place}/NAME{SUFFIX} with "
         "the name that the run gave it, and no other change"
     )
 
@@ -765,17 +765,17 @@ def run_faults(entry: xr.Dataset, run: str | Path, published: PublishedEvidence)
     unchecked
         Files outside the run's folder that are not on this machine.
     """
-    run, found, unchecked, people = Path(run), [], [], []
+    run, faults, unchecked, answer_files = Path(run), [], [], []
     items = items_of(entry)
     own = f"results/{items.get(('setting', 'run'), '').strip(chr(34))}/"  # the setting is JSON
-    for (kind, name), wanted in items.items():
+    for (kind, name), expected in items.items():
         if kind not in FILE_KINDS:
             continue
         inside = name.startswith(own)
         places = [(run, name.removeprefix(own))] if inside else [(Path.cwd(), name), (ROOT, name)]
         path = next((path for folder, part in places if (path := _path_within(folder, part))), None)
         if path is None and inside:
-            found.append(Fault("fingerprint", f"no file {_quoted(name.removeprefix(own))} in {run}", kind))
+            faults.append(Fault("fingerprint", f"no file {_quoted(name.removeprefix(own))} in {run}", kind))
             continue
         if path is None:
             unchecked.append(name)
@@ -785,19 +785,19 @@ def run_faults(entry: xr.Dataset, run: str | Path, published: PublishedEvidence)
                 files.check_foreign(path)
             sha256 = fingerprint(path)
         except (OSError, ValueError) as error:
-            found.append(
+            faults.append(
                 Fault("fingerprint", f"{_quoted(name)} cannot be read ({_quoted(error)})", f"{kind}, readable")
             )
             continue
-        if sha256 != wanted:
-            found.append(Fault("fingerprint", _quoted(wanted), f"{sha256}, that of {printable(path)}"))
+        if sha256 != expected:
+            faults.append(Fault("fingerprint", _quoted(expected), f"{sha256}, that of {printable(path)}"))
         elif kind == "own_participants":
-            people.append(path)
+            answer_files.append(path)
     try:
-        found += _run_value_faults(entry, run, people, published)
+        faults += _run_value_faults(entry, run, answer_files, published)
     except (OSError, ValueError, KeyError, IndexError) as error:  # files of a run that may come from outside
-        found.append(Fault("file", f"results in {run} that cannot be compared ({_quoted(error)})", "those of a run"))
-    return found, unchecked
+        faults.append(Fault("file", f"results in {run} that cannot be compared ({_quoted(error)})", "those of a run"))
+    return faults, unchecked
 
 
 def _path_within(folder: Path, name: str) -> Path | None:
@@ -813,7 +813,7 @@ def _path_within(folder: Path, name: str) -> Path | None:
 
 
 def _run_value_faults(
-    entry: xr.Dataset, run: Path, people: Sequence[Path], published: PublishedEvidence
+    entry: xr.Dataset, run: Path, answer_files: Sequence[Path], published: PublishedEvidence
 ) -> Iterator[Fault]:
     """Yield values of an entry that differ from the run's own results, or from those of its answers."""
     board = entries_of(files.load_foreign(run / "comparison/leaderboard.nc"))
@@ -832,7 +832,7 @@ def _run_value_faults(
     for name in OTHERS:
         yield from _value_differs(entry, name, others[name].values, f"the value in {run}/comparison/recognizability.nc")
     if has_own_participants(entry):
-        yield from _answer_faults(entry, [files.load_foreign(path) for path in people], published)
+        yield from _answer_faults(entry, [files.load_foreign(path) for path in answer_files], published)
         return
     predicted = files.load_foreign(run / "comparison/predicted_human.nc").sel(generation_model=model)
     predicted = predicted.reindex(stage=stages)
@@ -842,10 +842,12 @@ def _run_value_faults(
         )
 
 
-def _answer_faults(entry: xr.Dataset, people: Sequence[xr.Dataset], published: PublishedEvidence) -> Iterator[Fault]:
+def _answer_faults(
+    entry: xr.Dataset, participants: Sequence[xr.Dataset], published: PublishedEvidence
+) -> Iterator[Fault]:
     """Yield values of a measured entry that differ from those that follow from the participants' answers."""
     model, about = entry["generation_model"].item(), entry_model(entry)
-    judged = own_participants_curves({about["modality"]: people}, {model: about})
+    judged = own_participants_curves({about["modality"]: participants}, {model: about})
     if model not in judged:
         yield Fault("basis", _quoted(entry["basis"].item()), "answers to two stages or more, in files of the run")
         return
@@ -853,7 +855,7 @@ def _answer_faults(entry: xr.Dataset, people: Sequence[xr.Dataset], published: P
     tested = equivalence_of_stages(asked, model, about, published.variance)
     columns, verdict = judged_columns(model, about["stages"], measured_values(curve), tested)
     why = "computed from the answers of own participants"
-    for name, wanted in columns.items():
-        yield from _value_differs(entry, name, wanted, why)
+    for name, expected in columns.items():
+        yield from _value_differs(entry, name, expected, why)
     yield from _value_differs(entry, "passes_depth", verdict.pop("passes_depth"), why)
     yield from _text_differs(entry, verdict, why)

@@ -21,26 +21,26 @@ Curve = pd.DataFrame
 DEPTH_COLUMNS = ["modality", "generation_model", "stage", "layers", "layer_share", "depth"]
 
 
-def listed_depths(stages: Sequence[str], order: Sequence[str]) -> np.ndarray:
-    """Compute the relative depth of stages as position / last position: 0 at the first stage, 1 at the last.
+def listed_positions(stages: Sequence[str], order: Sequence[str]) -> np.ndarray:
+    """Compute the position of stages among the listed ones: 0 at the first stage, 1 at the last.
 
     Natural stimuli and the input stage, whose metamer is the stimulus itself, do not count as stages.
 
     Parameters
     ----------
     stages
-        Stages of the model whose depth is wanted.
+        Stages of the model whose position is wanted.
     order
         All stages of the model, in processing order.
 
     Raises
     ------
     ValueError
-        When the model has fewer than two stages, so that depth is not defined.
+        When the model has fewer than two stages, so that the position is not defined.
     """
     counted = [stage for stage in order if stage not in (NATURAL, INPUT_STAGE)]
     if len(counted) < 2:
-        raise ValueError(f"depth needs two stages besides the input; found {', '.join(counted) or 'none'}")
+        raise ValueError(f"a position needs two stages besides the input; found {', '.join(counted) or 'none'}")
     return np.array([counted.index(stage) for stage in stages]) / (len(counted) - 1)
 
 
@@ -93,16 +93,16 @@ def measured_curves(groups: pd.DataFrame) -> dict[tuple[str, str, str], Curve]:
         stages = [stage for stage in order if stage not in (NATURAL, INPUT_STAGE)]
         rows = [pooled_mean(of_model[of_model["stage"] == stage]) for stage in stages]
         curve = pd.DataFrame(rows, columns=["mean", "sem", "n"])
-        curves[key] = curve.assign(stage=stages, depth=listed_depths(stages, order))
+        curves[key] = curve.assign(stage=stages, depth=listed_positions(stages, order))
     return curves
 
 
 def curves_by_modality(groups: pd.DataFrame) -> dict[str, list[Curve]]:
     """Group the ``measured_curves`` of all published models by modality."""
-    found: dict[str, list[Curve]] = {}
+    curves: dict[str, list[Curve]] = {}
     for (modality, _, _), curve in measured_curves(groups).items():
-        found.setdefault(modality, []).append(curve)
-    return found
+        curves.setdefault(modality, []).append(curve)
+    return curves
 
 
 class NormalizedCurve(NamedTuple):

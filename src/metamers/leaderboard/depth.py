@@ -36,12 +36,12 @@ def stage_layers(model: Model) -> dict[str, int]:
     pass does not reach, or that is not a tensor, is left out.
     """
     values = model.preprocessing(model.preprocessing.example()).detach().requires_grad_()
-    found: dict[str, torch.Tensor] = {}
+    outputs: dict[str, torch.Tensor] = {}
     stages = [stage for stage in model.stages if stage != INPUT_STAGE]
 
     def keep(stage: str, output: Any) -> None:
         if isinstance(output, torch.Tensor):
-            found.setdefault(stage, output)
+            outputs.setdefault(stage, output)
 
     hooks = [
         model.on_stage(stage, lambda output, stage=stage: keep(stage, output))
@@ -58,8 +58,8 @@ def stage_layers(model: Model) -> dict[str, int]:
     for stage in stages:
         if model.module_at(model.stages[stage]["module"], stage) is model.preprocessing:
             layers[stage] = 0
-        elif stage in found:
-            layers[stage] = longest_path(found[stage])
+        elif stage in outputs:
+            layers[stage] = longest_path(outputs[stage])
     last = output if model.output is None else chosen_part(output, model.output)
     return layers | {"": max(longest_path(tensor) for _, tensor in tensors_of(last))}
 
@@ -126,10 +126,10 @@ def study_scale(shares: Iterable[Sequence[float]]) -> tuple[np.ndarray, np.ndarr
 
 def depth_scale(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Compute ``study_scale`` from a table of ``published_depths``; models with equal stages and shares count once."""
-    found: dict[tuple, Sequence[float]] = {}
+    shares: dict[tuple, Sequence[float]] = {}
     for _, rows in table.groupby(["modality", "generation_model"], sort=False):
-        found.setdefault((*rows["stage"], *rows["layer_share"]), rows["layer_share"].to_list())
-    return study_scale(found.values())
+        shares.setdefault((*rows["stage"], *rows["layer_share"]), rows["layer_share"].to_list())
+    return study_scale(shares.values())
 
 
 def published_depths(entries: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> pd.DataFrame:
@@ -171,9 +171,9 @@ def model_depths(entries: Mapping[str, Mapping[str, Any]], table: pd.DataFrame) 
         Result of ``published_depths``.
     """
     scale = depth_scale(table)
-    found = {}
+    depths = {}
     for name, entry in entries.items():
         layers = count_layers(name, entry)
         shares = layer_shares(layers, max(layers.values()))
-        found[name] = {stage: float(np.interp(share, *scale)) for stage, share in shares.items()}
-    return found
+        depths[name] = {stage: float(np.interp(share, *scale)) for stage, share in shares.items()}
+    return depths

@@ -138,7 +138,7 @@ class PublishedEvidence(NamedTuple):
     variance
         Result of ``metamers.compare.passes.natural_variance``.
     relations
-        Modality → relation between people and other models, by which people are predicted.
+        Modality → relation between participants and other models, by which participants are predicted.
     """
 
     curves: dict[tuple[str, str, str], Curve]
@@ -226,10 +226,10 @@ def predicted_values(predicted: xr.Dataset, model: str) -> pd.DataFrame:
     model
         A generation model.
     """
-    shown = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
-    own = predicted.sel(generation_model=model, stage=shown)
+    stages = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
+    own = predicted.sel(generation_model=model, stage=stages)
     columns = {"value": "predicted", "low": "low", "high": "high"}
-    return pd.DataFrame({name: own[of].values for name, of in columns.items()}, index=shown).assign(n=0)
+    return pd.DataFrame({name: own[of].values for name, of in columns.items()}, index=stages).assign(n=0)
 
 
 def equivalence_of_stages(
@@ -347,14 +347,14 @@ def entry_dataset(
         **verdict,
     }
     listed = {name: ("item", items[name].to_numpy(dtype=object).astype(str)) for name in items}
-    found = {name: ("stage", np.asarray(column)) for name, column in columns.items()} | listed
-    return xr.Dataset(found | scalars, coords={"stage": stages})
+    by_stage = {name: ("stage", np.asarray(column)) for name, column in columns.items()} | listed
+    return xr.Dataset(by_stage | scalars, coords={"stage": stages})
 
 
 def judged_columns(
     model: str, stages: Sequence[str], values: pd.DataFrame, tested: xr.Dataset | None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return what an entry says of people.
+    """Return what an entry says of participants.
 
     Parameters
     ----------
@@ -379,7 +379,7 @@ def judged_columns(
         own = tested.sel(generation_model=model).reindex(stage=stages)
         test = {name: own[name].values for name in TESTED}
         compared = own["participants"].fillna(0).values
-        verdict = {name: found[0] for name, found in passed_stages(tested, [model]).items()}
+        verdict = {name: of_model[0] for name, of_model in passed_stages(tested, [model]).items()}
     columns = dict(zip(RECOGNIZABILITY, values[["value", "low", "high"]].to_numpy(float).T, strict=True))
     columns |= {"participants": values["n"].fillna(0).to_numpy(int), "participants_tested": compared.astype(int)}
     return columns | test, verdict

@@ -17,14 +17,14 @@ MEANINGS: Meanings = {
     "natural_correct": "human proportion correct for natural stimuli, which is 1 in the normalized area",
     "rank_one_out_low": "lowest rank with one of the model's stages left out",
     "rank_one_out_high": "highest rank with one of the model's stages left out",
-    "passes_depth": "relative depth of passes_up_to, 0 if no stage passes; missing without a test",
+    "passes_depth": "depth of passes_up_to, 0 if no stage passes; missing without a test",
     "basis": (
         "basis of the area: people (published participants), own people (own participants) or prediction (from other "
         "models)",
         NO_UNIT,
     ),
-    "depth_first": "relative depth of the first stage in the area",
-    "depth_last": "relative depth of the last stage in the area",
+    "depth_first": "position of the first stage in the area",
+    "depth_last": "position of the last stage in the area",
     "entry_modality": ("modality of the entry", NO_UNIT),
     "stages": "number of stages in the area",
     "left_out_area": "area predicted without the human answers to the model's metamers",

@@ -139,7 +139,7 @@ def widen_samples(samples: np.ndarray, wider: float | np.ndarray) -> np.ndarray:
     return mean + wider * (samples - mean)
 
 
-def correct_bias(found: float, samples: np.ndarray, wider: float) -> np.ndarray:
+def correct_bias(estimate: float, samples: np.ndarray, wider: float) -> np.ndarray:
     """Remove the bias from bootstrap samples (sample,) of a normalized area.
 
     Normalized recognizability is clipped at 1, which lowers the area of noisy means. The mean of the samples lies below
@@ -148,7 +148,7 @@ def correct_bias(found: float, samples: np.ndarray, wider: float) -> np.ndarray:
 
     Parameters
     ----------
-    found
+    estimate
         The area of the measured means.
     samples
         Areas of resampled participants. A sample is NaN where its participants do not recognize natural stimuli above
@@ -167,7 +167,7 @@ def correct_bias(found: float, samples: np.ndarray, wider: float) -> np.ndarray:
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 10.
     """
     samples = np.nan_to_num(samples, nan=0)
-    return np.clip(2 * (found - samples.mean()) + widen_samples(samples, wider), 0, 1)
+    return np.clip(2 * (estimate - samples.mean()) + widen_samples(samples, wider), 0, 1)
 
 
 def normalized_areas_from_summary(

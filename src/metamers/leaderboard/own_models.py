@@ -15,7 +15,7 @@ import xarray as xr
 from metamers.compare.predicted_human import GUESSING, NOT_JUDGED, Relation, predict_run_model
 from metamers.compare.proportions import ENDS
 from metamers.humans.participants import own_stages
-from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths, stage_depths
+from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_positions, stage_depths
 from metamers.leaderboard.intervals import correct_bias, resampled_means, small_sample_factor, widen_samples
 from metamers.leaderboard.normalized_area import normalize, weighted_area
 from metamers.leaderboard.ranks import is_informative, rank_or_reason, rank_range, ranks_without_one_stage
@@ -70,23 +70,24 @@ def _own_entry(
     entry: Mapping[str, Any],
     basis: str,
     curve: Curve,
-    found: Mapping[str, float],
+    area_and_ends: Mapping[str, float],
     own: NormalizedCurve,
     scaled: Mapping[str, float],
     measured: pd.DataFrame,
 ) -> dict[str, Any]:
     """Make the entry of a run's model, with its rank by normalized area among the published models of its modality.
 
-    ``found`` and ``scaled`` hold the area and the normalized area with their interval ends; empty where the curve has
-    none. Without an area, or where the interval of the rank is not informative, there is no rank but a ``reason``.
+    ``area_and_ends`` and ``scaled`` hold the area and the normalized area with their interval ends; empty where the
+    curve has none. Without an area, or where the interval of the rank is not informative, there is no rank but a
+    ``reason``.
     """
     published = f", a version of {entry['published_as']}" if entry["published_as"] else ""
     if not entry.get("classes", True):
         published += ", without classes"
     row = {"entry_modality": entry["modality"], "generation_model": model, "model_class": f"this run{published}"}
     row |= {"basis": basis, "stages": len(curve), "natural_correct": own.natural, "guessing": own.chance}
-    if found:
-        row |= {f"area{end}": value for end, value in found.items()}
+    if area_and_ends:
+        row |= {f"area{end}": value for end, value in area_and_ends.items()}
         row |= {"depth_first": curve["depth"].iloc[0], "depth_last": curve["depth"].iloc[-1]}
     if own.rule is not None:
         others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna().to_numpy()
@@ -123,7 +124,7 @@ def own_participants_curve(
     answers = [
         np.concatenate([data.sel(stage=stage).values for data in human if stage in data["stage"]]) for stage in stages
     ]
-    curve = pd.DataFrame({"stage": stages, "depth": listed_depths(stages, order)})
+    curve = pd.DataFrame({"stage": stages, "depth": listed_positions(stages, order)})
     sem = [float(values.std(ddof=1) / np.sqrt(len(values))) for values in answers]
     return curve.assign(mean=[float(values.mean()) for values in answers], sem=sem, n=list(map(len, answers)))
 
@@ -145,16 +146,16 @@ def own_participants_curves(
     dict
         Generation model → result of ``own_participants_curve``, and the datasets that it comes from.
     """
-    found = {}
+    curves = {}
     for model, entry in models.items():
         asked = [
             data for data in own_participants.get(entry["modality"], []) if model in data["generation_model"].values
         ]
-        shown = {stage for data in asked for stage in own_stages(data, model)}
-        stages = [stage for stage in entry["stages"] if stage in shown and stage != INPUT_STAGE]
+        with_answers = {stage for data in asked for stage in own_stages(data, model)}
+        stages = [stage for stage in entry["stages"] if stage in with_answers and stage != INPUT_STAGE]
         if len(stages) >= 2:
-            found[model] = own_participants_curve(asked, model, stages, entry["stages"]), asked
-    return found
+            curves[model] = own_participants_curve(asked, model, stages, entry["stages"]), asked
+    return curves
 
 
 def own_participants_entries(
@@ -194,7 +195,7 @@ def own_participants_entries(
         (means,) = resampled_means([model], [[NATURAL, *stages]], asked, number, seed)
         wider = small_sample_factor(int(curve["n"].max()))
         low, high = np.quantile(widen_samples(means[:, 1:] @ area_weights(curve["depth"].to_numpy()), wider), ENDS)
-        found = {"": curve_area(curve, "mean"), "_low": low, "_high": high}
+        area_and_ends = {"": curve_area(curve, "mean"), "_low": low, "_high": high}
         recognized = np.concatenate(
             [
                 data["proportion_correct"].sel(observer="human", generation_model=model, stage=NATURAL).values
@@ -213,7 +214,7 @@ def own_participants_entries(
             for end, weights, quantile in (("_low", rule.low, ENDS[0]), ("_high", rule.high, ENDS[1])):
                 middle, areas = float(weighted_area(weights, own.values)), weighted_area(weights, drawn)
                 scaled[end] = np.quantile(correct_bias(middle, areas, wider), quantile)
-        row = _own_entry(model, entry, OWN_PARTICIPANTS, curve, found, own, scaled, measured)
+        row = _own_entry(model, entry, OWN_PARTICIPANTS, curve, area_and_ends, own, scaled, measured)
         rows.append(row | {"participants": int(curve["n"].max())})
     return pd.DataFrame(rows)
 
@@ -325,26 +326,26 @@ def predicted_entries(
     """
     rows = []
     for model, entry in models.items():
-        shown = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
-        of_model = predicted.sel(generation_model=model, stage=shown)
+        included = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
+        of_model = predicted.sel(generation_model=model, stage=included)
         curve = of_model[["predicted", "low", "high"]].to_dataframe()[["predicted", "low", "high"]].dropna()
-        found = {}
+        area_and_ends = {}
         if len(curve) >= 2:
-            curve = curve.assign(depth=listed_depths(list(curve.index), entry["stages"]))
-            found = {
+            curve = curve.assign(depth=listed_positions(list(curve.index), entry["stages"]))
+            area_and_ends = {
                 "": curve_area(curve, "predicted"),
                 "_low": curve_area(curve, "low"),
                 "_high": curve_area(curve, "high"),
             }
         scale = natural[entry["modality"]], GUESSING[entry["modality"]]
-        own, scaled = predicted_area(entry, curve, shown, scale, published)
-        row = _own_entry(model, entry, PREDICTION, curve, found, own, scaled, measured)
+        own, scaled = predicted_area(entry, curve, included, scale, published)
+        row = _own_entry(model, entry, PREDICTION, curve, area_and_ends, own, scaled, measured)
         if "reason" in row:
             others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna()
 
-            def informative(values: np.ndarray, entry=entry, shown=shown, scale=scale, others=others) -> bool:
-                table = pd.DataFrame(values, index=shown, columns=["predicted", "low", "high"]).dropna()
-                _, area = predicted_area(entry, table, shown, scale, published)
+            def informative(values: np.ndarray, entry=entry, stages=included, scale=scale, others=others) -> bool:
+                table = pd.DataFrame(values, index=stages, columns=["predicted", "low", "high"]).dropna()
+                _, area = predicted_area(entry, table, stages, scale, published)
                 return bool(area) and is_informative(rank_range(area, others.to_numpy()), len(others) + 1)
 
             stages = dict.fromkeys(filter(None, map(str, of_model["reason"].values)))
@@ -352,7 +353,7 @@ def predicted_entries(
             # More stimuli give no area to a model with fewer than two judged stages or without depths.
             judged = of_model["stage"].values[(of_model["reason"] != NOT_JUDGED).values]
             if recognizable is not None and len(judged) >= 2 and np.isfinite(own.depth).all():
-                seen = recognizable.sel(generation_model=model, stage=shown)
+                seen = recognizable.sel(generation_model=model, stage=included)
                 row["reason"] += " " + needed_for_rank(seen, relations[entry["modality"]], entry["chance"], informative)
         rows.append(row)
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""The leaderboard: models ranked by how much of their metamers humans recognize, over the whole depth of the model.
+"""The leaderboard: models ranked by how much of their metamers participants recognize, over their whole depth.
 
 Published models are ranked by measured human recognizability. A run's own models are placed among them by predictions
 and, where own participants have judged their metamers, by these answers too. To show how reliable predictions are,
@@ -124,18 +124,22 @@ def leaderboard(
     tables = []
     for modality in map(str, relation["modality"].values):
         own = {key: curve for key, curve in curves.items() if key[0] == modality}
-        names, shown = [key[1] for key in own], list(own.values())
+        names, own_curves = [key[1] for key in own], list(own.values())
         scaled, of_natural = [on_scale[key] for key in own], [natural[key] for key in own]
         if experiments:
-            samples = areas_from_participants(names, shown, experiments[modality], bootstrap, seed)
-            samples = widen_samples(samples, np.array([small_sample_factor(int(curve["n"].max())) for curve in shown]))
-            drawn = normalized_areas_from_participants(names, shown, scaled, experiments[modality], bootstrap, seed)
+            samples = areas_from_participants(names, own_curves, experiments[modality], bootstrap, seed)
+            samples = widen_samples(
+                samples, np.array([small_sample_factor(int(curve["n"].max())) for curve in own_curves])
+            )
+            drawn = normalized_areas_from_participants(
+                names, own_curves, scaled, experiments[modality], bootstrap, seed
+            )
         else:
-            samples = areas_from_summary(shown, bootstrap, seed)
-            drawn = normalized_areas_from_summary(shown, scaled, of_natural, bootstrap, seed)
+            samples = areas_from_summary(own_curves, bootstrap, seed)
+            drawn = normalized_areas_from_summary(own_curves, scaled, of_natural, bootstrap, seed)
         table = rank_table(np.array([normalized_area_of(one) for one in scaled]), drawn)
         table = table.rename(columns=lambda name: name.replace("area", "normalized_area"))
-        table["area"] = [curve_area(curve, "mean") for curve in shown]
+        table["area"] = [curve_area(curve, "mean") for curve in own_curves]
         table["area_low"], table["area_high"] = np.quantile(samples, ENDS, axis=0)
         areas = table["normalized_area"].to_numpy()
         one_out = [
@@ -152,21 +156,21 @@ def leaderboard(
             generation_model=names,
             model_class=[key[2] for key in own],
             basis=PUBLISHED_PARTICIPANTS,
-            stages=list(map(len, shown)),
+            stages=list(map(len, own_curves)),
             depth_first=0.0,
             depth_last=1.0,
-            participants=[int(curve["n"].max()) for curve in shown],
+            participants=[int(curve["n"].max()) for curve in own_curves],
             **passed_stages(tested, names),
         )
-        found = calibrated[calibrated["modality"] == modality]
-        tables.append(table.merge(found[["generation_model", "left_out_area", "left_out_error"]], "left"))
+        left_out = calibrated[calibrated["modality"] == modality]
+        tables.append(table.merge(left_out[["generation_model", "left_out_area", "left_out_error"]], "left"))
     entries = pd.concat(tables, ignore_index=True)
     judged = own_participants_curves(own_participants, models)
     if predicted is not None:
         of_run = [own_participants_entries(judged, models, entries, on_scale, recognized, bootstrap, seed)]
         relations = {name: published_relation(relation, name) for name in map(str, relation["modality"].values)}
-        given = (predicted, models, entries, on_scale, recognized)
-        of_run.append(predicted_entries(*given, recognizable, relations))
+        arguments = (predicted, models, entries, on_scale, recognized)
+        of_run.append(predicted_entries(*arguments, recognizable, relations))
         entries = pd.concat([entries, *of_run], ignore_index=True)
     entries = pd.concat(
         [

@@ -58,12 +58,12 @@ def rank_or_reason(area: Mapping[str, float], others: np.ndarray) -> dict[str, A
     return {"reason": f"The 95% interval of the rank, {ends}, spans more than half of the leaderboard."}
 
 
-def rank_table(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:
+def rank_table(areas: np.ndarray, samples: np.ndarray) -> pd.DataFrame:
     """Rank models by area, the largest first.
 
     Parameters
     ----------
-    found
+    areas
         Areas (model,).
     samples
         Areas of resampled participants (sample, model).
@@ -75,7 +75,7 @@ def rank_table(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:
     """
     ranks = (-samples).argsort(axis=1).argsort(axis=1) + 1
     ends = {"area": np.quantile(samples, ENDS, axis=0), "rank": np.quantile(ranks, ENDS, axis=0, method="nearest")}
-    table = pd.DataFrame({"area": found, "rank": (-found).argsort().argsort() + 1})
+    table = pd.DataFrame({"area": areas, "rank": (-areas).argsort().argsort() + 1})
     for name, (low, high) in ends.items():
         table[f"{name}_low"], table[f"{name}_high"] = low, high
     return table.astype({f"rank{end}": int for end in ("", "_low", "_high")})

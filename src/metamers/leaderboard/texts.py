@@ -46,23 +46,23 @@ def misleading_form(text: str) -> str | None:
     return None
 
 
-def is_email(given: str) -> bool:
+def is_email(text: str) -> bool:
     """Return whether a text is an email address, NAME@HOST."""
-    return bool(EMAIL.fullmatch(given))
+    return bool(EMAIL.fullmatch(text))
 
 
-def is_address(given: str) -> bool:
+def is_address(text: str) -> bool:
     """Return whether a text is an address with http or https, a host in ASCII, and no name of a user."""
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(text)
         port = parts.port  # raises ValueError if it is not a number
     except ValueError:
         return False
     host = parts.hostname or ""
-    plain = "@" not in parts.netloc and port != 0 and not re.search(r"[\s\"'\\]", given)
+    plain = "@" not in parts.netloc and port != 0 and not re.search(r"[\s\"'\\]", text)
     return parts.scheme in ("http", "https") and bool(HOST.fullmatch(host)) and plain
 
 
-def printable(given: object) -> str:
+def printable(value: object) -> str:
     """A text from outside for a message or a log: line breaks, and others that are not printable, as escapes."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(given))
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(value))

@@ -117,10 +117,10 @@ def stage_problem(model: Model, stage: str, stimuli: torch.Tensor) -> str:
 def score_stability(model: Model, stimuli: torch.Tensor) -> dict[str, float]:
     """The ``stability`` of class scores, or, without classes, of the activations at the last stage."""
 
-    def outputs(shown: torch.Tensor) -> torch.Tensor:
+    def outputs(fitted: torch.Tensor) -> torch.Tensor:
         if model.classes:
-            return torch.from_numpy(class_scores(model, shown, len(shown)))
-        return torch.from_numpy(activations(model, shown, [*model.stages][-1], len(shown)))
+            return torch.from_numpy(class_scores(model, fitted, len(fitted)))
+        return torch.from_numpy(activations(model, fitted, [*model.stages][-1], len(fitted)))
 
     return stability(outputs, stimuli)
 
@@ -164,15 +164,15 @@ def accuracy(
     }
 
 
-def accuracy_problems(found: Mapping[str, float]) -> list[str]:
+def accuracy_problems(accuracy: Mapping[str, float]) -> list[str]:
     """Describe an accuracy that is not better than guessing."""
-    number = int(found["natural_stimuli"])
-    right = round(found["forced_choice"] * number)
-    p = scipy.stats.binomtest(right, number, 1 / found["categories"], alternative="greater").pvalue
+    number = int(accuracy["natural_stimuli"])
+    right = round(accuracy["forced_choice"] * number)
+    p = scipy.stats.binomtest(right, number, 1 / accuracy["categories"], alternative="greater").pvalue
     if p <= CHANCE_P:
         return []
     return [
-        f"By forced choice among {found['categories']} categories, the model recognizes {right} of {number} natural "
+        f"By forced choice among {accuracy['categories']} categories, the model recognizes {right} of {number} natural "
         f"stimuli, which is not better than guessing (p = {p:.2f}). Are these the right weights, does `input` describe "
         "the model's own preprocessing, and does the dataset's `categories` table have the model's class indices?"
     ]

@@ -62,8 +62,8 @@ class _Result(NamedTuple):
     def place(self) -> str | dict[str, Any]:
         """The result as the registry of models names it."""
         options = {"input": self.input, "output": self.output}
-        given = {key: value for key, value in options.items() if value is not None}
-        return {"module": self.path, **given} if given else self.path
+        stated = {key: value for key, value in options.items() if value is not None}
+        return {"module": self.path, **stated} if stated else self.path
 
     @property
     def is_vector(self) -> bool:
@@ -98,7 +98,7 @@ def _run_with_gradient(name: str, preprocessing: nn.Module, network: nn.Module, 
 def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[list[_Result], Any]:
     """Inputs and outputs of modules at their first call, in the order of the calls; the output of the network."""
     examples = two_examples(preprocessing)  # so that a result for each stimulus differs from one for the batch
-    found: list[_Result] = []
+    results: list[_Result] = []
     called: set[tuple[str, str]] = set()
 
     def note(path: str, module: nn.Module, kind: str, parts: Mapping[Any, Any]) -> None:
@@ -109,10 +109,10 @@ def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[lis
             if isinstance(value, torch.Tensor) and value.grad_fn is not None and value.shape[:1] == examples.shape[:1]:
                 place = {"input": key, "output": None} if kind == "input" else {"input": None, "output": key}
                 operation = (value.grad_fn, value.output_nr)
-                found.append(_Result(path, module, shape=value.shape, operation=operation, **place))
+                results.append(_Result(path, module, shape=value.shape, operation=operation, **place))
 
-    def before(module: nn.Module, given: tuple, path: str) -> None:
-        note(path, module, "input", dict(enumerate(given)))
+    def before(module: nn.Module, inputs: tuple, path: str) -> None:
+        note(path, module, "input", dict(enumerate(inputs)))
 
     def after(module: nn.Module, _given: tuple, output: Any, path: str) -> None:
         parts = {None: output} if isinstance(output, torch.Tensor) else parts_of_output(output)
@@ -124,7 +124,7 @@ def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[lis
             hooks.append(module.register_forward_pre_hook(lambda m, g, path=path: before(m, g, path)))
             hooks.append(module.register_forward_hook(lambda m, g, o, path=path: after(m, g, o, path)))
     try:
-        return found, _run_with_gradient(name, preprocessing, network, examples)
+        return results, _run_with_gradient(name, preprocessing, network, examples)
     finally:
         for hook in hooks:
             hook.remove()
@@ -168,9 +168,9 @@ def _spread(depths: Sequence[int], number: int) -> list[int]:
     if number <= 1:
         return [len(depths) // 2] * number
     chosen: list[int] = []
-    for nth, wanted in enumerate(np.linspace(depths[0], depths[-1], number)):
+    for nth, depth in enumerate(np.linspace(depths[0], depths[-1], number)):
         valid = range(chosen[-1] + 1 if chosen else 0, len(depths) - (number - nth - 1))
-        chosen.append(min(valid, key=lambda position: abs(depths[position] - wanted)))
+        chosen.append(min(valid, key=lambda position: abs(depths[position] - depth)))
     return chosen
 
 
@@ -331,13 +331,13 @@ def _blocks(results: Sequence[_Result], units: set[str], last: int) -> list[_Res
     for one in results:
         if one.path in units and one.input is None and one.layers < last and not _only_reshapes(one):
             by_depth.setdefault(one.layers, []).append(one)
-    found = []
+    blocks = []
     for layers in sorted(by_depth):
         highest = max(map(_rank, by_depth[layers]))
         best = [one for one in by_depth[layers] if _rank(one) == highest]
         same = [one for one in best if one.operation == best[0 if highest else -1].operation]
-        found.append(same[0])
-    return found
+        blocks.append(same[0])
+    return blocks
 
 
 def _pooled(results: Sequence[_Result], units: set[str], last: int) -> _Result | None:
@@ -391,20 +391,20 @@ def main(request: str, answer: str) -> None:
         (``metamers.models.stability.problems_of``), or ``error``.
         Weights from the user's own file are loaded, which checks that they fit.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for name, wanted in json.loads(Path(request).read_text(encoding="utf-8")).items():
-        entry = wanted["entry"]
+    results: dict[str, dict[str, Any]] = {}
+    for name, asked in json.loads(Path(request).read_text(encoding="utf-8")).items():
+        entry = asked["entry"]
         try:
             network = load_network(name, entry, entry["weights"].get("path"))
             preprocessing = build_preprocessing(name, entry)
             classes, part = entry.get("classes", True), entry.get("output")
-            found[name] = {"scores": scores_of_output(name, network, preprocessing, part)}
-            stages = automatic_stages(name, network, preprocessing, wanted["number"], classes, part)
+            results[name] = {"scores": scores_of_output(name, network, preprocessing, part)}
+            stages = automatic_stages(name, network, preprocessing, asked["number"], classes, part)
             check_gradient(name, network, preprocessing)
-            found[name] |= {"stages": stages, "problems": problems_of(network, preprocessing, part)}
+            results[name] |= {"stages": stages, "problems": problems_of(network, preprocessing, part)}
         except (ValueError, FileNotFoundError) as error:
-            found.setdefault(name, {})["error"] = str(error)
-    Path(answer).write_text(json.dumps(found), encoding="utf-8")
+            results.setdefault(name, {})["error"] = str(error)
+    Path(answer).write_text(json.dumps(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

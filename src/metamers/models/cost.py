@@ -47,11 +47,11 @@ def in_own_process(measure: Callable[[], Any]) -> Any:
     process = context.Process(target=report)
     process.start()
     sending.close()
-    found = None
+    received = None
     with suppress(EOFError):
-        found = receiving.recv()
+        received = receiving.recv()
     process.join()
-    return found
+    return received
 
 
 def most_memory() -> float:

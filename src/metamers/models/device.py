@@ -43,12 +43,12 @@ def choose_device(device: str) -> torch.device:
     """
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     there = available_devices()
-    wanted = there[0] if device == "auto" else device
-    if wanted not in there:
+    name = there[0] if device == "auto" else device
+    if name not in there:
         raise ValueError(f"device: {device!r} is not on this machine; it has {', '.join(there)}")
-    if wanted == "cuda":
+    if name == "cuda":
         return own_card()
-    chosen = torch.device(wanted)
+    chosen = torch.device(name)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     return chosen
@@ -86,10 +86,10 @@ def choose_card(device: str) -> torch.device:
         When the device is not a CUDA device of this machine; the message lists the available devices.
     """
     there = available_devices()
-    wanted = there[0] if device == "auto" else device
-    if wanted not in there or not wanted.startswith("cuda"):
+    name = there[0] if device == "auto" else device
+    if name not in there or not name.startswith("cuda"):
         raise ValueError(f"device: {device!r}; this step needs a CUDA device; this machine has: {', '.join(there)}")
-    return choose_device("cuda:0" if wanted == "cuda" else wanted)
+    return choose_device("cuda:0" if name == "cuda" else name)
 
 
 def wait_for(device: torch.device) -> None:

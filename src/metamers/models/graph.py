@@ -38,17 +38,17 @@ def layers_before(output: torch.Tensor) -> dict[Any, int]:
         Operation (autograd node) → number of layers, this one included. Each operation comes after those that it
         depends on; the last one made the tensor. Empty for a tensor without gradient.
     """
-    found: dict[Any, int] = {}
+    layers: dict[Any, int] = {}
     waiting = [] if output.grad_fn is None else [output.grad_fn]
     while waiting:
         node = waiting[-1]
         before = [step for step, _ in node.next_functions if step is not None]
-        if missing := [step for step in before if step not in found]:
+        if missing := [step for step in before if step not in layers]:
             waiting += missing
             continue
-        found[node] = node.name().startswith(LAYERS) + max((found[step] for step in before), default=0)
+        layers[node] = node.name().startswith(LAYERS) + max((layers[step] for step in before), default=0)
         waiting.pop()
-    return found
+    return layers
 
 
 def with_gradient(operations: dict[Any, int]) -> dict[Any, int]:
@@ -91,10 +91,10 @@ def bottlenecks(operations: dict[Any, int]) -> set[tuple[Any, int]]:
             if before is not None:
                 last_use[before] = number
                 results.setdefault(before, set()).add(result)
-    found, reach = set(), 0
+    narrow, reach = set(), 0
     for node, number in place.items():
         used = results.get(node, {0})
         if reach <= number and len(used) == 1:
-            found.add((node, *used))
+            narrow.add((node, *used))
         reach = max(reach, last_use.get(node, number))
-    return found
+    return narrow

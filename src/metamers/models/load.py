@@ -208,9 +208,9 @@ def check_forward(
     except FAILURES as error:
         raise ValueError(f"models: {name}.input.preprocessing: fails on stimuli of shape {signal} ({error})") from error
     if not isinstance(inputs, torch.Tensor) or len(inputs) != len(example):
-        found = f"shape {tuple(inputs.shape)}" if isinstance(inputs, torch.Tensor) else f"a {type(inputs).__name__}"
+        kind = f"shape {tuple(inputs.shape)}" if isinstance(inputs, torch.Tensor) else f"a {type(inputs).__name__}"
         raise ValueError(
-            f"models: {name}.input.preprocessing: gives {found} for stimuli of shape {signal}; wanted a tensor "
+            f"models: {name}.input.preprocessing: gives {kind} for stimuli of shape {signal}; wanted a tensor "
             f"({len(example)}, …), the batch first"
         )
     try:
@@ -243,19 +243,19 @@ def folded(model: Model, with_network: Callable[[nn.Module], Model], example: to
     ValueError
         As ``check_forward``, and when a model with classes does not give class scores.
     """
-    with model.all_stages() as wanted:
+    with model.all_stages() as expected:
         output = check_forward(model.name, model.preprocessing, model.network, example)
     if model.classes:
         class_scores_in(output, model.output, model.name)
     inputs = model.preprocessing(example)
     try:
-        if missing := model.stages.keys() - wanted.keys() - {INPUT_STAGE}:
+        if missing := model.stages.keys() - expected.keys() - {INPUT_STAGE}:
             raise ValueError(f"no activations at {', '.join(sorted(missing))}")
         fewer = fold_batch_norms(model.network, lambda network: network(inputs))
         faster = with_network(pad_inside(fewer, lambda network: network(inputs)))
-        with faster.all_stages() as found:
+        with faster.all_stages() as of_folded:
             other = faster.run(example)
-        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(of_folded, expected, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(dict(tensors_of(other)), dict(tensors_of(output)), rtol=1e-3, atol=1e-4)
     except (AssertionError, ValueError):
         logger.info("%s: batch normalizations are not folded, since that would change a stage", model.name)

@@ -61,9 +61,9 @@ def _stop(activations: Any) -> None:
 
 def _chosen_input(inputs: tuple, position: int) -> Any:
     """An input of a module; the text of an error if it is not a tensor."""
-    found = inputs[position] if position < len(inputs) else None
-    if isinstance(found, torch.Tensor):
-        return found
+    chosen = inputs[position] if position < len(inputs) else None
+    if isinstance(chosen, torch.Tensor):
+        return chosen
     tensors = [str(number) for number, value in enumerate(inputs) if isinstance(value, torch.Tensor)]
     choice = f"choose a tensor of them by `input`: {', '.join(tensors)}" if tensors else "none of them is a tensor"
     return f"has {len(inputs)} inputs by position, and input {position} is not a tensor among them; {choice}"
@@ -278,11 +278,11 @@ class Model(nn.Module):
 
         Yields stage → activations. A stage that is not reached, or does not give a tensor, is missing.
         """
-        found: dict[str, torch.Tensor] = {}
+        activations: dict[str, torch.Tensor] = {}
 
         def keep(stage: str, output: Any) -> None:
-            if stage not in found and isinstance(output, torch.Tensor):
-                found[stage] = output.clone()  # a later module may work in place
+            if stage not in activations and isinstance(output, torch.Tensor):
+                activations[stage] = output.clone()  # a later module may work in place
 
         hooks = [
             self.on_stage(stage, lambda output, stage=stage: keep(stage, output))
@@ -290,7 +290,7 @@ class Model(nn.Module):
             if stage != INPUT_STAGE
         ]
         try:
-            yield found
+            yield activations
         finally:
             for hook in hooks:
                 hook.remove()

@@ -58,10 +58,10 @@ class _GradientInFloat32(torch.autograd.Function):
         geometry = (convolution.stride, convolution.padding, convolution.dilation, False, (0, 0), convolution.groups)
         # Only shape and layout of the inputs are used; torch.nn.grad.conv2d_input uses the slower layout.
         inputs = torch.empty(ctx.shape, memory_format=torch.channels_last)
-        given, _, _ = torch.ops.aten.convolution_backward(
+        of_inputs, _, _ = torch.ops.aten.convolution_backward(
             gradient.float(), inputs, convolution.weight, None, *geometry, (True, False, False)
         )
-        return given.to(ctx.dtype), None
+        return of_inputs.to(ctx.dtype), None
 
 
 def _slow_gradient(module: nn.Module) -> bool:

@@ -82,20 +82,20 @@ def stability(outputs: Callable[[torch.Tensor], torch.Tensor], stimuli: torch.Te
 
 def stability_problems(differences: Mapping[str, float]) -> list[str]:
     """Describe problems in the result of ``stability``."""
-    found = []
+    problems = []
     if differences["repeat_difference"] > 0:
-        found.append(
+        problems.append(
             "Outputs for the same stimuli change on repetition (by up to "
             f"{differences['repeat_difference']:.2g} standard deviations): a random operation is active, such as "
             "dropout, stochastic depth or noise. Disable it in evaluation mode (`.eval()`), or give it a fixed seed."
         )
     elif differences["batch_difference"] > TOLERANCE:
-        found.append(
+        problems.append(
             f"Outputs for a stimulus alone differ from those in a batch (by up to "
             f"{differences['batch_difference']:.2g} standard deviations): an operation uses the whole batch, "
             "such as batch normalization without running statistics. Metamers would depend on their batch."
         )
-    return found
+    return problems
 
 
 def two_examples(preprocessing: nn.Module) -> torch.Tensor:

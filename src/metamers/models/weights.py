@@ -151,10 +151,10 @@ def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) ->
     if keys == "order":
         if len(weights) != len(own):
             raise ValueError(f"{source}: {len(weights)} tensors, but the network has {len(own)}: another architecture")
-        for (theirs, value), (ours, wanted) in zip(weights.items(), own.items(), strict=True):
-            if theirs.rsplit(".", 1)[-1] != ours.rsplit(".", 1)[-1] or value.shape != wanted.shape:
+        for (theirs, value), (ours, own_value) in zip(weights.items(), own.items(), strict=True):
+            if theirs.rsplit(".", 1)[-1] != ours.rsplit(".", 1)[-1] or value.shape != own_value.shape:
                 raise ValueError(
-                    f"{source}: in order, {theirs} {tuple(value.shape)} would become {ours} {tuple(wanted.shape)}: "
+                    f"{source}: in order, {theirs} {tuple(value.shape)} would become {ours} {tuple(own_value.shape)}: "
                     "another architecture"
                 )
         return dict(zip(own, weights.values(), strict=True))
@@ -166,10 +166,10 @@ def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) ->
             f"unexpected {len(unexpected)}: {', '.join(unexpected[:5]) or 'none'}. `prefix`, `entry` or `keys: order` "
             "in the registry may name them right."
         )
-    for key, wanted in own.items():
-        if weights[key].shape != wanted.shape:
+    for key, own_value in own.items():
+        if weights[key].shape != own_value.shape:
             raise ValueError(
-                f"{source}: {key} has shape {tuple(weights[key].shape)}, the network {tuple(wanted.shape)}"
+                f"{source}: {key} has shape {tuple(weights[key].shape)}, the network {tuple(own_value.shape)}"
             )
     return weights
 
@@ -197,9 +197,9 @@ def published_weights(name: str, entry: Mapping[str, Any], weights_file: str | P
     if extra := weights.get("extra_weights"):
         parts.append((extra, extra["path"]))
     for part, file in parts:
-        if "sha256" in part and not (found := sha256_of(file)).startswith(part["sha256"]):
+        if "sha256" in part and not (sha256 := sha256_of(file)).startswith(part["sha256"]):
             raise ValueError(
-                f"models: {name}.weights.sha256: {file} has SHA-256 {found}, but the registry says "
+                f"models: {name}.weights.sha256: {file} has SHA-256 {sha256}, but the registry says "
                 f"{part['sha256']}: it is another file"
             )
         read = read_weights(file, part.get("entry"), part.get("prefix", ""))

@@ -30,11 +30,11 @@ def choose_pairs(count: int, pairs: int, seed: int) -> np.ndarray:
     # For an even number of stimuli, the ring of pairs half the circle apart contains each pair twice.
     halves = (ring[: count // 2] if 2 * offset == count else ring for offset, ring in zip(offsets, rings, strict=True))
     chosen: list[np.ndarray] = []
-    found = 0
+    number_chosen = 0
     for ring in halves:
-        chosen.append(ring[: pairs - found])
-        found += len(chosen[-1])
-        if found == pairs:
+        chosen.append(ring[: pairs - number_chosen])
+        number_chosen += len(chosen[-1])
+        if number_chosen == pairs:
             break
     return np.concatenate(chosen)
 
@@ -136,7 +136,7 @@ def null_distribution(
             loaded[number] = Group(load(members[number]))
         return loaded[number]
 
-    found = {name: np.empty(len(pairs)) for name in NULL_MEASURES}
+    values = {name: np.empty(len(pairs)) for name in NULL_MEASURES}
     # The next group is the last one that a group meets, so it is in memory already.
     for low, high in sorted(tiles, key=lambda tile: (tile[0], -tile[1])):
         a, b = group(low, high), group(high, low)
@@ -146,8 +146,8 @@ def null_distribution(
             if len(chosen):
                 one, other = (b, a) if swapped else (a, b)
                 for name, measure in NULL_MEASURES.items():
-                    found[name][chosen] = match_of_pairs(measure, one, other, rows[chosen, 0], rows[chosen, 1])
-    return found
+                    values[name][chosen] = match_of_pairs(measure, one, other, rows[chosen, 0], rows[chosen, 1])
+    return values
 
 
 def null_dataset(measured: Mapping[str, Mapping[str, np.ndarray]], pairs: np.ndarray, names: np.ndarray) -> xr.Dataset:
@@ -172,17 +172,20 @@ def null_dataset(measured: Mapping[str, Mapping[str, np.ndarray]], pairs: np.nda
         (``chance_of_acceptance``). ``paired_stimuli``: their number.
     """
     stored = np.unique(np.linspace(0, len(pairs) - 1, min(STORED_PAIRS, len(pairs))).round().astype(int))
-    values = {stage: np.stack([found[name] for name in NULL_MEASURES]) for stage, found in measured.items()}
-    numbers = [found.shape[1] for found in values.values()]
+    values = {stage: np.stack([of_measures[name] for name in NULL_MEASURES]) for stage, of_measures in measured.items()}
+    numbers = [of_measures.shape[1] for of_measures in values.values()]
     kept = np.full((len(values), len(NULL_MEASURES), len(stored)), np.nan)
-    for of_stage, found, number in zip(kept, values.values(), numbers, strict=True):
-        of_stage[:, stored < number] = found[:, stored[stored < number]]
+    for of_stage, of_measures, number in zip(kept, values.values(), numbers, strict=True):
+        of_stage[:, stored < number] = of_measures[:, stored[stored < number]]
     expected, largest_chance = zip(*(chance_of_acceptance(pairs[:number]) for number in numbers), strict=True)
     return xr.Dataset(
         {name: (("stage", "pair"), kept[:, place]) for place, name in enumerate(NULL_MEASURES)}
         | {
-            "largest": (("stage", "measure"), [np.fmax.reduce(found, axis=1) for found in values.values()]),
-            "undefined_pairs": (("stage", "measure"), [np.isnan(found).sum(axis=1) for found in values.values()]),
+            "largest": (("stage", "measure"), [np.fmax.reduce(of_measures, axis=1) for of_measures in values.values()]),
+            "undefined_pairs": (
+                ("stage", "measure"),
+                [np.isnan(of_measures).sum(axis=1) for of_measures in values.values()],
+            ),
             "distinct_pairs": ("stage", numbers),
             "chance_of_acceptance": ("stage", list(expected)),
             "largest_chance_of_acceptance": ("stage", list(largest_chance)),

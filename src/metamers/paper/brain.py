@@ -1,7 +1,7 @@
 """The published comparison with brains: Brain-Scores of visual models and fMRI predictions of auditory ones.
 
-Reads the published files of both strictly, and compares them with people's recognition of metamers of the stage that
-predicts a brain area best. ``metamers.brain.regression`` chooses stages on left-out participants.
+Reads the published files of both strictly, and compares them with participants' recognition of metamers of the stage
+that predicts a brain area best. ``metamers.brain.regression`` chooses stages on left-out participants.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ ALL_VOXELS = "all"  # region of all measured voxels of auditory cortex
 VOXEL_KEYS = {"r2s", "layer_name", "roi_masks", "voxel_meta"}  # keys that are read from a regression's pickle
 
 
-def pooled_people(groups: pd.DataFrame) -> pd.DataFrame:
+def pooled_participants(groups: pd.DataFrame) -> pd.DataFrame:
     """Recognition of every published model's metamers by the participants of all its experiments.
 
     Parameters
@@ -84,14 +84,14 @@ def read_brain_scores(path: str | Path, models: Mapping[str, Mapping[str, Any]],
         When a model is missing, or has rows that differ, an invalid score, or an unknown layer.
     """
     columns = {area: f"{area} best layer" for area in areas}
-    found: dict[str, list[dict[str, str]]] = {}
+    by_name: dict[str, list[dict[str, str]]] = {}
     for row in read_table(path, ["name", *columns, *columns.values()]):
-        found.setdefault(row["name"], []).append(row)
+        by_name.setdefault(row["name"], []).append(row)
     scores, stages = [], []
     for network, entry in models.items():
-        rows = found.get(network, [])
+        rows = by_name.get(network, [])
         if not rows:
-            raise ValueError(f"{path}: no row of {network}; found {', '.join(found)}")
+            raise ValueError(f"{path}: no row of {network}; found {', '.join(by_name)}")
         for key in (*columns, *columns.values()):
             if len(different := sorted({row[key] for row in rows})) > 1:
                 raise ValueError(f"{path}: {network}: {key}: its rows differ: {', '.join(different)}")
@@ -114,18 +114,18 @@ def read_brain_scores(path: str | Path, models: Mapping[str, Mapping[str, Any]],
     )
 
 
-def against_people(
-    prediction: xr.DataArray, best_stage: xr.DataArray, people: pd.DataFrame, bootstrap: int, seed: int
+def against_participants(
+    prediction: xr.DataArray, best_stage: xr.DataArray, participants: pd.DataFrame, bootstrap: int, seed: int
 ) -> xr.Dataset:
-    """Prediction of a brain area by models, against people's recognition of metamers of the best stage.
+    """Prediction of a brain area by models, against participants' recognition of metamers of the best stage.
 
     Parameters
     ----------
     prediction, best_stage
         (generation_model, area): prediction, and the stage with the best prediction. The second dimension may have any
         name.
-    people
-        Result of ``pooled_people``; every best stage must be in it.
+    participants
+        Result of ``pooled_participants``; every best stage must be in it.
     bootstrap, seed
         Samples of the intervals (models resampled), and their seed.
 
@@ -147,10 +147,12 @@ def against_people(
         for model, of_model in zip(models, best_stage.values, strict=True)
         for stage in of_model
     ]
-    if missing := [key for key in keys if key not in people.index]:
+    if missing := [key for key in keys if key not in participants.index]:
         raise ValueError(f"no human answers for stage {missing[0][1]!r} of {missing[0][0]}")
-    human = people.loc[keys]
-    result = {name: (best_stage.dims, human[name].to_numpy().reshape(best_stage.shape)) for name in people.columns}
+    human = participants.loc[keys]
+    result = {
+        name: (best_stage.dims, human[name].to_numpy().reshape(best_stage.shape)) for name in participants.columns
+    }
     columns: dict[str, list[float]] = {}
     for number, of_area in enumerate(prediction.transpose("generation_model", area).values.T):
         recognized = result["human_mean"][1][:, number]
@@ -164,31 +166,33 @@ def against_people(
     return xr.Dataset(result | {name: (area, np.array(values)) for name, values in columns.items()})
 
 
-def brain_score_dataset(scores: xr.Dataset, people: pd.DataFrame, bootstrap: int, seed: int) -> xr.Dataset:
-    """Brain-Scores of the published visual models against people's recognition of their metamers.
+def brain_score_dataset(scores: xr.Dataset, participants: pd.DataFrame, bootstrap: int, seed: int) -> xr.Dataset:
+    """Brain-Scores of the published visual models against participants' recognition of their metamers.
 
     Parameters
     ----------
     scores
         Result of ``read_brain_scores``.
-    people, bootstrap, seed
-        As for ``against_people``.
+    participants, bootstrap, seed
+        As for ``against_participants``.
 
     Returns
     -------
     xr.Dataset
-        ``scores`` and the result of ``against_people``.
+        ``scores`` and the result of ``against_participants``.
     """
-    return scores.merge(against_people(scores["brain_score"], scores["best_stage"], people, bootstrap, seed))
+    return scores.merge(
+        against_participants(scores["brain_score"], scores["best_stage"], participants, bootstrap, seed)
+    )
 
 
 def _array(path: Path, name: str, part: Any) -> np.ndarray:
     """An array of numbers in a dictionary or a table of a public pickle."""
     names = part.dtype.names or () if isinstance(part, np.ndarray) else part if isinstance(part, Mapping) else ()
-    found = part[name] if name in names else None
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
-        raise ValueError(f"{path}: {name}: found {type(found).__name__}, wanted an array of numbers")
-    return found
+    values = part[name] if name in names else None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: {name}: found {type(values).__name__}, wanted an array of numbers")
+    return values
 
 
 def read_voxels(
@@ -270,9 +274,9 @@ def participant_medians(
         (participant,), sorted.
     """
     by_voxel = np.median(variance_explained, axis=1)
-    people = np.unique(participant)
-    medians = [[np.median(by_voxel[(participant == who) & of_region]) for of_region in masks.T] for who in people]
-    return np.array(medians), people
+    names = np.unique(participant)
+    medians = [[np.median(by_voxel[(participant == who) & of_region]) for of_region in masks.T] for who in names]
+    return np.array(medians), names
 
 
 def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset:
@@ -300,7 +304,7 @@ def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset
     union, stage_number = stage_union({model["name"]: list(model["files"]) for model in models})
     regions = [ALL_VOXELS, *entry["regions"]]
     values = np.full((len(models), len(union), len(regions), entry["participants"]), np.nan)
-    first, people = None, None
+    first, names = None, None
     files = [(number, stage, file) for number, model in enumerate(models) for stage, file in model["files"].items()]
     paths = [Path(folder) / file for _, _, file in files]
     contents = read_all_isolated(lambda path: _voxels(path, entry["regions"], entry["participants"]), paths)
@@ -309,21 +313,21 @@ def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset
         if not all(map(np.array_equal, first, (participant, masks))):
             raise ValueError(f"{path}: its voxels differ from those of the other files")
         masks = np.column_stack([np.ones(len(masks), bool), masks])  # noqa: PLW2901 (with all voxels)
-        medians, people = participant_medians(variance, participant, masks)
+        medians, names = participant_medians(variance, participant, masks)
         values[number, union.index(stage)] = medians.T
     dims = ("generation_model", "stage", "region", "participant")
     return xr.Dataset(
         {"stage_variance_explained": (dims, values), "stage_number": stage_number},
         coords={
             "region": regions,
-            "participant": list(map(str, people)),
+            "participant": list(map(str, names)),
             "model_class": ("generation_model", [model["class"] for model in models]),
         },
     )
 
 
-def fmri_dataset(predictions: xr.Dataset, people: pd.DataFrame, bootstrap: int, seed: int) -> xr.Dataset:
-    """Prediction of auditory cortex from each model's best stage, against people's recognition of its metamers.
+def fmri_dataset(predictions: xr.Dataset, participants: pd.DataFrame, bootstrap: int, seed: int) -> xr.Dataset:
+    """Prediction of auditory cortex from each model's best stage, against participants' recognition of its metamers.
 
     As published (not verified), each participant's value is that at the stage that is best for the mean of the other
     participants. Recognition is for the stage chosen for most participants; in a tie, the earlier one.
@@ -332,19 +336,19 @@ def fmri_dataset(predictions: xr.Dataset, people: pd.DataFrame, bootstrap: int, 
     ----------
     predictions
         Result of ``fmri_predictions``.
-    people, bootstrap, seed
-        As for ``against_people``.
+    participants, bootstrap, seed
+        As for ``against_participants``.
 
     Returns
     -------
     xr.Dataset
         ``predictions``; (generation_model, region, participant) → ``participant_variance_explained``,
         ``chosen_stage``; (generation_model, region) → ``variance_explained`` and ``variance_explained_sem`` over
-        participants, ``best_stage``; (region) → ``n``, participants; and the result of ``against_people``.
+        participants, ``best_stage``; (region) → ``n``, participants; and the result of ``against_participants``.
     """
     values = predictions["stage_variance_explained"]
-    models, regions, participants = (values.sizes[name] for name in ("generation_model", "region", "participant"))
-    own, chosen = np.empty((models, regions, participants)), np.empty((models, regions, participants), int)
+    models, regions, n_participants = (values.sizes[name] for name in ("generation_model", "region", "participant"))
+    own, chosen = np.empty((models, regions, n_participants)), np.empty((models, regions, n_participants), int)
     most = np.empty((models, regions), int)
     for model, region in np.ndindex(models, regions):
         of_region = values.isel(generation_model=model, region=region).transpose("participant", "stage").values
@@ -361,9 +365,9 @@ def fmri_dataset(predictions: xr.Dataset, people: pd.DataFrame, bootstrap: int, 
         participant_variance_explained=single,
         chosen_stage=(list(coords), stages[chosen]),
         variance_explained=single.mean("participant"),
-        variance_explained_sem=single.std("participant", ddof=1) / np.sqrt(participants),
+        variance_explained_sem=single.std("participant", ddof=1) / np.sqrt(n_participants),
         best_stage=(list(coords)[:2], stages[most]),
         n=single.isel(generation_model=0).count("participant"),
     )
-    related = against_people(result["variance_explained"], result["best_stage"], people, bootstrap, seed)
+    related = against_participants(result["variance_explained"], result["best_stage"], participants, bootstrap, seed)
     return result.merge(related)

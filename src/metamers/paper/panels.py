@@ -63,7 +63,7 @@ def _title(axes: Axes, text: str, count: str) -> None:
 
 @styled
 def experiment_figure(groups: pd.DataFrame, experiment: str, chance: float) -> Figure:
-    """One published experiment: recognizability by stage for each model, by people and by the model itself.
+    """One published experiment: recognizability by stage for each model, by participants and by the model itself.
 
     Parameters
     ----------
@@ -96,15 +96,15 @@ def experiment_figure(groups: pd.DataFrame, experiment: str, chance: float) -> F
 
 
 @styled
-def judgements_figure(data: xr.Dataset, people: pd.DataFrame) -> Figure:
-    """Recognition of the metamers of each family of models, by each kind of model and by people.
+def judgements_figure(data: xr.Dataset, participants: pd.DataFrame) -> Figure:
+    """Recognition of the metamers of each family of models, by each kind of model and by participants.
 
     Parameters
     ----------
     data
         Result of ``metamers.paper.judgements.judgements_dataset``.
-    people
-        Result of ``metamers.paper.brain.pooled_people``.
+    participants
+        Result of ``metamers.paper.brain.pooled_participants``.
     """
     kinds = list(dict.fromkeys(map(str, data["recognition_class"].values)))
     drawn = families(data)
@@ -117,7 +117,7 @@ def judgements_figure(data: xr.Dataset, people: pd.DataFrame) -> Figure:
             line = KIND_LINES[kinds.index(kind) % len(KIND_LINES)]
             style = kind_style(kinds, kind) | {"linestyle": line, "linewidth": 1.2, "markersize": 4.5}
             labelled.setdefault(kind, axes.plot(x, table[kind], **style)[0])
-        asked = [[people["human_mean"].get((model, stage), np.nan) for stage in table.index] for model in models]
+        asked = [[participants["human_mean"].get((model, stage), np.nan) for stage in table.index] for model in models]
         if np.isfinite(asked).any():
             mean = np.mean(asked, axis=0)
             style = {"color": INK, "marker": "*", "linewidth": 2.4, "markersize": 8}
@@ -132,8 +132,8 @@ def judgements_figure(data: xr.Dataset, people: pd.DataFrame) -> Figure:
 
 
 @styled
-def against_people_figure(data: xr.Dataset, prediction: str, dimension: str, xlabel: str) -> Figure:
-    """Prediction of brain areas by models, against people's recognition of metamers of their best stages.
+def against_participants_figure(data: xr.Dataset, prediction: str, dimension: str, xlabel: str) -> Figure:
+    """Prediction of brain areas by models, against participants' recognition of metamers of their best stages.
 
     Parameters
     ----------

@@ -145,7 +145,7 @@ def entry_text(
     weights: str,
     modality: str,
     lock: str,
-    given: str | None = None,
+    input_settings: str | None = None,
     classes: bool | None = None,
     output: str | None = None,
     readout: str | None = None,
@@ -162,7 +162,7 @@ def entry_text(
         ``vision`` or ``audio``.
     lock
         Path of the registry's lock file.
-    given
+    input_settings
         The ``input`` of the entry, as YAML in one line; None for the usual values, or those of the weights.
     classes
         Whether the network gives class scores; None: it must, which is checked.
@@ -174,7 +174,8 @@ def entry_text(
     Raises
     ------
     ConfigurationError
-        When ``given`` is not a mapping, ``output`` no part of an output, or ``readout`` neither linear nor a mapping.
+        When ``input_settings`` is not a mapping, ``output`` no part of an output, or ``readout`` neither linear nor a
+        mapping.
     """
     about_weights = {
         "pretrained": f"those of the publisher; {lock} has their hash once they are retrieved",
@@ -182,8 +183,8 @@ def entry_text(
         RANDOM: "untrained; later pretrained, {path: FILE}, or another place (config/README.md)",
     }.get(weights, "a file of your own")
     usual = _flow(MODALITIES[modality].usual_input)
-    if given is not None:
-        input_line = f"input: {_flow(_mapping(given, '--input', usual))}"
+    if input_settings is not None:
+        input_line = f"input: {_flow(_mapping(input_settings, '--input', usual))}"
     elif weights != "pretrained" and (stated := _stated_input(source, modality)) is not None:
         input_line = f"input: {_flow(stated)} # as the library states it"
     elif weights == "pretrained" or is_repository(source):
@@ -230,10 +231,10 @@ def _stated_input(source: Mapping[str, str], modality: str) -> dict[str, Any] | 
 def _part(text: str) -> str:
     """A part of an output, as YAML in one line: a position, a key or a list of these."""
     try:
-        found = yaml.safe_load(text)
+        content = yaml.safe_load(text)
     except yaml.YAMLError:
-        found = None
-    keys = found if isinstance(found, list) else [found]
+        content = None
+    keys = content if isinstance(content, list) else [content]
     if not keys or not all(isinstance(key, int | str) and not isinstance(key, bool) and key != "" for key in keys):
         raise ConfigurationError(
             f"--output {text}: wanted a key, a position or a list, such as logits or '[hidden, 3]'"
@@ -244,12 +245,12 @@ def _part(text: str) -> str:
 def _mapping(text: str, key: str, example: str) -> dict[str, Any]:
     """A mapping that is written as YAML; ``example`` completes the message of an error."""
     try:
-        found = yaml.safe_load(text)
+        content = yaml.safe_load(text)
     except yaml.YAMLError:
-        found = None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         raise ConfigurationError(f"{key} {text}: wanted a mapping, such as '{example}'")
-    return found
+    return content
 
 
 def _default_registries() -> list[str]:
@@ -331,8 +332,11 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
         own = read_yaml(run) if run is not None and run.is_file() else {}
         own = own if isinstance(own, dict) else {}  # the run itself says what is wrong with its file
         settings = {key: own[key] for key in ("stimuli", "datasets") if key in own}
-        given = own.get("registry")
-        registries = {**(given if isinstance(given, dict) else {}), "models": [*others, str(registry)]}
+        own_registries = own.get("registry")
+        registries = {
+            **(own_registries if isinstance(own_registries, dict) else {}),
+            "models": [*others, str(registry)],
+        }
         return make_plan(merge_defaults({**settings, "registry": registries, "model": name}))
     except BaseException as error:  # also an interruption, since finding the stages may take long
         if existed:

@@ -190,10 +190,10 @@ def read_left_out(path: str | Path) -> tuple[LeftOut, ...]:
         for one in left_out:
             if one.kind not in TITLES:
                 raise ValueError(f"unknown kind {one.kind!r}; valid: {', '.join(TITLES)}")
-            wanted = 2 if one.kind in (STAGE, STIMULUS) else 0 if one.kind == EXTENSIONS else 1
+            number = 2 if one.kind in (STAGE, STIMULUS) else 0 if one.kind == EXTENSIONS else 1
             whole = one.kind in WHOLE and not one.names
-            if not all(isinstance(name, str) for name in one.names) or not (whole or len(one.names) == wanted):
-                raise ValueError(f"{one.kind} has the names {list(one.names)}; wanted {wanted}")
+            if not all(isinstance(name, str) for name in one.names) or not (whole or len(one.names) == number):
+                raise ValueError(f"{one.kind} has the names {list(one.names)}; wanted {number}")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigurationError(
             f"left_out: {path} cannot be read ({error}); wanted null, or the file that a call with failed jobs wrote"

@@ -207,14 +207,14 @@ class Plan:
         Where both sides have several networks that differ by the seed of their training only, they count together if
         another model is left that recognizes their metamers; else the two named models are compared.
         """
-        found = []
+        sides_of_all = []
         for model, reference in self.settings.comparison.contrasts:
             sides = self.retrained(model), self.retrained(reference)
             networks = {*sides[0], *sides[1]}
             if min(map(len, sides)) == 1 or reference in sides[0] or networks.issuperset(self._asked(model)):
                 sides = [model], [reference]
-            found.append(sides)
-        return found
+            sides_of_all.append(sides)
+        return sides_of_all
 
     def _asked(self, model: str) -> list[str]:
         """The recognition models of the modality of a model."""
@@ -253,7 +253,7 @@ class Plan:
     def needs_collection(self, collection: str) -> bool:
         """Whether the targets of the run need a collection of retrieved files, named ``<kind>/<name>``."""
         kind, name = collection.split("/")
-        if kind in ("experiments", "judges", "published"):
+        if kind in ("experiments", "recognition_models", "published"):
             return self.settings.human_data == "participants"
         return kind != "datasets" or name in self.used_datasets
 
@@ -333,11 +333,13 @@ class Plan:
                 }
                 for model in self.generation_models
             }
-        found = {}
+        of_models = {}
         for model in self.generation_models:
             names, size = self.stimuli_of(model), self.batch_size_of(model)
-            found[model] = {f"{first // size:04d}": names[first : first + size] for first in range(0, len(names), size)}
-        return found
+            of_models[model] = {
+                f"{first // size:04d}": names[first : first + size] for first in range(0, len(names), size)
+            }
+        return of_models
 
     @cached_property
     def recognition_groups(self) -> dict[str, list[str]]:

@@ -30,7 +30,7 @@ def published_settings(plan: Plan) -> dict[str, dict[str, Any]]:
     """Return result → the settings that it depends on, as parameters of its rule."""
     return {
         "humans_vs_models": {
-            "judges": {
+            "recognition_models": {
                 modality: {"public": len(entry.models), **entry.published}
                 for modality, entry in plan.published.judgements.items()
             },

@@ -13,7 +13,7 @@ RECORDED_KEYS = (
     *("run", "seed", "device", "human_data", "stimuli", "generation_models", "recognition_models", "training"),
     *("synthesis", "null", "acceptance", "recognition", "experiment"),
 )
-# The scripts that make what is predicted, what people are shown, and what their answers are counted by.
+# The scripts that make what is predicted, what participants are shown, and what their answers are counted by.
 RECORDED_STEPS = (
     *("stimuli/datasets", "synthesize/metamers", "synthesize/measure", "synthesize/export", "null/distribution"),
     *("null/acceptance", "recognize/natural", "recognize", "compare/recognizability", "compare/humans_vs_models"),

@@ -16,18 +16,18 @@ def collections(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     that are not in a folder already, and the public data of the published human experiments. A run with
     ``human_data: summary`` does not retrieve these unless they are requested.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
+    items_of: dict[str, list[dict[str, Any]]] = {}
     checkpoints = {f"weights/{model}": plan.models[model].weights for model in plan.dataset_of}
     checkpoints |= {f"frozen/{model}": how.frozen for model, how in plan.training.items() if how.frozen}
     for collection, weights in checkpoints.items():
         parts = [retrieved_item(weights, plan.archives), extra_weights_item(weights, plan.archives)]
         if items := [item for item in parts if item]:
-            found[collection] = items
+            items_of[collection] = items
     for dataset in plan.used_datasets:
         entry = plan.datasets[dataset]
         files = entry.files or {}
         if "package" in files:
-            found[f"datasets/{dataset}"] = [
+            items_of[f"datasets/{dataset}"] = [
                 {"name": row["file"], "package": files["package"], "file": f"{files['folder']}/{row['file']}"}
                 for row in {row["file"]: row for row in stimulus_table(dataset, entry.parameters)}.values()
             ]
@@ -35,12 +35,12 @@ def collections(plan: Plan) -> dict[str, list[dict[str, Any]]]:
             path = archive_path(files["archive"], plan.archives)
             item = {"name": Path(files["file"]).name} if "file" in files else {}
             item |= {"archive": path} | {key: files[key] for key in ("file", "folder") if key in files}
-            found[f"datasets/{dataset}"] = [item]
+            items_of[f"datasets/{dataset}"] = [item]
         elif "url" in files and entry.table:
             hashes = {row["file"]: row["sha256"] for row in read_table(entry.table, ["file", "sha256"])}
-            found[f"datasets/{dataset}"] = [
+            items_of[f"datasets/{dataset}"] = [
                 {"name": file, "url": f"{files['url']}/{file}", "sha256": sha256} for file, sha256 in hashes.items()
             ]
-    return found | human_collections(
+    return items_of | human_collections(
         plan.published.source, plan.published.experiments, plan.published.judgements, plan.published.brains
     )

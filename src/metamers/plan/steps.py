@@ -80,9 +80,9 @@ class Step:
         return getattr(self.files, "PAGES", {})
 
     @property
-    def answers_of_people(self) -> tuple[str, ...]:
+    def answers_of_participants(self) -> tuple[str, ...]:
         """Beginnings of the paths of its files that may have answers of own participants."""
-        return getattr(self.files, "ANSWERS_OF_PEOPLE", ())
+        return getattr(self.files, "ANSWERS_OF_PARTICIPANTS", ())
 
 
 class AnalysesSettings(Settings):

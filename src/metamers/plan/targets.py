@@ -131,8 +131,8 @@ def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxy
     for pattern, expression in _patterns(tuple(stages)).items():
         if not (matched := expression.fullmatch(path)):
             continue
-        found = matched.groupdict()
-        error = _first_error(plan, pattern, found, target, stages)
+        wildcards = matched.groupdict()
+        error = _first_error(plan, pattern, wildcards, target, stages)
         if error is None:
             return
         errors.append(error)
@@ -140,18 +140,18 @@ def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxy
         raise errors[0]
 
 
-def _first_error(plan: Plan, pattern: str, found: Found, target: str, stages: Stages) -> ConfigurationError | None:
-    for name, value in found.items():
+def _first_error(plan: Plan, pattern: str, wildcards: Found, target: str, stages: Stages) -> ConfigurationError | None:
+    for name, value in wildcards.items():
         if name not in VALID:
             continue
-        valid = _valid(plan, pattern, name, found, stages)
+        valid = _valid(plan, pattern, name, wildcards, stages)
         if value not in valid:
-            hint = _registered(plan, name, value, found)
+            hint = _registered(plan, name, value, wildcards)
             return ConfigurationError(f"{unknown_name(name.replace('_', ' '), value, valid, target)}{hint}")
     return None
 
 
-def _valid(plan: Plan, pattern: str, name: str, found: Found, stages: Stages) -> list[str]:
+def _valid(plan: Plan, pattern: str, name: str, wildcards: Found, stages: Stages) -> list[str]:
     """The valid values of a wildcard."""
     of_model = stages.get(pattern)
     if name in ("model", "generation_model"):
@@ -160,15 +160,15 @@ def _valid(plan: Plan, pattern: str, name: str, found: Found, stages: Stages) ->
         if own := MODELS.get(pattern):
             return list(own(plan))
     elif name == "stage" and of_model is not None:
-        return list(map(stage_path, of_model[found.get("generation_model", found.get("model", ""))]))
-    return list(VALID[name](plan, found))
+        return list(map(stage_path, of_model[wildcards.get("generation_model", wildcards.get("model", ""))]))
+    return list(VALID[name](plan, wildcards))
 
 
-def _registered(plan: Plan, name: str, value: str, found: Found) -> str:
+def _registered(plan: Plan, name: str, value: str, wildcards: Found) -> str:
     """A hint about a name that is in the registry but not in the run; empty otherwise."""
     if name == "generation_model" and value in plan.models and value not in plan.generation_models:
         return f" The registry has {value!r}: name it in generation_models."
-    model = found.get("generation_model")
+    model = wildcards.get("generation_model")
     if name == "stage" and model and value in _unused_stages(plan, model):
         return f" {model} has the stage {value!r}: name it in generation_models."
     return ""

@@ -151,7 +151,7 @@ def with_pairs(
     }
     both = [predicted["predicted"].sel(generation_model=list(models), stage=shared) for *models, shared in pairs]
     both = [values.transpose("generation_model", "stage").values for values in both]
-    found = np.stack(
+    power_of_pairs = np.stack(
         [
             power_of_curves(pair, deviations[modalities[one]], settings, permutations, rng)
             for pair, (one, _, _) in zip(both, pairs, strict=True)
@@ -159,10 +159,10 @@ def with_pairs(
     )
     distinct = [[stimuli_needed(number, len(shared)) for number in settings["trials"]] for _, _, shared in pairs]
     return result.assign(
-        contrast_power=(("contrast", "trials", "participants"), found),
+        contrast_power=(("contrast", "trials", "participants"), power_of_pairs),
         contrast_participants_needed=(
             ("contrast", "trials"),
-            fewest_participants(found, settings["participants"], settings["wanted"]),
+            fewest_participants(power_of_pairs, settings["participants"], settings["wanted"]),
         ),
         contrast_stimuli_needed=(("contrast", "trials"), distinct),
         contrast_difference=("contrast", [float(np.diff(pair[::-1].mean(axis=1))[0]) for pair in both]),

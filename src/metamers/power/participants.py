@@ -96,15 +96,15 @@ def participant_variance(experiments: Sequence[xr.Dataset], modality: str) -> pd
 
     rng = np.random.default_rng(VARIANCE_SEED)
     sizes = [len(proportions) for proportions, _ in answers]
-    found = deviations([np.arange(size) for size in sizes])
+    estimates = deviations([np.arange(size) for size in sizes])
     samples = [deviations([rng.integers(size, size=size) for size in sizes]) for _ in range(VARIANCE_BOOTSTRAP)]
     low, high = np.quantile(samples, ENDS, axis=0)
-    columns = [[modality] * len(COMPONENTS), COMPONENTS, found, low, high, [sum(sizes)] * len(COMPONENTS)]
+    columns = [[modality] * len(COMPONENTS), COMPONENTS, estimates, low, high, [sum(sizes)] * len(COMPONENTS)]
     return pd.DataFrame(dict(zip(VARIANCE_COLUMNS, columns, strict=True)))
 
 
 def typical_curve(curves: Iterable[Curve], stages: int) -> np.ndarray:
-    """Average the curves of published models at equally spaced relative depths, 0 to 1: recognizability (stage,).
+    """Average the curves of published models at equally spaced positions, 0 to 1: recognizability (stage,).
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def typical_curve(curves: Iterable[Curve], stages: int) -> np.ndarray:
     stages
         Number of stages, at least two.
     """
-    depth = np.linspace(0, 1, stages)
-    return np.mean([np.interp(depth, curve["depth"], curve["mean"]) for curve in curves], axis=0)
+    position = np.linspace(0, 1, stages)
+    return np.mean([np.interp(position, curve["depth"], curve["mean"]) for curve in curves], axis=0)
 
 
 def curves_apart(curve: np.ndarray, difference: float) -> np.ndarray:
@@ -138,13 +138,13 @@ def curves_apart(curve: np.ndarray, difference: float) -> np.ndarray:
 
 
 def _bisect(
-    falling: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray | float, low: float, high: float
+    falling: Callable[[np.ndarray], np.ndarray], target: np.ndarray | float, low: float, high: float
 ) -> np.ndarray:
     """Find where a decreasing function has the wanted value, by bisection, independently for each element."""
-    low, high = np.full(np.shape(wanted), low), np.full(np.shape(wanted), high)
+    low, high = np.full(np.shape(target), low), np.full(np.shape(target), high)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        above = falling(middle) > wanted
+        above = falling(middle) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return (low + high) / 2
 
@@ -206,7 +206,7 @@ def power(
     Parameters
     ----------
     differences
-        (person,): differences of a large population, from which the participants of experiments are drawn.
+        (participant,): differences of a large population, from which the participants of experiments are drawn.
     participants
         Numbers of participants; with fewer than ``metamers.power.settings.min_number``, no experiment can be
         significant.
@@ -217,19 +217,19 @@ def power(
     flips
         Number of random flips, where flips are not enumerated.
     """
-    found = []
+    shares = []
     for number in participants:
         drawn = differences[rng.integers(len(differences), size=(simulations, number))]
-        found.append(np.mean(sign_flip_p(drawn, flips, rng) <= alpha))
-    return np.array(found)
+        shares.append(np.mean(sign_flip_p(drawn, flips, rng) <= alpha))
+    return np.array(shares)
 
 
-def fewest_participants(found: np.ndarray, participants: Sequence[int], wanted: float) -> np.ndarray:
+def fewest_participants(power: np.ndarray, participants: Sequence[int], target: float) -> np.ndarray:
     """Find the smallest number of participants (…,) from which on power (…, participants) is as high as wanted.
 
     NaN where it never is.
     """
-    lasting = np.minimum.accumulate(found[..., ::-1] >= wanted, axis=-1)[..., ::-1]
+    lasting = np.minimum.accumulate(power[..., ::-1] >= target, axis=-1)[..., ::-1]
     fewest = np.array(participants, float)[lasting.argmax(axis=-1)]
     return np.where(lasting.any(axis=-1), fewest, np.nan)
 
@@ -303,7 +303,7 @@ def published_power(
     }
     trials, participants, alpha = list(settings["trials"]), list(settings["participants"]), settings["alpha"]
     typical = {modality: typical_curve(curves[modality], settings["stages"]) for modality in deviations}
-    found = np.stack(
+    by_difference = np.stack(
         [
             [
                 power_of_curves(
@@ -317,8 +317,8 @@ def published_power(
     dims = ("modality", "difference", "trials", "participants")
     result = xr.Dataset(
         {
-            "power": (dims, found),
-            "participants_needed": (dims[:-1], fewest_participants(found, participants, settings["wanted"])),
+            "power": (dims, by_difference),
+            "participants_needed": (dims[:-1], fewest_participants(by_difference, participants, settings["wanted"])),
             "stimuli_needed": ("trials", [stimuli_needed(number, settings["stages"]) for number in trials]),
             **{
                 f"sd_{component}": ("modality", [deviations[modality][index] for modality in deviations])
@@ -381,7 +381,7 @@ def power_over_stimuli(
     def shares(pair: np.ndarray, modality: str) -> np.ndarray:
         """(fixed or random, stimuli, trials, participants): how often an experiment is significant."""
         odds = median_log_odds(pair.clip(EXTREME, 1 - EXTREME), np.hypot.reduce([*deviations[modality], *assumed]))
-        found = [
+        by_stimuli = [
             significant_experiments(
                 *(odds, deviations[modality], assumed, number, items, participants),
                 *(settings["stimulus_simulations"], settings["alpha"], flips, rng),
@@ -390,10 +390,10 @@ def power_over_stimuli(
             for items, seed in zip(stimuli, seeds, strict=True)
             for number in trials
         ]
-        return np.stack(found, axis=1).reshape(2, len(stimuli), len(trials), len(participants))
+        return np.stack(by_stimuli, axis=1).reshape(2, len(stimuli), len(trials), len(participants))
 
     alike = np.stack([shares(np.stack([curve, curve]), modality) for modality, curve in typical.items()])
-    found = np.stack(
+    significant = np.stack(
         [
             [shares(curves_apart(curve, difference), modality)[1] for difference in settings["differences"]]
             for modality, curve in typical.items()
@@ -403,10 +403,10 @@ def power_over_stimuli(
     with_difference = ("modality", "difference", *dims[1:])
     return xr.Dataset(
         {
-            "power_over_stimuli": (with_difference, found),
+            "power_over_stimuli": (with_difference, significant),
             "participants_needed_over_stimuli": (
                 with_difference[:-1],
-                fewest_participants(found, participants, settings["wanted"]),
+                fewest_participants(significant, participants, settings["wanted"]),
             ),
             "false_alarms_over_stimuli": (dims, alike[:, 1]),
             "false_alarms_fixed_stimuli": (dims, alike[:, 0]),

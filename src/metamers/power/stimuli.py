@@ -220,15 +220,15 @@ def significant_experiments(
     """
     answers = max(participants) * max(stimuli_needed(trials, log_odds.shape[1]), stimuli)
     chunk = max(1, MOST_ANSWERS // answers)
-    found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {number: [] for number in participants}
+    samples_of: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {number: [] for number in participants}
     for start in range(0, experiments, chunk):
         size = min(chunk, experiments - start)
         drawn = simulated_experiments(
             log_odds, deviations, stimulus_deviations, trials, stimuli, participants, size, rng, stimulus_rng
         )
         for number, *both in drawn:
-            found[number].append(both)
-    whole = (map(np.concatenate, zip(*parts, strict=True)) for parts in found.values())
+            samples_of[number].append(both)
+    whole = (map(np.concatenate, zip(*parts, strict=True)) for parts in samples_of.values())
     return np.stack(
         [significant(by_participant, by_stimulus, alpha, flips, rng) for by_participant, by_stimulus in whole], axis=1
     )

@@ -3,23 +3,23 @@
 from metamers.run.declared import NO_UNIT, Meanings, RunFile
 
 MEANINGS: Meanings = {
-    "possible_proportion": "possible proportion correct of people; all samples are equally probable",
+    "possible_proportion": "possible proportion correct of participants; all samples are equally probable",
     "reference_proportion": (
-        "possible proportion correct of people, if a model is like the published ones at the same depth"
+        "possible proportion correct of participants, if a model is like the published ones at the same depth"
     ),
     "log_odds_variance": "variance between participants of the log odds of a correct answer",
     "expected_participants": "number of participants for which low and high are",
     "expected_trials": "number of answers of each participant, model and stage for which low and high are",
     "frozen_at": ("time at which the prediction was frozen (UTC)", NO_UNIT),
-    "answered": "number of people's answers",
-    "correct_answers": "number of people's correct answers",
-    "observed": "proportion of people's answers that are correct",
+    "answered": "number of participants' answers",
+    "correct_answers": "number of participants' correct answers",
+    "observed": "proportion of participants' answers that are correct",
     "inside_frozen": "observed is between low and high, which are for the expected numbers of participants and answers",
     "log_score": "natural logarithm of the predicted probability of correct_answers",
     "log_score_depth": (
-        "the same for the reference: people's recognition of published models' metamers at the same depth"
+        "the same for the reference: participants' recognition of published models' metamers at the same depth"
     ),
-    "log_score_guessing": "the same for people who guess",
+    "log_score_guessing": "the same for participants who guess",
     "pit_low": "predicted probability of fewer correct answers",
     "pit_high": "predicted probability of as many correct answers or fewer",
     "pit": "random value between pit_low and pit_high, uniform if the prediction is calibrated",

@@ -1,4 +1,4 @@
-"""Freeze the predicted human recognizability of a run in a file of its own, before people answer.
+"""Freeze the predicted human recognizability of a run in a file of its own, before participants answer.
 
 The file has the whole predictive distribution, a reference prediction, and the fingerprints of everything that the
 prediction depends on. ``metamers.preregister.score`` compares it with the answers. The prediction itself is that of
@@ -149,11 +149,11 @@ def rates_by_depth(points: xr.Dataset, published_depths: pd.DataFrame, depths: n
     table = points[["generation_model", "stage", "human_mean"]].to_dataframe().dropna(subset="human_mean")
     known = published_depths[published_depths["modality"] == modality]
     table = table.merge(known, on=["generation_model", "stage"]).sort_values("depth", kind="stable")
-    found = [
+    by_draw = [
         np.interp(depths, own["depth"], above_chance(own["human_mean"].to_numpy(), GUESSING[modality]).clip(0, 1))
         for _, own in table.groupby("generation_model", sort=True)
     ]
-    rates = np.stack(found, axis=-1)
+    rates = np.stack(by_draw, axis=-1)
     rates[np.isnan(depths)] = np.nan
     return rates
 
@@ -168,7 +168,7 @@ def possible_means(mean: np.ndarray, standard_error: np.ndarray, levels: np.ndar
 
 
 def reference_proportions(rates: np.ndarray, chance: float) -> np.ndarray:
-    """Compute equally probable proportions correct of people for a new model, given those for published models.
+    """Compute equally probable proportions correct of participants for a new model, given those for published models.
 
     The rate above chance has a beta distribution with the mean of the published models and their variance times 1 +
     1/n, which includes the error of the mean of n models.
@@ -188,8 +188,8 @@ def reference_proportions(rates: np.ndarray, chance: float) -> np.ndarray:
     number = rates.shape[1]
     deviation = rates.std(axis=1, ddof=min(number - 1, 1)) * np.sqrt(1 + 1 / number)
     levels = (np.arange(SAMPLES) + 0.5) / SAMPLES
-    found = possible_means(np.clip(rates.mean(axis=1), NEAREST, 1 - NEAREST), deviation, levels)
-    return chance + (1 - chance) * found
+    means = possible_means(np.clip(rates.mean(axis=1), NEAREST, 1 - NEAREST), deviation, levels)
+    return chance + (1 - chance) * means
 
 
 def frozen_prediction(
@@ -212,7 +212,7 @@ def frozen_prediction(
     published_depths
         Result of ``metamers.leaderboard.depth.published_depths``.
     models
-        Generation model → ``modality``; ``categories``, the number among which people choose; ``depths``, stage →
+        Generation model → ``modality``; ``categories``, the number among which participants choose; ``depths``, stage →
         depth.
     expected
         ``participants``: the expected number; ``trials``: of each participant, model and stage.
@@ -223,9 +223,10 @@ def frozen_prediction(
         (generation_model, stage) → ``predicted`` (the median over models and stages), ``low`` and ``high`` (95%
         interval of the proportion correct with the expected numbers), ``reason`` (see ``predicted_human``),
         ``stage_number``;
-        ``possible_proportion`` (…, sample): equally probable proportions correct of people; ``reference_proportion``
-        (…, sample): result of ``reference_proportions``; ``guessing`` and ``log_odds_variance`` (generation_model);
-        ``expected_participants``, ``expected_trials``. NaN where nothing is predicted.
+        ``possible_proportion`` (…, sample): equally probable proportions correct of participants;
+        ``reference_proportion`` (…, sample): result of ``reference_proportions``; ``guessing`` and
+        ``log_odds_variance`` (generation_model); ``expected_participants``, ``expected_trials``. NaN where nothing is
+        predicted.
 
     Raises
     ------

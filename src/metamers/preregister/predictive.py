@@ -1,7 +1,7 @@
-"""Predictive distribution of the number of correct answers, given the possible proportions correct of people.
+"""Predictive distribution of the number of correct answers, given the possible proportions correct of participants.
 
-``metamers.preregister.freeze`` stores the possible proportions before people answer, and ``metamers.preregister.score``
-scores the answers. Both call the functions of this module.
+``metamers.preregister.freeze`` stores the possible proportions before participants answer, and
+``metamers.preregister.score`` scores the answers. Both call the functions of this module.
 """
 
 import numpy as np
@@ -76,8 +76,8 @@ def log_score(correct: int, means: np.ndarray, trials: np.ndarray, variance: flo
 
     The arguments are those of ``log_probabilities``.
     """
-    found = log_probabilities(np.array([correct]), means, trials, variance)
-    return float(logsumexp(found) - np.log(len(means)))
+    logarithms = log_probabilities(np.array([correct]), means, trials, variance)
+    return float(logsumexp(logarithms) - np.log(len(means)))
 
 
 def count_distribution(means: np.ndarray, trials: np.ndarray, variance: float) -> np.ndarray:
@@ -87,8 +87,8 @@ def count_distribution(means: np.ndarray, trials: np.ndarray, variance: float) -
     """
     counts = np.arange(int(trials.sum()) + 1)
     blocks = np.array_split(means, max(1, len(means) // BLOCK))
-    found = sum(np.exp(log_probabilities(counts, block, trials, variance)).sum(axis=1) for block in blocks)
-    return found / np.sum(found)
+    summed = sum(np.exp(log_probabilities(counts, block, trials, variance)).sum(axis=1) for block in blocks)
+    return summed / np.sum(summed)
 
 
 def central_interval(probabilities: np.ndarray, level: float) -> tuple[int, int]:

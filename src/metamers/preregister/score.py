@@ -1,8 +1,8 @@
-"""Score a frozen prediction against people's answers, and find what changed after it was frozen.
+"""Score a frozen prediction against participants' answers, and find what changed after it was frozen.
 
 A stage of a model is scored by the log probability of the number of correct answers, compared with two references that
-are in the frozen file as well: what people recognize of published models' metamers at the same depth, and guessing. The
-distribution is that of the numbers of participants and answers that there are, not of the expected ones.
+are in the frozen file as well: what participants recognize of published models' metamers at the same depth, and
+guessing. The distribution is that of the numbers of participants and answers that there are, not of the expected ones.
 """
 
 import datetime
@@ -40,7 +40,7 @@ CONTEXT_LETTERS = 20  # before the part of a long value that differs
 
 
 class Judged(NamedTuple):
-    """People's answers to the metamers of one stage of a model."""
+    """Participants' answers to the metamers of one stage of a model."""
 
     trials: np.ndarray  # number of answers of each participant, (participant,)
     correct: int
@@ -69,16 +69,16 @@ def read_frozen(path: str | Path) -> xr.Dataset:
             f"preregistration.file: {path} is not a frozen prediction: it has no {', '.join(absent)}. Wanted a file "
             "that `snakemake preregister` has written; name it, or move this file away."
         )
-    found, own = files.content_sha256(frozen), frozen.attrs.get("content_sha256")
-    if found != own:
+    sha256, own = files.content_sha256(frozen), frozen.attrs.get("content_sha256")
+    if sha256 != own:
         raise ValueError(
-            f"preregistration.file: {path} was changed after it was frozen: its values have SHA-256 {found}, but its "
+            f"preregistration.file: {path} was changed after it was frozen: its values have SHA-256 {sha256}, but its "
             f"content_sha256 is {own}. Put back the copy that you registered."
         )
     return frozen
 
 
-def people_judged(groups: Iterable[xr.Dataset]) -> dict[tuple[str, str], Judged]:
+def participants_judged(groups: Iterable[xr.Dataset]) -> dict[tuple[str, str], Judged]:
     """Count the answers of all groups: (generation model, stage) → answers. Natural stimuli are left out.
 
     Parameters
@@ -108,7 +108,7 @@ def score_stage(judged: Judged, means: np.ndarray, references: np.ndarray, chanc
     Parameters
     ----------
     judged
-        People's answers.
+        Participants' answers.
     means
         Equally probable proportions correct that were predicted, (sample,).
     references
@@ -256,7 +256,7 @@ def scored_prediction(
     frozen
         Result of ``read_frozen``.
     judged
-        Result of ``people_judged``.
+        Result of ``participants_judged``.
     changes
         Result of ``find_changes``.
     seed
@@ -277,12 +277,13 @@ def scored_prediction(
     Raises
     ------
     ValueError
-        When people judged no metamers, or no judged stage is in the frozen file: names what people judged, and what is
-        predicted.
+        When participants judged no metamers, or no judged stage is in the frozen file: names what participants judged,
+        and what is predicted.
     """
     if not judged:
         raise ValueError(
-            "people judged no metamers: all of their answers that count are to natural stimuli, or there are none. "
+            "participants judged no metamers: all of their answers that count are to natural stimuli, or there are "
+            "none. "
             "Check own_participants, and how many participants were excluded (humans/NAME.nc)."
         )
     models = list(map(str, frozen["generation_model"].values))
@@ -296,7 +297,7 @@ def scored_prediction(
     }
     if not known & judged.keys():
         raise ValueError(
-            f"the frozen prediction has none of the stages that people judged. They judged {_named(judged)}; "
+            f"the frozen prediction has none of the stages that participants judged. They judged {_named(judged)}; "
             f"predicted are {_named(predicted) or 'none'}. Was it frozen for another run? See preregistration.file."
         )
     rng = np.random.default_rng(seed)

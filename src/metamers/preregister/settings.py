@@ -66,12 +66,12 @@ class PreregistrationSettings(Settings):
 
 
 def _check_file(file: str) -> None:
-    found = [part for part in REFUSED if part in file] + [
+    refused = [part for part in REFUSED if part in file] + [
         letter for letter in file if unicodedata.category(letter) == "Cc"
     ]
-    if found:
+    if refused:
         raise ConfigurationError(
-            f"preregistration.file: {file!r} has {found[0]!r}; wanted a path without {' '.join(REFUSED)} and control "
+            f"preregistration.file: {file!r} has {refused[0]!r}; wanted a path without {' '.join(REFUSED)} and control "
             "characters, such as preregistered/NAME.nc, or null"
         )
     if os.path.isdir(file):

@@ -56,10 +56,10 @@ def recognize(
     >>> recognize(model, images, {}, {"cat": [0], "dog": [1, 2, 3]})
     array(['cat', 'dog'], dtype='<U3')
     """
-    shown = fit_stimuli(model, stimuli, sampling)
+    fitted = fit_stimuli(model, stimuli, sampling)
     if model.readout is not None:
-        return model.readout(model, shown, classes)
-    return answers(class_scores(model, shown), classes, model.name)
+        return model.readout(model, fitted, classes)
+    return answers(class_scores(model, fitted), classes, model.name)
 
 
 def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str) -> np.ndarray:
@@ -176,5 +176,5 @@ def recognition_dataset(answer: np.ndarray, dims: Sequence[str], coordinates: Ma
     >>> recognized["correct"].values
     array([ True, False])
     """
-    found = xr.Dataset({"answer": (tuple(dims), answer)}, coords=coordinates)
-    return found.assign(correct=found["answer"] == found["category"])
+    answered = xr.Dataset({"answer": (tuple(dims), answer)}, coords=coordinates)
+    return answered.assign(correct=answered["answer"] == answered["category"])

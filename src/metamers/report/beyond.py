@@ -342,8 +342,8 @@ def parts_of(
     -------
     list
         For each section ``identifier``, ``kind``, ``heading``, ``lead`` (may be None), ``words``, ``n``: number of
-        stimuli, ``few``: whether ``n`` is below ``FEWEST_STIMULI``, ``figure``, ``file`` with the numbers, ``judges``
-        (may be empty), ``table`` and ``galleries``.
+        stimuli, ``few``: whether ``n`` is below ``FEWEST_STIMULI``, ``figure``, ``file`` with the numbers,
+        ``recognition_models`` (may be empty), ``table`` and ``galleries``.
     """
 
     def part(
@@ -354,9 +354,16 @@ def parts_of(
         figure: Figure,
         table: Table,
         galleries: list[Gallery],
-        judges: str = "",
+        recognition_models: str = "",
     ) -> dict[str, Any]:
-        own = {"kind": kind, "words": words, "figure": figure, "table": table, "galleries": galleries, "judges": judges}
+        own = {
+            "kind": kind,
+            "words": words,
+            "figure": figure,
+            "table": table,
+            "galleries": galleries,
+            "recognition_models": recognition_models,
+        }
         own |= {"n": n, "few": n < FEWEST_STIMULI, "lead": leads.get(kind)}
         own["file"] = f"beyond/{kind}/{'<model>' if kind == 'invariance' else modality}.nc"
         return own | {"identifier": f"{kind}_{modality}", "heading": f"{heading} ({MODALITIES[modality].stimuli})"}

@@ -29,16 +29,18 @@ def chance_table(generation_model: str, recognizable: xr.Dataset) -> Table:
         Result of ``metamers.compare.chance.with_chance``.
     """
     own = recognizable.sel(generation_model=generation_model)
-    judges = [str(name) for name in own["recognition_model"].values if own["n"].sel(recognition_model=name).any()]
+    recognition_models = [
+        str(name) for name in own["recognition_model"].values if own["n"].sel(recognition_model=name).any()
+    ]
     head = ["Stage"]
-    for judge in judges:
-        named = f"{judge} (itself)" if judge == generation_model else judge
+    for recognition_model in recognition_models:
+        named = f"{recognition_model} (itself)" if recognition_model == generation_model else recognition_model
         head += [f"{named}: κ (95% interval)", "chance"]
     rows = []
     for stage in own_stages(recognizable, generation_model):
         row = [stage]
-        for judge in judges:
-            one = own.sel(stage=stage, recognition_model=judge)
+        for recognition_model in recognition_models:
+            one = own.sel(stage=stage, recognition_model=recognition_model)
             row.append(kappa_text(*(float(one[f"cohens_kappa{end}"]) for end in ("", "_low", "_high"))))
             row.append(percent(float(one["chance_agreement"])))
         rows.append([*row, percent(float(own["other_models_chance"].sel(stage=stage)))])
@@ -57,25 +59,33 @@ def single_answers(generation_model: str, recognizable: xr.Dataset) -> list[dict
     -------
     list of dict
         One entry for each answer and group of recognition models that give it at the same stages: ``answer``,
-        ``judges``, ``stages`` in processing order, and ``least`` and ``most``: the smallest and largest proportion of
-        the metamers of one stage with that answer.
+        ``recognition_models``, ``stages`` in processing order, and ``least`` and ``most``: the smallest and largest
+        proportion of the metamers of one stage with that answer.
     """
     own = recognizable.sel(generation_model=generation_model)
     shares: dict[tuple[str, str], dict[str, float]] = {}
     for stage in own_stages(recognizable, generation_model):
-        for judge in map(str, own["recognition_model"].values):
-            one = own.sel(stage=stage, recognition_model=judge)
+        for recognition_model in map(str, own["recognition_model"].values):
+            one = own.sel(stage=stage, recognition_model=recognition_model)
             if bool(one["single_answer"]):
-                given = shares.setdefault((str(one["most_frequent_answer"].values), judge), {})
+                given = shares.setdefault((str(one["most_frequent_answer"].values), recognition_model), {})
                 given[stage] = float(one["most_frequent_answer_share"])
     alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (answer, judge), given in shares.items():
-        alike.setdefault((answer, tuple(given)), []).append(judge)
+    for (answer, recognition_model), given in shares.items():
+        alike.setdefault((answer, tuple(given)), []).append(recognition_model)
     found = []
-    for (answer, stages), judges in alike.items():
-        given = [shares[answer, judge][stage] for judge in judges for stage in stages]
+    for (answer, stages), recognition_models in alike.items():
+        given = [
+            shares[answer, recognition_model][stage] for recognition_model in recognition_models for stage in stages
+        ]
         found.append(
-            {"answer": answer, "judges": judges, "stages": list(stages), "least": min(given), "most": max(given)}
+            {
+                "answer": answer,
+                "recognition_models": recognition_models,
+                "stages": list(stages),
+                "least": min(given),
+                "most": max(given),
+            }
         )
     return found
 

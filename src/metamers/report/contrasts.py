@@ -56,12 +56,12 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
         ``verdict`` of the later stages; ``claim``: what it permits to say; ``missing``: what it lacks to be shown;
         ``above``, ``below``: stages whose own interval lies above or below 0; ``left_out``: number of stimuli whose
         metamers were not accepted at every later stage; ``judged_by``; ``related``: recognition models of the family
-        of a compared model; ``by_judge``: difference at the later stages for each recognition model; ``spread``:
-        standard error over families, or None.
+        of a compared model; ``by_recognition_model``: difference at the later stages for each recognition model;
+        ``spread``: standard error over families, or None.
     """
     found = verdict(read_evidence(contrast, LATER_STAGES))
     model, reference = (side_of_contrast(contrast, role) for role in ("model", "reference"))
-    spread = float(contrast["late_judges_standard_error"])
+    spread = float(contrast["late_families_standard_error"])
     sides = {
         stage: side_of_zero(*(float(contrast[end].sel(stage=stage)) for end in ("low", "high")))
         for stage in contrast_stages(contrast)
@@ -81,10 +81,13 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
         "below": [stage for stage, side in sides.items() if side < 0],
         "left_out": int(contrast["late_left_out"]),
         "judged_by": str(contrast["judged_by"].values),
-        "related": str(contrast["related_judges"].values),
-        "by_judge": ", ".join(
-            f"{judge} {percentage_points(difference, np.nan, np.nan).removesuffix(NO_INTERVAL)}"
-            for judge, difference in contrast["late_difference_by_judge"].to_series().dropna().items()
+        "related": str(contrast["related_recognition_models"].values),
+        "by_recognition_model": ", ".join(
+            f"{recognition_model} {percentage_points(difference, np.nan, np.nan).removesuffix(NO_INTERVAL)}"
+            for recognition_model, difference in contrast["late_difference_by_recognition_model"]
+            .to_series()
+            .dropna()
+            .items()
         ),
         "spread": f"{100 * spread:.1f}" if np.isfinite(spread) else None,
     }

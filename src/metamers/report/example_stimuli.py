@@ -30,9 +30,11 @@ def stages_of_example(stages: Sequence[str]) -> list[str]:
     return [later[place] for place in places]
 
 
-def recognized_by(recognition: Mapping[str, xr.Dataset], judges: Sequence[str]) -> xr.DataArray:
-    """Proportion of the recognition models ``judges`` that are correct, (stage, stimulus, seed); ``natural`` first."""
-    return sum(recognition[judge]["correct"].astype(float) for judge in judges) / len(judges)
+def recognized_by(recognition: Mapping[str, xr.Dataset], recognition_models: Sequence[str]) -> xr.DataArray:
+    """Proportion of the recognition models that are correct, (stage, stimulus, seed); ``natural`` first."""
+    return sum(
+        recognition[recognition_model]["correct"].astype(float) for recognition_model in recognition_models
+    ) / len(recognition_models)
 
 
 def nearest_to_mean(values: xr.DataArray, accepted: xr.DataArray) -> tuple[str, int]:
@@ -64,12 +66,12 @@ def nearest_to_mean(values: xr.DataArray, accepted: xr.DataArray) -> tuple[str, 
     return str(accepted["stimulus"].values[stimulus]), int(accepted["seed"].values[seed])
 
 
-def answers_of(judges: Mapping[str, str], category: str) -> list[dict[str, Any]]:
+def answers_of(recognition_models: Mapping[str, str], category: str) -> list[dict[str, Any]]:
     """Answers of other models to one stimulus, the most frequent one first.
 
     Parameters
     ----------
-    judges
+    recognition_models
         Recognition model → answer.
     category
         Category of the natural stimulus.
@@ -80,12 +82,12 @@ def answers_of(judges: Mapping[str, str], category: str) -> list[dict[str, Any]]
         For at most ``MOST_ANSWERS`` answers ``answer``, ``right``, and ``who``: the model's name if there is a single
         other model, else the number of models. The other answers are one entry with the answer None.
     """
-    counts = Counter(judges.values())
+    counts = Counter(recognition_models.values())
     ordered = sorted(counts, key=lambda answer: (-counts[answer], answer != category, answer))
-    total = len(judges)
+    total = len(recognition_models)
 
     def who(count: int) -> str:
-        return next(iter(judges)) if total == 1 else f"{count} of {total} others"
+        return next(iter(recognition_models)) if total == 1 else f"{count} of {total} others"
 
     shown = [
         {"answer": answer, "right": answer == category, "who": who(counts[answer])} for answer in ordered[:MOST_ANSWERS]
@@ -99,7 +101,7 @@ def cell(
     name: str,
     modality: str,
     recognition: Mapping[str, xr.Dataset],
-    judges: Sequence[str],
+    recognition_models: Sequence[str],
     acceptance: xr.Dataset,
     stage: str,
     stimulus: str,
@@ -113,7 +115,7 @@ def cell(
         The generation model, and its modality.
     recognition
         Recognition model → ``answer`` (stage, stimulus, seed).
-    judges
+    recognition_models
         The other models whose answers are shown.
     acceptance
         (stage, stimulus, seed) → ``accepted`` and ``normalized_error`` of the generation model's metamers.
@@ -133,7 +135,9 @@ def cell(
     place = {"stage": stage, **made}
     one = acceptance.sel(made if natural else place)
     category = str(one["category"].values)
-    answers = {judge: str(data["answer"].sel(place).values) for judge, data in recognition.items()}
+    answers = {
+        recognition_model: str(data["answer"].sel(place).values) for recognition_model, data in recognition.items()
+    }
     file = address(name, stage, stimulus if natural else f"{stimulus}_{seed}")
     return {
         "model": name,
@@ -149,7 +153,9 @@ def cell(
         "link": link(name, None if natural else stage, stimulus, None if natural else seed),
         "itself": answers.get(name),
         "right": answers.get(name) == category,
-        "others": answers_of({judge: answers[judge] for judge in judges}, category),
+        "others": answers_of(
+            {recognition_model: answers[recognition_model] for recognition_model in recognition_models}, category
+        ),
     }
 
 
@@ -199,18 +205,24 @@ def example(name: str, modality: str, acceptance: xr.Dataset, recognition: Mappi
     """
     accepted = with_natural(acceptance["accepted"])
     stages = [NATURAL, *stages_of_example(accepted["stage"].values[1:].tolist())]
-    judges = [judge for judge in recognition if judge != name]
+    recognition_models = [recognition_model for recognition_model in recognition if recognition_model != name]
     of_stages = accepted.sel(stage=stages)
-    values = recognized_by(recognition, judges).sel(stage=stages) if judges else xr.ones_like(of_stages, float)
+    values = (
+        recognized_by(recognition, recognition_models).sel(stage=stages)
+        if recognition_models
+        else xr.ones_like(of_stages, float)
+    )
     stimulus, seed = nearest_to_mean(values, of_stages)
-    cells = [cell(name, modality, recognition, judges, acceptance, stage, stimulus, seed) for stage in stages]
+    cells = [
+        cell(name, modality, recognition, recognition_models, acceptance, stage, stimulus, seed) for stage in stages
+    ]
     return {
         "model": name,
         "cells": cells,
         "whole": all(one["accepted"] for one in cells),
         "candidates": int(of_stages.all("stage").any("seed").sum()),
         "stimuli": accepted.sizes["stimulus"],
-        "judged": bool(judges),
+        "judged": bool(recognition_models),
     }
 
 
@@ -256,7 +268,7 @@ def remedy(
     """One contrast in numbers and by an example: the same natural stimulus, and a metamer of each of the two models.
 
     The example is at the last shared stage at which both models have accepted metamers of a stimulus. Of the stimuli
-    that all judges of the contrast recognize when they are natural (of all stimuli, if there is none), it is the one
+    that all recognition models of the contrast recognize when natural (of all stimuli, if there is none), it is the one
     whose difference in recognition is nearest to their mean difference.
 
     Parameters
@@ -278,20 +290,21 @@ def remedy(
     """
     said = contrast_sentence(contrast)
     pair = (said["reference"], said["model"])
-    judges = said["judged_by"].split(", ")
+    recognition_models = said["judged_by"].split(", ")
     accepted = {name: with_natural(acceptance[name]["accepted"]) for name in pair}
     cells: list[dict[str, Any]] = []
     for stage in reversed(contrast_stages(contrast)):
         both = accepted[pair[0]].sel(stage=[stage]) & accepted[pair[1]].sel(stage=[stage])
         if not both.any():
             continue
-        one, other = (recognized_by(recognition[name], judges).sel(stage=[stage]) for name in pair)
-        natural = recognized_by(recognition[pair[0]], judges).sel(stage=NATURAL, drop=True)
+        one, other = (recognized_by(recognition[name], recognition_models).sel(stage=[stage]) for name in pair)
+        natural = recognized_by(recognition[pair[0]], recognition_models).sel(stage=NATURAL, drop=True)
         known = both & (natural == 1)
         stimulus, seed = nearest_to_mean(other - one, known if known.any() else both)
         shown = [(pair[0], NATURAL), (pair[0], stage), (pair[1], stage)]
         cells = [
-            cell(name, modality, recognition[name], judges, acceptance[name], at, stimulus, seed) for name, at in shown
+            cell(name, modality, recognition[name], recognition_models, acceptance[name], at, stimulus, seed)
+            for name, at in shown
         ]
         break
     return said | {"cells": cells}

@@ -58,14 +58,14 @@ def _compared_table(compared: xr.Dataset) -> Table:
 
 def consistency_table(consistency: xr.Dataset) -> Table:
     """Error consistency of own participants with each recognition model, a row for each stage of each model."""
-    judges = list(map(str, consistency["recognition_model"].values))
+    recognition_models = list(map(str, consistency["recognition_model"].values))
     parts = ["participant_consistency", "participant_consistency_low", "participant_consistency_high"]
     rows = []
     for model in map(str, consistency["generation_model"].values):
         for stage in own_stages(consistency, model):
             one = consistency[parts].sel(generation_model=model, stage=stage)
             rows.append([model, stage, *(kappa_text(*numbers) for numbers in one.to_array().values.T)])
-    return {"head": ["Metamers of", "Stage", *judges], "rows": rows}
+    return {"head": ["Metamers of", "Stage", *recognition_models], "rows": rows}
 
 
 def network_table(tested: xr.Dataset) -> Table:

@@ -60,7 +60,7 @@ def others_of(recognizable: xr.Dataset, generation_model: str) -> xr.Dataset:
     return own[list(names)].rename(names)
 
 
-def judges_context(recognizable: xr.Dataset, generation_model: str) -> dict[str, str]:
+def recognition_models_context(recognizable: xr.Dataset, generation_model: str) -> dict[str, str]:
     """Recognition models of one model's metamers: ``siblings`` and ``unrelated`` by family, and ``family``."""
     own = recognizable.sel(generation_model=generation_model)
     asked = own["n"].any("stage") & (own["recognition_model"] != generation_model)
@@ -160,8 +160,8 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
             "of_ceiling": with_interval(relation, modality, "pearson_r2_of_ceiling"),
             "depth": float(relation["depth_r2"].sel(modality=modality)),
             "partial": float(relation["partial_r2"].sel(modality=modality)),
-            "judges": int(relation["judges"].sel(modality=modality)),
-            "judges_published": int(relation["judges_published"].sel(modality=modality)),
+            "recognition_models": int(relation["recognition_models"].sel(modality=modality)),
+            "recognition_models_in_paper": int(relation["recognition_models_in_paper"].sel(modality=modality)),
         }
         for modality in relation["modality"].values
     ]
@@ -170,7 +170,7 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
 def modality_result(
     modality: str,
     models: Sequence[Mapping[str, Any]],
-    judges: Mapping[str, Mapping[str, Any]],
+    recognition_models: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
     recognizable: xr.Dataset,
     penalties: Collection[str] = (),
@@ -183,7 +183,7 @@ def modality_result(
         ``vision`` or ``audio``.
     models
         Results of ``model_context`` for this modality. All have the same categories.
-    judges
+    recognition_models
         Recognition model → ``modality`` and ``family``.
     relation
         Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
@@ -196,7 +196,11 @@ def modality_result(
     summaries = [model["summary"] for model in models]
     compared = [model["summary"] for model in models if model["name"] not in penalties] or summaries
     first, last = (mean_of(summary[end]["others"] for summary in compared) for end in ("first", "last"))
-    asked = {name: judge["family"] for name, judge in judges.items() if judge["modality"] == modality}
+    asked = {
+        name: recognition_model["family"]
+        for name, recognition_model in recognition_models.items()
+        if recognition_model["modality"] == modality
+    }
     about = MODALITIES[modality]
     categories = f"{models[0]['categories']} {plural(models[0]['category_noun'])}"
     published_categories = f"{PUBLISHED[modality].categories} {plural(about.category_noun)}"
@@ -224,7 +228,7 @@ def modality_result(
         "single_answers": any(model["chance"]["single_answers"] for model in models),
         "task": about.task.format(categories),
         "published_task": about.task.format(published_categories),
-        "judges": list(asked),
+        "recognition_models": list(asked),
         "one_family": len(asked) > 1 and len(set(asked.values())) == 1,
         "unpredicted": sum(summary["unpredicted"] for summary in summaries),
         "judged": sum(summary["judged"] for summary in summaries),
@@ -288,7 +292,7 @@ def model_context(
         "recognizability": recognizability_table(name, recognizable, predicted),
         "relative": relative_table(name, recognizable),
         "chance": chance_context(name, recognizable),
-        "judges": judges_context(recognizable, name),
+        "recognition_models": recognition_models_context(recognizable, name),
         "others": others,
     }
 
@@ -300,7 +304,7 @@ def site_context(
     models: Sequence[Mapping[str, Any]],
     examples: Mapping[str, Mapping[str, Any]],
     remedies: Sequence[Mapping[str, Any]],
-    judges: Mapping[str, Mapping[str, Any]],
+    recognition_models: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
     recognizable: xr.Dataset | None,
     error_consistency: xr.Dataset | None,
@@ -344,7 +348,7 @@ def site_context(
         Modality → result of ``metamers.report.example_stimuli.example``; may be empty.
     remedies
         Results of ``metamers.report.example_stimuli.remedy``; may be empty.
-    judges
+    recognition_models
         Recognition model → ``modality`` and ``family``.
     relation, recognizable, error_consistency, anova, contrasts, criterion
         Contents of the files of these names in comparison/ (``humans_vs_models`` for the first); None where a run has
@@ -415,7 +419,7 @@ def site_context(
             modality_result(
                 modality,
                 [model for model in models if model["modality"] == modality],
-                judges,
+                recognition_models,
                 relation,
                 recognizable,
                 synthesis["penalties"],

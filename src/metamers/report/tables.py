@@ -31,7 +31,7 @@ MEANS = {
     "sibling_models": "Siblings",
     "other_models": "All other models, each family counted once",
 }
-OF_JUDGES = ("other_models_judges_low", "other_models_judges_high")
+OF_FAMILIES = ("other_models_families_low", "other_models_families_high")
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -119,17 +119,20 @@ def recognizability_table(generation_model: str, recognizable: xr.Dataset, predi
         ``metamers.compare.predicted_human.predicted_human``.
     """
     own = recognizable.sel(generation_model=generation_model)
-    judges = [str(name) for name in own["recognition_model"].values]
-    judges = [name for name in judges if own["n"].sel(recognition_model=name).any()]
+    recognition_models = [str(name) for name in own["recognition_model"].values]
+    recognition_models = [name for name in recognition_models if own["n"].sel(recognition_model=name).any()]
     together = {name: title for name, title in MEANS.items() if own[name].notnull().any() or name == "other_models"}
     rows = []
     for stage in own_stages(recognizable, generation_model):
         row = [stage, str(int(own["n"].sel(stage=stage).max()))]
-        row += [number(float(own["proportion_correct"].sel(stage=stage, recognition_model=name))) for name in judges]
+        row += [
+            number(float(own["proportion_correct"].sel(stage=stage, recognition_model=name)))
+            for name in recognition_models
+        ]
         of_stage = own.sel(stage=stage)
         row += [interval(*(float(of_stage[name + end]) for end in ("", "_low", "_high"))) for name in together]
-        row.append(number(float(of_stage["other_models_judges_standard_error"])))
-        row.append(interval(*(float(of_stage[name]) for name in ("other_models", *OF_JUDGES))))
+        row.append(number(float(of_stage["other_models_families_standard_error"])))
+        row.append(interval(*(float(of_stage[name]) for name in ("other_models", *OF_FAMILIES))))
         expected = ABSENT
         if stage != NATURAL:
             values = predicted.sel(generation_model=generation_model, stage=stage)
@@ -141,7 +144,7 @@ def recognizability_table(generation_model: str, recognizable: xr.Dataset, predi
         rows.append([*row, expected])
     siblings = own["recognition_model"].values[own["recognition_family"].values == own["generation_family"].values]
     said = dict.fromkeys(map(str, siblings), " (sibling)") | {generation_model: " (itself)"}
-    named = [name + said.get(name, "") for name in judges]
+    named = [name + said.get(name, "") for name in recognition_models]
     means = [f"{title} (95% interval over stimuli)" for title in together.values()]
     whole = ["SE over families", "95% interval over stimuli and families"]
     head = ["Stage", "n", *named, *means, *whole, "Participants, predicted (95% interval)"]
@@ -178,7 +181,7 @@ def relation_table(relation: xr.Dataset) -> Table:
     for modality in relation["modality"].values:
         of_modality = relation.sel(modality=modality)
         row = [str(modality), str(int(of_modality["human_mean"].count()))]
-        row.append(f"{int(of_modality['judges'])} of {int(of_modality['judges_published'])}")
+        row.append(f"{int(of_modality['recognition_models'])} of {int(of_modality['recognition_models_in_paper'])}")
         for name in CORRELATIONS:
             value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
             row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]

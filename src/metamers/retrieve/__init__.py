@@ -83,8 +83,8 @@ def obtain(item: Mapping[str, Any], store: Path, mirror: Path | None) -> Path:
 
 
 def _check_hash(path: Path, item: Mapping[str, Any], place: str) -> None:
-    if "sha256" in item and not (found := sha256_of(path)).startswith(item["sha256"]):
-        raise OSError(f"{place} has SHA-256 {found}, but the registry says {item['sha256']}: it is a different file")
+    if "sha256" in item and not (sha256 := sha256_of(path)).startswith(item["sha256"]):
+        raise OSError(f"{place} has SHA-256 {sha256}, but the registry says {item['sha256']}: it is a different file")
 
 
 def check_published(path: Path, item: Mapping[str, Any], place: str) -> None:
@@ -108,9 +108,9 @@ def check_published(path: Path, item: Mapping[str, Any], place: str) -> None:
         raise OSError(f"{place} is not the file that its publisher states: it {problem}")
     lock = item["lock"]
     received = _locked_weights(lock).get("received_sha256")
-    if received and (found := sha256_of(path)) != received:
+    if received and (sha256 := sha256_of(path)) != received:
         raise OSError(
-            f"{place} has SHA-256 {found}, but {lock['path']} has {received} from an earlier retrieval of the weights "
+            f"{place} has SHA-256 {sha256}, but {lock['path']} has {received} from an earlier retrieval of the weights "
             f"of {lock['model']}. If you trust the new file, delete `weights` of {lock['model']} there and run again"
         )
 
@@ -159,10 +159,10 @@ def retrieve_archive(name: str, entry: Mapping[str, Any], target: Path, store: P
             "(config/archives.yaml) and run again; the file will not be fetched twice."
         )
     if unverified.exists() and mirror is None:
-        if (found := sha256_of(unverified)).startswith(entry["sha256"]):
+        if (sha256 := sha256_of(unverified)).startswith(entry["sha256"]):
             unverified.replace(store / entry["sha256"])
         else:
-            logger.warning("%s: the file fetched before has another SHA-256, %s; fetching it again", name, found)
+            logger.warning("%s: the file fetched before has another SHA-256, %s; fetching it again", name, sha256)
             unverified.unlink()
     path = obtain(entry, store, mirror)
     write_atomically(target, lambda partial: _link_or_copy(path, partial, store))

@@ -43,14 +43,14 @@ def square_input(size: Iterable[int], mean: Any, std: Any, interpolation: str, c
 
 def file_at(url: str) -> dict[str, str]:
     """The place of a file at an address, with the digits of its hash in the address."""
-    found = HASH_IN_ADDRESS.search(url)
-    return {"url": url} | ({"sha256": found[1] or found[2]} if found else {})
+    matched = HASH_IN_ADDRESS.search(url)
+    return {"url": url} | ({"sha256": matched[1] or matched[2]} if matched else {})
 
 
 def file_on_hub(
     repository: str,
     revision: str | None,
-    wanted: Iterable[str],
+    options: Iterable[str],
     mirror: Path | None,
     key: str,
     required: Iterable[str] = (),
@@ -64,7 +64,7 @@ def file_on_hub(
     ----------
     repository, revision
         Name of the repository, and its branch, tag or commit; None for the default branch.
-    wanted
+    options
         Names of files in the order of preference.
     mirror
         Folder to use instead of the network, or None.
@@ -82,17 +82,17 @@ def file_on_hub(
         commit, files = _ask_hub(repository, revision, key)
     else:
         commit, files = _mirrored_files(repository, revision, mirror, key)
-    wanted = list(wanted)
+    options = list(options)
     for file in required:
         if file not in files:
             library = "timm" if key == "hub" else key
             raise ConfigurationError(f"{key}: {repository} has no {file} at {commit}; wanted a repository of {library}")
-    found = next((file for file in wanted if file in files), None)
-    if found is None:
+    chosen = next((file for file in options if file in files), None)
+    if chosen is None:
         raise ConfigurationError(
-            f"{key}: {repository} has none of {', '.join(wanted)} at {commit}; it has {', '.join(sorted(files)[:10])}"
+            f"{key}: {repository} has none of {', '.join(options)} at {commit}; it has {', '.join(sorted(files)[:10])}"
         )
-    return {"hub": repository, "revision": commit, "file": found, **files[found]}, [*files]
+    return {"hub": repository, "revision": commit, "file": chosen, **files[chosen]}, [*files]
 
 
 def read_json(repository: str, commit: str, file: str, mirror: Path | None, folder: str, key: str) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def _mirrored_files(
     if revision and COMMIT.fullmatch(revision):
         commits = [commit for commit in commits if commit == revision]
     if len(commits) != 1:
-        found = f"it has {len(commits)} commits of it: {', '.join(commits)}" if commits else "it has no commit of it"
+        known = f"it has {len(commits)} commits of it: {', '.join(commits)}" if commits else "it has no commit of it"
         raise ConfigurationError(
             f"{key}: mirror: {mirror} must have {pattern}, where COMMIT are "
-            f"the 40 digits of one commit{'' if commits else ' and FILE is, for example, model.safetensors'}; {found}. "
+            f"the 40 digits of one commit{'' if commits else ' and FILE is, for example, model.safetensors'}; {known}. "
             "With several, name one as `revision`"
         )
     place = folder / commits[0]

@@ -145,8 +145,8 @@ def _module_files(module: str, library: Path) -> list[Path]:
     """The files that importing a module of a package runs: ``__init__`` of every package above it, and its own."""
     parts = module.split(".")
     folder = library.parent if parts[0] == STUDIES else library
-    found = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [path for path in (*found, folder.joinpath(*parts).with_suffix(".py")) if path.is_file()]
+    packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [path for path in (*packages, folder.joinpath(*parts).with_suffix(".py")) if path.is_file()]
 
 
 @functools.cache

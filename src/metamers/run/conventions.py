@@ -66,13 +66,13 @@ def creator_attributes(creator: Mapping[str, str | None] | None) -> dict[str, st
         Keys ``CREATOR_KEYS`` and ``license``, as in a configuration; missing or null keys are left out. Without a name,
         the creator is this program.
     """
-    given = {key: value for key, value in (creator or {}).items() if value}
-    named = {"type": "person"} | given if "name" in given else given | UNNAMED
+    stated = {key: value for key, value in (creator or {}).items() if value}
+    named = {"type": "person"} | stated if "name" in stated else stated | UNNAMED
     attributes = {f"creator_{key}": named[key] for key in CREATOR_KEYS if key in named}
     attributes |= {key.replace("creator", "publisher"): value for key, value in attributes.items()}
-    attributes["license"] = given.get("license", LICENSE)
-    if "institution" in given:
-        attributes["institution"] = given["institution"]
+    attributes["license"] = stated.get("license", LICENSE)
+    if "institution" in stated:
+        attributes["institution"] = stated["institution"]
     return attributes
 
 

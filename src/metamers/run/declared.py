@@ -38,7 +38,7 @@ SHARED: Meanings = {
     "modality": ("modality", NO_UNIT),
     "stage": ("stage of the generation model", NO_UNIT),
     "stage_number": "position of the stage in the model's processing order, -1 if the model has no such stage",
-    "stage_depth": "relative depth of the stage",
+    "stage_depth": "depth of the stage",
     "best_stage": ("stage that predicts the area best", NO_UNIT),
     "peak_memory": ("peak memory of a process that takes such steps, including model and software", "Mbyte"),
     "perturbation_size": "largest norm of the attack's perturbations",
@@ -57,7 +57,7 @@ SHARED: Meanings = {
     "stimulus_a": ("first stimulus of the pair", NO_UNIT),
     "stimulus_b": ("second stimulus of the pair", NO_UNIT),
     "accepted": "the match passes and, if the model has classes, the category is preserved",
-    # recognition by models and people
+    # recognition by models and participants
     "answer": ("category that the recognition model answers", NO_UNIT),
     "correct": "the answer is the stimulus's category",
     "categories": "number of categories",
@@ -83,9 +83,9 @@ SHARED: Meanings = {
     "other_models_standard_error": "standard error of the mean by the other models, over stimuli",
     "other_models_low": "low end of the 95% interval of other_models over stimuli",
     "other_models_high": "high end of the 95% interval of other_models over stimuli",
-    # humans and their relation to models
+    # participants and their relation to models
     "point": "generation model and stage",
-    "human_mean": "proportion correct of humans, mean over participants",
+    "human_mean": "proportion correct, mean over participants",
     "human_sem": "standard error of the mean over participants",
     "human_n": "number of participants",
     "pearson_r2": "squared Pearson correlation of human and model means",
@@ -99,7 +99,7 @@ SHARED: Meanings = {
     "noise_ceiling_r2": "split-half reliability of human means (Spearman-Brown corrected)",
     "noise_ceiling_r2_low": "low end of the 95% range over splits of noise_ceiling_r2",
     "noise_ceiling_r2_high": "high end of the 95% range over splits of noise_ceiling_r2",
-    # test of metamers by people
+    # test of metamers by participants
     "natural_difference": (
         "human proportion correct for the metamers minus that for natural stimuli, mean over participants with both"
     ),
@@ -113,7 +113,7 @@ SHARED: Meanings = {
     "passes_up_to": ("last stage that passes; empty if there is none, or no test", NO_UNIT),
     "fails_from": ("first stage that fails; empty if there is none, or no test", NO_UNIT),
     # prediction of human recognition, and what it depends on
-    "predicted": "expected proportion correct of humans",
+    "predicted": "expected proportion correct of participants",
     "reason": ("why there is no prediction or no rank; empty where there is one", NO_UNIT),
     "item_kind": (
         "kind of an item on which the prediction or the entry depends: a kind of file, setting, software, version, "

@@ -122,9 +122,9 @@ def read_cpu_time(text: str) -> dict[str, float] | None:
 
     None if the job has not ended, or was killed.
     """
-    if not (found := CPU_TIME.findall(text)):
+    if not (stated := CPU_TIME.findall(text)):
         return None
-    total, parts = found[-1]
+    total, parts = stated[-1]
     kinds = {kind: float(seconds) for kind, seconds in PART.findall(parts)}
     return kinds | {"computation": max(0.0, float(total) - sum(kinds.values()))}
 

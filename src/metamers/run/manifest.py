@@ -78,8 +78,8 @@ class Manifest:
 def use_run_of(log: str | Path) -> None:
     """From now on, record the files that this process writes into the run that a log file belongs to."""
     global _run  # noqa: PLW0603 (a process is one job of one run)
-    found = RUN_OF_LOG.match(Path(log).as_posix())
-    _run = Path(found[1]) if found else None
+    matched = RUN_OF_LOG.match(Path(log).as_posix())
+    _run = Path(matched[1]) if matched else None
 
 
 def path_in_run(path: Path) -> str:
@@ -125,9 +125,9 @@ def check_places(run: str | Path) -> None:
         )
     for path in (*reversed(run.parents), run):
         if os.path.lexists(path) and not path.is_dir():
-            found = "a file" if path.exists() else "a broken link"
+            kind = "a file" if path.exists() else "a broken link"
             raise OSError(
-                f"{path} is {found}, but the run needs a folder there. Move it away, or run in another folder."
+                f"{path} is {kind}, but the run needs a folder there. Move it away, or run in another folder."
             )
     manifest = manifest_path(run)
     for path in (manifest, _lock_of(manifest)):
@@ -304,10 +304,10 @@ def read(run: str | Path) -> Manifest:
     sealed = SEAL.match(content)
     *lines, unfinished = content[SEAL_BYTES if sealed else 0 :].decode(errors="replace").split("\n")
     for line in lines:
-        if (found := LINE.match(line)) and _is_name_of(Path(run).name, found[2]):
-            manifest.recorded[found[2]] = found[1]
-        elif found := TIME.match(line):
-            setattr(manifest, found[1], int(found[2]))
+        if (matched := LINE.match(line)) and _is_name_of(Path(run).name, matched[2]):
+            manifest.recorded[matched[2]] = matched[1]
+        elif matched := TIME.match(line):
+            setattr(manifest, matched[1], int(matched[2]))
         elif line:
             manifest.damaged.append(line)
     if unfinished:  # a line without its end; its path may have been cut

@@ -70,8 +70,8 @@ def identity_of(code: str, inputs: Iterable[str | Path], *settings: Any) -> str:
     *settings
         Settings that can be written as JSON.
     """
-    given = {str(path): sha256_of(path) for path in inputs}
-    return hashlib.sha256(json.dumps([code, given, settings], sort_keys=True).encode()).hexdigest()
+    hashes = {str(path): sha256_of(path) for path in inputs}
+    return hashlib.sha256(json.dumps([code, hashes, settings], sort_keys=True).encode()).hexdigest()
 
 
 def _size(state: dict[str, Any]) -> int:
@@ -133,8 +133,8 @@ class Progress:
             self._write(name, content)
         self._pending.clear()
         self._saved = time.monotonic()
-        if (found := _reason_to_end()) is not None:
-            reason, number = found
+        if (ending := _reason_to_end()) is not None:
+            reason, number = ending
             logger.info("%s; a rerun continues from here", reason)
             raise SystemExit(128 + number)
 

@@ -89,8 +89,8 @@ def _read(path: Path, keys: tuple[str, ...]) -> dict:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if not isinstance(content, dict) or any(key not in content for key in keys):
-        found = ", ".join(sorted(map(str, content))[:5]) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"{path}: found {found}, wanted a dictionary with {', '.join(keys)}")
+        kind = ", ".join(sorted(map(str, content))[:5]) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path}: found {kind}, wanted a dictionary with {', '.join(keys)}")
     return content
 
 
@@ -119,20 +119,20 @@ def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
 
 
 def _vocabulary(path: Path, classes: int) -> dict[str, int]:
-    found = _read(path, (ENCODINGS,))[ENCODINGS]
-    plain = isinstance(found, dict) and all(
+    encodings = _read(path, (ENCODINGS,))[ENCODINGS]
+    plain = isinstance(encodings, dict) and all(
         isinstance(word, str) and word.strip() and isinstance(index, int | np.integer) and not isinstance(index, bool)
-        for word, index in found.items()
+        for word, index in encodings.items()
     )
-    if not plain or len(found) < 2:
+    if not plain or len(encodings) < 2:
         raise ValueError(f"{path}: {ENCODINGS}: wanted a dictionary of words and whole numbers")
-    indices = sorted(int(index) for index in found.values())
+    indices = sorted(int(index) for index in encodings.values())
     if indices[0] < 0 or indices[-1] >= classes or len(set(indices)) < len(indices):
         raise ValueError(
             f"{path}: {ENCODINGS}: {len(indices)} indices from {indices[0]} to {indices[-1]}, wanted each once, below "
             f"{classes}"
         )
-    return {str(word): int(index) for word, index in sorted(found.items(), key=lambda item: item[1])}
+    return {str(word): int(index) for word, index in sorted(encodings.items(), key=lambda item: item[1])}
 
 
 def _first_clip(clips: Any) -> np.ndarray | None:

@@ -107,7 +107,7 @@ def as_image(value: Any, size: int | None = None, name: str = "image") -> np.nda
 
 def _channels_last(array: np.ndarray, name: str) -> np.ndarray:
     """An image as (row, column, channel)."""
-    wanted = "wanted (row, column, 3), (3, row, column) or a grey image (row, column)"
+    expected = "wanted (row, column, 3), (3, row, column) or a grey image (row, column)"
     if array.ndim == 4:
         if len(array) != 1:
             raise ValueError(f"{name}: found a batch of {len(array)} images, shape {array.shape}; wanted one image")
@@ -115,13 +115,13 @@ def _channels_last(array: np.ndarray, name: str) -> np.ndarray:
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3 or 0 in array.shape:
-        raise ValueError(f"{name}: found shape {array.shape}; {wanted}")
+        raise ValueError(f"{name}: found shape {array.shape}; {expected}")
     if array.shape[0] in CHANNELS:
         return array.transpose(1, 2, 0)
     if array.shape[2] in CHANNELS:
         return array
     advice = "; leave out the fourth channel, which is transparency: image[..., :3]" if 4 in array.shape[::2] else ""
-    raise ValueError(f"{name}: found shape {array.shape}, without a dimension of 1 or 3 channels; {wanted}{advice}")
+    raise ValueError(f"{name}: found shape {array.shape}, without a dimension of 1 or 3 channels; {expected}{advice}")
 
 
 def _check_range(values: np.ndarray, name: str) -> None:
@@ -217,8 +217,8 @@ def as_sound(value: Any, sampling_rate_hz: float | None, to_hz: int, samples: in
     if isinstance(value, str | Path):
         sound = sounds.read_sound(value, to_hz)
     else:
-        given, rate_hz, _ = with_rate(value, sampling_rate_hz, name)
-        sound = sounds.resampled(given, rate_hz, to_hz, name)
+        at_rate, rate_hz, _ = with_rate(value, sampling_rate_hz, name)
+        sound = sounds.resampled(at_rate, rate_hz, to_hz, name)
     return sounds.with_rms(sounds.fit_length(sound, samples, name), name=name)
 
 
@@ -297,4 +297,4 @@ GIVEN = {
 
 def modality_of(value: Any, sampling_rate_hz: float | None = None) -> str:
     """The modality of a user's stimulus."""
-    return next(modality for modality, given in GIVEN.items() if given.recognized(value, sampling_rate_hz))
+    return next(modality for modality, reader in GIVEN.items() if reader.recognized(value, sampling_rate_hz))

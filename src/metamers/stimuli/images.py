@@ -234,16 +234,16 @@ def pixel_dataset(
         When the file cannot be read, a line has another number of values, a value is not a whole number from 0 to 255,
         or there are too few images of a category.
     """
-    wanted = f"wanted {size}×{size} whole numbers from 0 to 255 and a class index in each line, separated by commas"
+    expected = f"wanted {size}×{size} whole numbers from 0 to 255 and a class index in each line, separated by commas"
     try:
         table = read_isolated(_table, file)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise ValueError(f"{file}: it cannot be read ({error}); {wanted}") from error
+        raise ValueError(f"{file}: it cannot be read ({error}); {expected}") from error
     if table.shape[1] != size**2 + 1:
-        raise ValueError(f"{file}: {table.shape[1]} values in a line; {wanted}")
+        raise ValueError(f"{file}: {table.shape[1]} values in a line; {expected}")
     pixels, labels = table[:, :-1], table[:, -1]
     if not np.isin(pixels, np.arange(256)).all():
-        raise ValueError(f"{file}: a pixel is not a whole number from 0 to 255; {wanted}")
+        raise ValueError(f"{file}: a pixel is not a whole number from 0 to 255; {expected}")
     lines = {category: np.flatnonzero(np.isin(labels, indices)) for category, indices in classes.items()}
     values = []
     for row in rows:

@@ -87,8 +87,8 @@ def resampled(sound: np.ndarray, from_hz: int, to_hz: int, name: str) -> np.ndar
         When its sampling rate is not among ``RATES_HZ``, or it would have no sample or more than ``LONGEST``.
     """
     if not RATES_HZ[0] <= from_hz <= RATES_HZ[1]:
-        found = from_hz if abs(from_hz) < 10**15 else "more than a quadrillion"
-        raise ValueError(f"{name}: a sampling rate of {found} Hz, wanted {RATES_HZ[0]} to {RATES_HZ[1]} Hz")
+        stated = from_hz if abs(from_hz) < 10**15 else "more than a quadrillion"
+        raise ValueError(f"{name}: a sampling rate of {stated} Hz, wanted {RATES_HZ[0]} to {RATES_HZ[1]} Hz")
     if from_hz == to_hz:
         return sound
     samples = len(sound) * to_hz // from_hz
@@ -183,9 +183,9 @@ def _decoded(path: Path) -> tuple[np.ndarray, int, str]:
             f"{path}: not a sound that can be read, damaged or cut off ({error.error_string}); "
             "wanted WAV, FLAC, OGG, MP3 or AIFF: fetch or save it again"
         ) from error
-    for stated, found in CUT_OFF.findall(said):
-        if int(found) < int(stated) < UNKNOWN_LENGTH:
-            raise ValueError(f"{path}: damaged or cut off ({found} of {stated} bytes of sound); fetch or save it again")
+    for stated, read in CUT_OFF.findall(said):
+        if int(read) < int(stated) < UNKNOWN_LENGTH:
+            raise ValueError(f"{path}: damaged or cut off ({read} of {stated} bytes of sound); fetch or save it again")
     if len(channels) == 0:
         raise ValueError(f"{path}: no samples, or cut off before the first; leave it out or fetch it again")
     if len(channels) < frames:

@@ -284,5 +284,5 @@ def spoken_words(
             left = (now - began) / done * (len(rows) - done)
             logger.info("spoken words: %d of %d, %.0f s left", done, len(rows), left)
     return sounds.labelled_sounds(values, rows, sampling_rate_hz).assign(
-        {fact: ("stimulus", found) for fact, found in drawn.items()}
+        {fact: ("stimulus", column) for fact, column in drawn.items()}
     )

@@ -60,12 +60,12 @@ def supports_low_precision(model: Model, stage: str, number_format: str = BFLOAT
         return False
     example = model.preprocessing.example().to(device)
     exact = model(example, stage)
-    given = example.clone().requires_grad_()
+    stimuli = example.clone().requires_grad_()
     try:
         with torch.enable_grad():
             with in_low_precision(model, number_format):
-                low = model(given, stage).float()
-            torch.autograd.grad(low.sum(), given)
+                low = model(stimuli, stage).float()
+            torch.autograd.grad(low.sum(), stimuli)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:  # an operation that the format does not have, forward or backward

@@ -92,9 +92,9 @@ def make_loss(
 
     def loss(metamers: torch.Tensor, taken: int) -> torch.Tensor:
         with tf32(allowed=False):
-            shown = goal.fit(metamers)
+            fitted = goal.fit(metamers)
         with draft.activations(taken):
-            synthetic = forward(shown, stage).to(goal.target.dtype)
+            synthetic = forward(fitted, stage).to(goal.target.dtype)
         chosen = units(taken)
         if chosen is None:
             return normalized_error(goal.target, synthetic)

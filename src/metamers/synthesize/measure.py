@@ -69,10 +69,10 @@ def measure(
     >>> found["normalized_error"], found["predicted_category"]
     (array([0., 0.]), array(['cat', 'dog'], dtype='<U3'))
     """
-    found = match_each(natural, synthetic, target_error)
+    measures = match_each(natural, synthetic, target_error)
     if classes is None:
-        return found
-    return found | {PREDICTED: recognize(model, exported, sampling, classes)}
+        return measures
+    return measures | {PREDICTED: recognize(model, exported, sampling, classes)}
 
 
 def with_measures(
@@ -127,7 +127,7 @@ def with_measures(
     signal = made["metamer"].values
     metamers = signal.reshape(-1, *signal.shape[2:])
     both = natural.repeat_interleave(made.sizes["seed"], dim=0), torch.from_numpy(metamers).to(natural.device)
-    found = measure(
+    measures = measure(
         model,
         *(activations(model, stimuli, stage, max_batch_size) for stimuli in both),
         FORMATS[model.modality].as_exported(metamers),
@@ -135,6 +135,6 @@ def with_measures(
         classes,
         target_error,
     )
-    each = {key: (("stimulus", "seed"), values.reshape(signal.shape[:2])) for key, values in found.items()}
+    each = {key: (("stimulus", "seed"), values.reshape(signal.shape[:2])) for key, values in measures.items()}
     called = {} if natural_category is None else {NATURAL_CATEGORY: ("stimulus", natural_category)}
     return made.assign(each | called)

@@ -165,10 +165,10 @@ def units_by_step(
     ((kind, options),) = settings.items()
     masks = model.network.coarse_to_fine() if kind == "coarse_to_fine" else None
     if activations.ndim < 2 or (masks is not None and activations.shape[1] != len(masks[0])):
-        wanted = len(masks[0]) if masks is not None else "unit"
+        expected = len(masks[0]) if masks is not None else "unit"
         raise ValueError(
             f"models: {model.name}.stages.{stage}.schedule.{kind}: the stage has activations of shape "
-            f"{tuple(activations.shape)}; expected (stimulus, {wanted}, …)"
+            f"{tuple(activations.shape)}; expected (stimulus, {expected}, …)"
         )
     if masks is not None:
         schedule = coarse_to_fine(masks, options["every"])

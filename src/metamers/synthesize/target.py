@@ -401,17 +401,17 @@ def loss_and_gradient(
     computed = drafts if batch[0].draft else [EXACT] * len(goals)
 
     def compute() -> torch.Tensor:
-        shown = torch.cat([metamers[row] for row in repeat_to_minimum(slice(0, count), len(goals[0].target))])
+        padded = torch.cat([metamers[row] for row in repeat_to_minimum(slice(0, count), len(goals[0].target))])
         with of_gradient(computed, 0):
-            each = [make_loss(goal, draft)(shown, 0)[:count] for goal, draft in zip(goals, computed, strict=True)]
+            each = [make_loss(goal, draft)(padded, 0)[:count] for goal, draft in zip(goals, computed, strict=True)]
             losses = root_mean_square(each)
-            logarithm(losses if penalty is None else losses + penalty(shown)[:count]).sum().backward()
+            logarithm(losses if penalty is None else losses + penalty(padded)[:count]).sum().backward()
         relative = [error.detach() / goal.target_error for error, goal in zip(each, goals, strict=True)]
         return torch.stack([losses.detach(), torch.stack(relative).amax(dim=0)])
 
-    found, largest = replay(metamers, ("draft", batch[0].draft), compute).cpu().numpy()
-    if not np.isfinite(found).all():
+    loss, largest = replay(metamers, ("draft", batch[0].draft), compute).cpu().numpy()
+    if not np.isfinite(loss).all():
         where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
         cause = "" if penalty is None else ", with a penalty: does it have a gradient for every stimulus?"
-        raise ValueError(f"{where}: the loss of a stimulus is {found[~np.isfinite(found)][0]}{cause}")
-    return found, largest
+        raise ValueError(f"{where}: the loss of a stimulus is {loss[~np.isfinite(loss)][0]}{cause}")
+    return loss, largest

@@ -86,9 +86,9 @@ def frozen_weights(
     ValueError
         When the file has another hash or cannot be read, or its weights do not fit the network without the readout.
     """
-    if "sha256" in source and not (found := sha256_of(file)).startswith(source["sha256"]):
+    if "sha256" in source and not (sha256 := sha256_of(file)).startswith(source["sha256"]):
         raise ValueError(
-            f"models: {name}.weights.train.from.sha256: {file} has SHA-256 {found}, but the registry says "
+            f"models: {name}.weights.train.from.sha256: {file} has SHA-256 {sha256}, but the registry says "
             f"{source['sha256']}: it is another file"
         )
     state = read_weights(file, source.get("entry"), source.get("prefix", ""))
@@ -222,8 +222,8 @@ def _perturbed(
     if perturbation.kind == "adversarial":
         network.eval()
         return inputs + adversarial_perturbation(network, inputs, labels, perturbation, limits)
-    shown = inputs + random_perturbation(inputs, perturbation.norm, perturbation.size, generator)
-    return shown if limits is None else shown.clamp(*limits)
+    perturbed = inputs + random_perturbation(inputs, perturbation.norm, perturbation.size, generator)
+    return perturbed if limits is None else perturbed.clamp(*limits)
 
 
 def training_precision(
@@ -329,14 +329,14 @@ def train(
             kept = None
         for number, (inputs, labels) in enumerate(training.batches(order, size, first), start=first):
             with computed():
-                shown = _perturbed(network, inputs, labels, perturbation, limits, generator)
+                examples = _perturbed(network, inputs, labels, perturbation, limits, generator)
             rate = learning_rate(epoch * batches + number, epochs * batches, settings["learning_rate"])
             for group in optimizer.param_groups:
                 group["lr"] = rate
             network.train()
             optimizer.zero_grad()
             with computed():
-                scores = network(shown).float()
+                scores = network(examples).float()
             loss = nn.functional.cross_entropy(scores, labels, label_smoothing=settings["label_smoothing"])
             loss.backward()
             optimizer.step()

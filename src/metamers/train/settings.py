@@ -55,9 +55,9 @@ def check_vocabulary(
                 f"stimuli: the categories of {tested!r} are those of published models; {name!r}, which this run trains "
                 f"on {learned!r}, does not know them"
             )
-        known, wanted = (category_classes(dataset, datasets[dataset].parameters) for dataset in (learned, tested))
+        known, needed = (category_classes(dataset, datasets[dataset].parameters) for dataset in (learned, tested))
         category_of = {index: category for category, indices in known.items() for index in indices}
-        for category, indices in wanted.items():
+        for category, indices in needed.items():
             for index in indices:
                 if category_of.get(index) != category:
                     raise ConfigurationError(

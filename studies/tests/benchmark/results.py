@@ -16,7 +16,7 @@ SETTINGS = {
 
 
 def recognition(one_cycle):
-    """Of two judges; the published procedure's metamers of the first half of eight stimuli are recognized."""
+    """Of two recognition models; the published procedure's metamers of the first half of eight stimuli are recognized."""
     published = np.zeros((2, 1, 8))
     published[:, :, :4] = 1
     dims = ("stage", "kept_procedure", "stimulus")

@@ -26,7 +26,7 @@ from studies.benchmark.equivalence import (
     decision,
     distinct_metamers,
     effect_over_stimuli,
-    effect_over_stimuli_and_judges,
+    effect_over_stimuli_and_models,
     effects_of_stages,
     equivalence_table,
     equivalence_tests,
@@ -37,21 +37,23 @@ from studies.benchmark.equivalence_figure import equivalence_figure
 from studies.plan import equivalence_stages
 from studies.settings import StudySettings
 
-STIMULI, STAGES, JUDGES = 20, 4, 3
+STIMULI, STAGES, RECOGNITION_MODELS = 20, 4, 3
 
 
-def simulated(seed=0, effect=0.0, of_stimuli=0.3, of_judges=0.0, rest=0.5, judges=JUDGES, stages=STAGES):
-    """Paired differences (stimulus, judge, stage) with a known mean."""
+def simulated(
+    seed=0, effect=0.0, of_stimuli=0.3, of_models=0.0, rest=0.5, recognition_models=RECOGNITION_MODELS, stages=STAGES
+):
+    """Paired differences (stimulus, recognition model, stage) with a known mean."""
     rng = np.random.default_rng(seed)
     return (
         effect
         + of_stimuli * rng.standard_normal((STIMULI, 1, 1))
-        + of_judges * rng.standard_normal((1, judges, 1))
-        + rest * rng.standard_normal((STIMULI, judges, stages))
+        + of_models * rng.standard_normal((1, recognition_models, 1))
+        + rest * rng.standard_normal((STIMULI, recognition_models, stages))
     )
 
 
-def test_one_judge_and_stage_give_the_paired_test_of_statsmodels():
+def test_one_recognition_model_and_stage_give_the_paired_test_of_statsmodels():
     rng = np.random.default_rng(0)
     published, version = rng.standard_normal((2, STIMULI))
     found = effect_over_stimuli((version - published)[:, None], margin=0.4)
@@ -63,14 +65,23 @@ def test_one_judge_and_stage_give_the_paired_test_of_statsmodels():
 
 
 def test_a_balanced_design_gives_the_mixed_model_of_statsmodels_with_interactions():
-    """Random effects of the stimulus and of its interactions with judge and stage, all estimated above 0."""
+    """Random effects of the stimulus and of its interactions with recognition model and stage, all estimated above 0."""
     rng = np.random.default_rng(1)
-    judges, stages = 4, 5
-    differences = simulated(1, 0.2, judges=judges, stages=stages)
-    differences += 0.6 * rng.standard_normal((STIMULI, judges, 1)) + 0.6 * rng.standard_normal((STIMULI, 1, stages))
-    stimulus, judge, stage = np.indices(differences.shape).reshape(3, -1)
-    data = pd.DataFrame({"difference": differences.ravel(), "stimulus": stimulus, "judge": judge, "stage": stage})
-    interactions = {"judge": "0 + C(judge)", "stage": "0 + C(stage)"}
+    recognition_models, stages = 4, 5
+    differences = simulated(1, 0.2, recognition_models=recognition_models, stages=stages)
+    differences += 0.6 * rng.standard_normal((STIMULI, recognition_models, 1)) + 0.6 * rng.standard_normal(
+        (STIMULI, 1, stages)
+    )
+    stimulus, recognition_model, stage = np.indices(differences.shape).reshape(3, -1)
+    data = pd.DataFrame(
+        {
+            "difference": differences.ravel(),
+            "stimulus": stimulus,
+            "recognition_model": recognition_model,
+            "stage": stage,
+        }
+    )
+    interactions = {"recognition_model": "0 + C(recognition_model)", "stage": "0 + C(stage)"}
     fitted = smf.mixedlm("difference ~ 1", data, groups="stimulus", re_formula="1", vc_formula=interactions).fit()
     assert fitted.converged
     assert (fitted.vcomp > 0.1).all()
@@ -98,8 +109,8 @@ def test_both_one_sided_tests_are_significant_exactly_where_the_interval_is_insi
 
 
 def test_the_sign_of_all_differences_changes_only_the_sign_of_the_effect():
-    differences = simulated(effect=0.1, of_judges=0.4)
-    for effect in (effect_over_stimuli, effect_over_stimuli_and_judges):
+    differences = simulated(effect=0.1, of_models=0.4)
+    for effect in (effect_over_stimuli, effect_over_stimuli_and_models):
         one, other = effect(differences, 0.1), effect(-differences, 0.1)
         assert other.difference == pytest.approx(-one.difference)
         assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
@@ -117,25 +128,25 @@ def test_a_difference_at_the_margin_is_called_equivalent_in_one_run_of_twenty():
     assert 0.035 < np.mean(found) < 0.065
 
 
-def test_random_judges_cover_the_mean_over_all_judges_and_fixed_ones_do_not():
-    covered = {effect_over_stimuli: 0, effect_over_stimuli_and_judges: 0}
+def test_random_recognition_models_cover_the_mean_over_all_of_them_and_fixed_ones_do_not():
+    covered = {effect_over_stimuli: 0, effect_over_stimuli_and_models: 0}
     for seed in range(500):
-        differences = simulated(seed, of_judges=0.3, judges=6)
+        differences = simulated(seed, of_models=0.3, recognition_models=6)
         for effect in covered:
             found = effect(differences, 0.4)
             covered[effect] += found.low < 0 < found.high
-    assert covered[effect_over_stimuli_and_judges] > 0.85 * 500
+    assert covered[effect_over_stimuli_and_models] > 0.85 * 500
     assert covered[effect_over_stimuli] < 0.75 * 500
 
 
-def test_judges_that_agree_add_no_variance():
-    differences = np.repeat(simulated(judges=1), 3, axis=1)
-    assert effect_over_stimuli_and_judges(differences, 0.1) == pytest.approx(effect_over_stimuli(differences, 0.1))
+def test_recognition_models_that_agree_add_no_variance():
+    differences = np.repeat(simulated(recognition_models=1), 3, axis=1)
+    assert effect_over_stimuli_and_models(differences, 0.1) == pytest.approx(effect_over_stimuli(differences, 0.1))
 
 
-def test_two_judges_are_no_random_sample():
-    differences = simulated(judges=2)
-    found = effect_over_stimuli_and_judges(differences, 0.1)
+def test_two_recognition_models_are_no_random_sample():
+    differences = simulated(recognition_models=2)
+    found = effect_over_stimuli_and_models(differences, 0.1)
     assert found.difference == pytest.approx(differences.mean())
     assert np.isnan([found.standard_error, found.low, found.high, found.p_equivalence, found.p_difference]).all()
     assert decision(found) == "not tested"
@@ -200,11 +211,11 @@ def test_a_decision_follows_from_the_two_tests():
     assert decision(sure._replace(p_equivalence=np.nan)) == "not tested"
 
 
-def of_stages(means, rest=0.3, seed=0, judges=3):
-    """Paired differences (stimulus, judge) of each stage."""
+def of_stages(means, rest=0.3, seed=0, recognition_models=3):
+    """Paired differences (stimulus, recognition model) of each stage."""
     rng = np.random.default_rng(seed)
     of_stimulus = 0.2 * rng.standard_normal((STIMULI, 1))
-    return [mean + of_stimulus + rest * rng.standard_normal((STIMULI, judges)) for mean in means]
+    return [mean + of_stimulus + rest * rng.standard_normal((STIMULI, recognition_models)) for mean in means]
 
 
 def test_stages_are_compared_by_an_analysis_of_variance_with_greenhouse_and_geisser_s_correction():
@@ -264,14 +275,17 @@ def test_a_stage_without_values_is_not_passed_over():
 VERSIONS = [DEFAULT, "published", LOOSER]
 
 
-def recognition(effect, stages=("a", "b"), seed=0, judges=2, of_judges=0.0):
+def recognition(effect, stages=("a", "b"), seed=0, recognition_models=2, of_models=0.0):
     """Answers to metamers of the published procedure, of the default without a difference, of looser ones with one."""
     rng = np.random.default_rng(seed)
-    size = (judges, len(stages), STIMULI)
+    size = (recognition_models, len(stages), STIMULI)
     # The noise of synthesis is small against differences between stimuli.
     published = np.broadcast_to(2 * rng.standard_normal(STIMULI), size) + 0.1 * rng.standard_normal(size)
     default, looser = (
-        published + change + of_judges * rng.standard_normal((judges, 1, 1)) + 0.1 * rng.standard_normal(size)
+        published
+        + change
+        + of_models * rng.standard_normal((recognition_models, 1, 1))
+        + 0.1 * rng.standard_normal(size)
         for change in (0, effect)
     )
     log_odds = np.stack([default, published, looser], axis=2)
@@ -287,7 +301,7 @@ def recognition(effect, stages=("a", "b"), seed=0, judges=2, of_judges=0.0):
         coords={
             "stage": list(stages),
             "version": VERSIONS,
-            "recognition_model": [f"judge_{number}" for number in range(judges)],
+            "recognition_model": [f"other_{number}" for number in range(recognition_models)],
             "stimulus": [f"s{number}" for number in range(STIMULI)],
         },
     )
@@ -347,9 +361,9 @@ def test_every_answer_is_in_the_table_of_answers(recognized):
     answers = answers_table(recognized)
     assert len(answers) == 2 * 2 * 2 * STIMULI * 3
     for model, one in recognized.items():
-        place = {"stage": "a", "version": LOOSER, "recognition_model": "judge_1"}
+        place = {"stage": "a", "version": LOOSER, "recognition_model": "other_1"}
         rows = answers[(answers["model"] == model) & (answers["stage"] == "a")]
-        rows = rows[(rows["version"] == LOOSER) & (rows["judge"] == "judge_1")].set_index("stimulus")
+        rows = rows[(rows["version"] == LOOSER) & (rows["recognition_model"] == "other_1")].set_index("stimulus")
         wanted = one.sel(place).to_dataframe()
         np.testing.assert_array_equal(rows["recognized"][wanted.index], wanted["correct"])
         np.testing.assert_array_equal(rows["log_odds"][wanted.index], wanted["log_odds"])
@@ -359,11 +373,14 @@ def test_every_answer_is_in_the_table_of_answers(recognized):
     assert whole.loc[LOOSER, "difference"] == pytest.approx((cells[LOOSER] - cells["published"]).mean())
 
 
-def test_three_judges_have_a_wider_interval_as_a_random_sample():
-    found = {"m": recognition(-1.5, judges=3, of_judges=0.5), "n": recognition(-1.5, judges=2, of_judges=0.5)}
+def test_three_recognition_models_have_a_wider_interval_as_a_random_sample():
+    found = {
+        "m": recognition(-1.5, recognition_models=3, of_models=0.5),
+        "n": recognition(-1.5, recognition_models=2, of_models=0.5),
+    }
     rows = table_of(found).set_index(["version", "model", "stage", "measure"])
     three, two = (rows.loc[(LOOSER, model, ALL, "log odds")] for model in found)
-    # With three judges, the interval has the quantile of about two degrees of freedom.
+    # With three recognition models, the interval has the quantile of about two degrees of freedom.
     widths = [three[f"high{kind}"] - three[f"low{kind}"] for kind in ("", "_random_judges")]
     assert widths[1] > 5 * widths[0]
     assert three["low_random_judges"] < three["low"] < three["high"] < three["high_random_judges"]
@@ -389,7 +406,7 @@ def test_the_digits_are_judged_by_two_networks_of_other_families(root):
     paths = [root / "config" / "digits.yaml", root / "studies" / "config" / "equivalence_digits.yaml"]
     config, design = (read_yaml(path) for path in paths)
     plan = make_plan(merge_defaults(config | design), paths)
-    families = [plan.families[judge] for judge in plan.recognition_models]
+    families = [plan.families[recognition_model] for recognition_model in plan.recognition_models]
     assert len({*families, *(plan.families[model] for model in plan.generation_models)}) == 3
     compared = equivalence_stages(StudySettings(), plan)
     assert {model: len(stages) for model, stages in compared.items()} == dict.fromkeys(plan.generation_models, 5)

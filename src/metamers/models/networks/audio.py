@@ -223,8 +223,8 @@ def spectral_gains(scale: float, channels: int) -> np.ndarray:
 def high_pass(gains: np.ndarray) -> np.ndarray:
     """Set the magnitude of gains above their peak to 1, so that a bank covers all higher modulations; keep phases."""
     magnitudes = np.abs(gains)
-    wanted = np.where(np.arange(len(gains)) < magnitudes.argmax(), magnitudes, 1.0)
-    return gains * np.divide(wanted, magnitudes, out=np.ones_like(wanted), where=magnitudes > 0)
+    target_gains = np.where(np.arange(len(gains)) < magnitudes.argmax(), magnitudes, 1.0)
+    return gains * np.divide(target_gains, magnitudes, out=np.ones_like(target_gains), where=magnitudes > 0)
 
 
 class SpectrotemporalFilters(nn.Module):

@@ -42,10 +42,10 @@ def describe(source: Mapping[str, Any], _mirror: Path | None) -> dict[str, dict[
     if name not in (names := torchvision.models.list_models()):
         raise unknown_name("torchvision model", name, names, "torchvision")
     weights = torchvision.models.get_model_weights(name)
-    wanted = source.get("weights", "DEFAULT").removeprefix(f"{weights.__name__}.")
-    if wanted not in weights.__members__:
-        raise unknown_name(f"weights of {name}", wanted, weights.__members__, "weights")
-    chosen = weights[wanted]
+    weights_name = source.get("weights", "DEFAULT").removeprefix(f"{weights.__name__}.")
+    if weights_name not in weights.__members__:
+        raise unknown_name(f"weights of {name}", weights_name, weights.__members__, "weights")
+    chosen = weights[weights_name]
     transform = chosen.transforms()
     if not hasattr(transform, "crop_size") or "categories" not in chosen.meta:
         raise ConfigurationError(f"weights: {chosen} does not classify images")
