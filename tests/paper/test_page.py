@@ -41,7 +41,7 @@ def test_a_panel_of_an_experiment_shows_its_group_results(groups, experiment):
     for axes, (model, rows) in zip(drawn, of_experiment.groupby("generation_model", sort=False), strict=True):
         assert axes.get_title(loc="left").startswith(model)
         assert [tick.get_text() for tick in axes.get_xticklabels()] == list(dict.fromkeys(rows["stage"]))
-        for observer, label in (("human", "people"), ("model", "the model itself")):
+        for observer, label in (("human", "participants"), ("model", "the model itself")):
             np.testing.assert_array_equal(line(axes, label), rows.loc[rows["observer"] == observer, "mean"])
     assert svg(figure) == svg(paper_panels.experiment_figure(groups, experiment, 1 / 16)), "the same bytes each time"
 
