@@ -27,16 +27,16 @@ from metamers.report.target import target_figure
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-given, params = snakemake.input, snakemake.params
+inputs, params = snakemake.input, snakemake.params
 looks = looks_of(params.model_order)
 index = Path(snakemake.output.pages[0])
-compared = files.load_by_stem(given.comparison)
+compared = files.load_by_stem(inputs.comparison)
 relation, contrasts = compared["humans_vs_models"], compared.get("contrasts")
-acceptance = files.load_by_stem(given.acceptance)
-nulls = files.load_by_stem(given.nulls)
-brain = files.load_by_stem(given.brain)
-own_participants = files.load_by_stem(given.own_participants)
-adaptive = files.load_by_stem(given.adaptive)
+acceptance = files.load_by_stem(inputs.acceptance)
+nulls = files.load_by_stem(inputs.nulls)
+brain = files.load_by_stem(inputs.brain)
+own_participants = files.load_by_stem(inputs.own_participants)
+adaptive = files.load_by_stem(inputs.adaptive)
 
 # Points and charts.
 charts, points = {}, []
@@ -56,12 +56,12 @@ if contrasts is not None:
     charts["contrasts"] = contrasts_chart(contrast_points(contrasts))
 
 # Examples, which need the recognition files of a few models only.
-trained = files.load_by_stem(given.training)
+trained = files.load_by_stem(inputs.training)
 
 
 def answers(model: str) -> dict[str, xr.Dataset]:
     """Recognition model → its answers to the metamers of a model."""
-    return files.load_by_stem(path for path in given.recognition if Path(path).parent.name == model)
+    return files.load_by_stem(path for path in inputs.recognition if Path(path).parent.name == model)
 
 
 examples = {}
@@ -77,7 +77,7 @@ if contrasts is not None:
         shown_remedies.append(remedy(one, modality, acceptance, {model: answers(model) for model in pair}))
 
 # Figures of the whole run.
-origin = page_provenance([path for path in given if path.endswith(".nc")], Path(params.benchmarks).parent)
+origin = page_provenance([path for path in inputs if path.endswith(".nc")], Path(params.benchmarks).parent)
 steps, times = steps_of(origin["derived"]), run_times(params.benchmarks)
 files.write(snakemake.output.steps, svg(steps_figure(steps, times)))
 for path in snakemake.output.overview:
@@ -118,11 +118,11 @@ context = site_context(
     power=compared["power"],
     trained=trained,
     unheard_voices=params.unheard_voices,
-    readouts=files.load_by_stem(given.readouts),
-    vulnerability=files.load_by_stem(given.vulnerability),
+    readouts=files.load_by_stem(inputs.readouts),
+    vulnerability=files.load_by_stem(inputs.vulnerability),
     brain=brain,
-    similarity=files.load_by_stem(given.similarity),
-    figures=[Path(path).stem for path in given.figures],
+    similarity=files.load_by_stem(inputs.similarity),
+    figures=[Path(path).stem for path in inputs.figures],
     charts=charts,
     captions=params.captions,
     origin=origin,

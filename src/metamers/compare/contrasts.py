@@ -123,7 +123,7 @@ def contrasts(
         and ``reference``.
     """
     compared = {network for pair in sides for networks in pair for network in networks}
-    compared_sides = []
+    by_contrast = []
     for pair in sides:
         networks = [network for side in pair for network in side]
         model, reference = (side[0] for side in pair)
@@ -148,7 +148,7 @@ def contrasts(
         late_by_model = networks_interval(*(mean_over_stages(side[..., late, :]) for side in by_model)).value
         count = len(of_families)
         error = of_families.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
-        compared_sides.append(
+        by_contrast.append(
             xr.Dataset(
                 {
                     "difference": ("stage", by_stage.value),
@@ -179,14 +179,12 @@ def contrasts(
                 },
             )
         )
-    all_stages = list(dict.fromkeys(stage for one in compared_sides for stage in one["stage"].values))
+    all_stages = list(dict.fromkeys(stage for one in by_contrast for stage in one["stage"].values))
     all_models = list(
-        dict.fromkeys(
-            recognition_model for one in compared_sides for recognition_model in one["recognition_model"].values
-        )
+        dict.fromkeys(recognition_model for one in by_contrast for recognition_model in one["recognition_model"].values)
     )
     return xr.concat(
-        [one.reindex(stage=all_stages, recognition_model=all_models, fill_value={"n": 0}) for one in compared_sides],
+        [one.reindex(stage=all_stages, recognition_model=all_models, fill_value={"n": 0}) for one in by_contrast],
         xr.DataArray([f"{one[0]} - {other[0]}" for one, other in sides], dims="contrast", name="contrast"),
         coords=["model", "reference"],
         compat="equals",

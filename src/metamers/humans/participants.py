@@ -158,8 +158,10 @@ def _judgement(path: Path, layers: Iterable[str], answers: str, average: str) ->
     expected = {*layers, JUDGED_INPUT}
     proportions = {}
     for key in (answers, average):
-        stated_value = sorted(map(str, content[key])) if isinstance(content[key], dict) else type(content[key]).__name__
-        check_equal(path, f"layers of {key}", stated_value, sorted(expected))
+        layers_in_file = (
+            sorted(map(str, content[key])) if isinstance(content[key], dict) else type(content[key]).__name__
+        )
+        check_equal(path, f"layers of {key}", layers_in_file, sorted(expected))
     for layer, of_layer in content[answers].items():
         plain = isinstance(of_layer, list) and all(isinstance(answer, bool | np.bool_) for answer in of_layer)
         if not plain or not 1 <= len(of_layer) <= PUBLISHED_STIMULI:
@@ -168,9 +170,9 @@ def _judgement(path: Path, layers: Iterable[str], answers: str, average: str) ->
         stated = content[average][layer]
         mean = proportions[layer]
         if not isinstance(stated, float) or not np.isclose(stated, mean):  # np.float64 is a float
-            stated_value = stated if isinstance(stated, float) else abbreviated(stated)
+            layers_in_file = stated if isinstance(stated, float) else abbreviated(stated)
             raise ValueError(
-                f"{path}: {average}: {layer}: found {stated_value}, wanted {mean}, the mean of the answers"
+                f"{path}: {average}: {layer}: found {layers_in_file}, wanted {mean}, the mean of the answers"
             )
     return proportions
 

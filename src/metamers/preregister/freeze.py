@@ -149,11 +149,11 @@ def rates_by_depth(points: xr.Dataset, published_depths: pd.DataFrame, depths: n
     table = points[["generation_model", "stage", "human_mean"]].to_dataframe().dropna(subset="human_mean")
     known = published_depths[published_depths["modality"] == modality]
     table = table.merge(known, on=["generation_model", "stage"]).sort_values("depth", kind="stable")
-    by_draw = [
+    by_model = [
         np.interp(depths, own["depth"], above_chance(own["human_mean"].to_numpy(), GUESSING[modality]).clip(0, 1))
         for _, own in table.groupby("generation_model", sort=True)
     ]
-    rates = np.stack(by_draw, axis=-1)
+    rates = np.stack(by_model, axis=-1)
     rates[np.isnan(depths)] = np.nan
     return rates
 

@@ -108,7 +108,7 @@ def brain_findings(found: Mapping[str, xr.Dataset]) -> list[str]:
     p, voxels = float(one["best_p_shuffled"]), "simulated voxels" if one.attrs["simulated"] else "voxels"
     ends = (float(one[f"best_signed_r2{end}"]) for end in ("", "_low", "_high"))
     return [
-        f"Of {counted(len(found), 'model')}, {best} predicts {voxels} best: signed R² of its best stage "
+        f"Of {counted(len(found), 'model')}, {best} has the highest signed R² of {voxels}: at its best stage "
         f"{with_interval(*ends)}, {counted(one.sizes['participant'], 'participant')}, "
         f"{'better' if p <= LEVEL else 'not shown to be better'} than shuffled stimuli (p = {p:.2g})."
     ]

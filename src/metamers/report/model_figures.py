@@ -85,21 +85,21 @@ def _published_series(
     names = dict.fromkeys(filter(None, [published_as, *PUBLISHED[modality].reference_models]))
     dashes = iter(PUBLISHED_DASHES.items())
     for name in names:
-        participants = published_recognizability(groups, name)
-        if participants.empty:
+        proportions = published_recognizability(groups, name)
+        if proportions.empty:
             continue
         same = published_as is not None and published_as.split(" (")[0] == name.split(" (")[0]
         if same:
-            participants = participants[participants.index.isin(stages)]
-            places, how = [stages.index(stage) for stage in participants.index], ""
+            proportions = proportions[proportions.index.isin(stages)]
+            places, how = [stages.index(stage) for stage in proportions.index], ""
             look = {"outline": MARKS["P" if name == published_as else "<"]}
         else:
-            position = np.arange(1, len(participants)) / (len(participants) - 1)
+            position = np.arange(1, len(proportions)) / (len(proportions) - 1)
             dashed, dash = next(dashes)
             places = [stages.index(NATURAL), *_at_position(position, stages)]
             how, look = f", over the position of the stage ({dashed})", {"dash": dash}
         label = f"participants: {name}{how}, in full size, {PUBLISHED_STIMULI} {PUBLISHED[modality].stimuli}"
-        yield _series(f"{label} (n = {participants['n'].max()})", places, participants["mean"], SLATE, **look)
+        yield _series(f"{label} (n = {proportions['n'].max()})", places, proportions["mean"], SLATE, **look)
 
 
 def recognizability_series(

@@ -6,6 +6,7 @@ ACDD are in ``metamers.run.conventions``.
 """
 
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -166,14 +167,14 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
+@functools.cache
 def processor() -> str:
     """Return the name of the processor, as its maker calls it on Linux, or else its architecture."""
+    lines = []
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        for line in lines:
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, names), "") or platform.processor() or platform.machine() or "unknown"
 
 
 def _described(dataset: xr.Dataset, path: str | Path, declared: RunFile | None) -> xr.Dataset:

@@ -4,7 +4,7 @@
 {
   const figure = new Image();
   figure.addEventListener("error", () => {
-    for (const link of document.querySelectorAll("nav a:not([aria-current]), main a[href^='reading.html']")) {
+    for (const link of document.querySelectorAll("nav a:not([aria-current]), main a[href^='reading.html'], footer a")) {
       const text = document.createElement("span");
       text.textContent = link.textContent;
       link.replaceWith(text);

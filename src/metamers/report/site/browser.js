@@ -103,12 +103,12 @@
   };
 
   // Why a filter finds nothing at a stage.
-  const unjudged = others => !others && "no recognition model classified these metamers";
+  const unjudged = others => !others && "no other recognition model classified these metamers";
   const reasons = {
     accepted: () => "no metamer was accepted",
     rejected: () => "no metamer was rejected",
-    most: others => unjudged(others) || `no metamer is recognized by more than half of ${metamers.count(others, "recognition model")}`,
-    none: others => unjudged(others) || "every metamer is recognized by at least one recognition model",
+    most: others => unjudged(others) || `no metamer is recognized by more than half of ${metamers.count(others, "other recognition model")}`,
+    none: others => unjudged(others) || "every metamer is recognized by at least one other recognition model",
   };
 
   const media = (folder, file) => `media/${[model.name, folder, file].map(encodeURIComponent).join("/")}`;
