@@ -366,7 +366,7 @@ def test_the_report_says_whether_voxels_were_measured(simulated):
     (sentence,) = brain_findings({"worse": found.assign(best_signed_r2=value / 2), "net": found})
     said = "simulated voxels" if simulated else "voxels"
     assert sentence.startswith(
-        f"Of 2 models, net predicts {said} best: signed R² of its best stage {row[2]}, 3 participants"
+        f"Of 2 models, net has the highest signed R² of {said}: at its best stage {row[2]}, 3 participants"
     )
     assert "better than shuffled stimuli (p = 0.05)" in sentence
     (unclear,) = brain_findings({"net": found.assign(best_p_shuffled=0.2)})
