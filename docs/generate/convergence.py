@@ -45,7 +45,7 @@ def pooled(rows: list[dict[str, str]]) -> str:
 
 
 def stages(rows: list[dict[str, str]]) -> str:
-    """Return a table in Markdown: one row for each stage, with its closest match, and from which one it is unchanged."""
+    """Return a table in Markdown: one row for each stage: its closest match, and from which one it is unchanged."""
     own = [row for row in rows if row["stage"] != ALL]
     lines = []
     for model, stage in dict.fromkeys((row["model"], row["stage"]) for row in own):
