@@ -113,6 +113,7 @@ docs: $(STAMP)
 # What follows from the settings of steps: rows of config/README.md, and config/config.schema.json for editors.
 reference: $(STAMP)
 	PYTHONPATH=docs $(VENV)/bin/python -m generate.configuration
+	PYTHONPATH=docs $(VENV)/bin/python -m generate.convergence
 	PYTHONPATH=docs $(VENV)/bin/python -m generate.reading
 
 dry-runs: $(STAMP)

@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from generate import convergence, equations, hostile, keys, library, notebook, rules, simulated, sources
+from generate import equations, hostile, keys, library, notebook, rules, simulated, sources
 from generate import files as variables
 from metamers.config.read import read_schema
 from metamers.plan.steps import configuration_schema, declared_files, default_configuration
@@ -68,7 +68,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     included = simulated.with_table(included, ROOT / "resources" / "simulated")
     included = simulated.with_adaptive(included, ROOT / "resources" / "simulated")
     included = library.with_groups(included, ROOT)
-    included = convergence.with_tables(included, ROOT / "studies" / "convergence.csv")
     return variables.with_tables(included, _tables_of_files())
 
 

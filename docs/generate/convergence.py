@@ -1,9 +1,15 @@
-"""The tables of convergence, from studies/convergence.csv: recognition by match, over stages and at each stage."""
+"""The tables of docs/explanation/convergence.md, from studies/convergence.csv: over stages, and at each stage.
+
+    make reference
+
+writes them; a test compares them.
+"""
 
 import csv
 from pathlib import Path
 
-STAGES, POOLED = "<!-- convergence at each stage -->", "<!-- convergence over stages -->"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, TABLE = ROOT / "docs" / "explanation" / "convergence.md", ROOT / "studies" / "convergence.csv"
 ALL, PUBLISHED = "all", "published"
 
 
@@ -39,35 +45,44 @@ def pooled(rows: list[dict[str, str]]) -> str:
 
 
 def stages(rows: list[dict[str, str]]) -> str:
-    """Return a table in Markdown: one row for each stage, with its loosest and its closest match."""
+    """Return a table in Markdown: one row for each stage: its closest match, and from which one it is unchanged."""
     own = [row for row in rows if row["stage"] != ALL]
     lines = []
     for model, stage in dict.fromkeys((row["model"], row["stage"]) for row in own):
         of_stage = [row for row in own if (row["model"], row["stage"]) == (model, stage) and row["match"] != PUBLISHED]
-        loosest, closest = of_stage[0], of_stage[-1]
+        closest = of_stage[-1]
         unchanged = next(row for row in of_stage if row["unchanged"] == "True")
         lines.append(
             [
                 *(model, stage),
-                *(f"{float(loosest['normalized_error']):.2f}", f"{loosest['accepted']} of {loosest['stimuli']}"),
-                _percent(loosest["recognized"]),
                 *(
                     closest["match"],
                     f"{closest['converged']} of {closest['stimuli']}",
                     f"{float(closest['steps']):,.0f}",
                 ),
                 "{} ({} to {})".format(*(_percent(closest[f"recognized{end}"]) for end in ("", "_low", "_high"))),
-                "not shown" if unchanged is closest else unchanged["match"],
+                "none looser" if unchanged is closest else unchanged["match"],
             ]
         )
-    head = ["model", "stage", "loosest: error", "accepted", "recognized (%)", "closest: error", "reached", "steps"]
-    return _table([*head, "recognized (%, 95% interval)", "unchanged from"], lines)
+    head = ["model", "stage", "closest match", "reached", "steps", "recognized (%, 95% interval)", "unchanged from"]
+    return _table(head, lines)
 
 
-def with_tables(markdown: str, path: Path) -> str:
-    """Return a page with the tables in the place of their marks."""
-    if STAGES not in markdown and POOLED not in markdown:
-        return markdown
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of the table of a study."""
     with path.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return markdown.replace(STAGES, stages(rows)).replace(POOLED, pooled(rows))
+        return list(csv.DictReader(file))
+
+
+def with_tables(markdown: str, rows: list[dict[str, str]]) -> str:
+    """Return a page with the tables in the places of those with the same heads."""
+    for table in (pooled(rows), stages(rows)):
+        head = table.partition("\n")[0]
+        before, rest = markdown.split(head, 1)
+        _, after = rest.split("\n\n", 1)
+        markdown = f"{before}{table}\n\n{after}"
+    return markdown
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), read(TABLE)), encoding="utf-8")

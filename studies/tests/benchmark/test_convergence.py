@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from generate.convergence import POOLED, STAGES, with_tables
+from generate import convergence
 from metamers.config.read import read_yaml
 from metamers.match import MEASURES, NULL_MEASURES
 from metamers.report.figures import svg
@@ -171,13 +171,20 @@ def test_the_page_about_acceptance_has_the_committed_numbers(root, committed):
             assert wanted in words, wanted
 
 
-def test_tables_of_the_documentation_have_the_rows_of_the_table(root, tmp_path):
+def test_the_tables_of_the_documentation_are_those_of_the_committed_table():
+    text = convergence.PAGE.read_text(encoding="utf-8")
+    assert convergence.with_tables(text, convergence.read(convergence.TABLE)) == text
+
+
+def test_tables_of_the_documentation_have_the_rows_of_the_table(tmp_path):
     early = compared({"null": 0.7, "0.4": 0.4, "0.3": 0.3}, [[1, 1], [1, 1], [1, 1]], stage="early")
     late = compared(MATCHES, [[0, 0], [0.5, 0.5], [1, 1], [1, 1]])
     null = xr.concat([NULL, NULL.assign_coords(stage=["early"])], "stage")
     path = tmp_path / "table.csv"
     table_of(early, late, net=null).to_csv(path, index=False, float_format="%.4g")
-    over_stages, at_stages = (with_tables(mark, path).splitlines()[2:] for mark in (POOLED, STAGES))
+    over_stages, at_stages = (
+        table(convergence.read(path)).splitlines()[2:] for table in (convergence.pooled, convergence.stages)
+    )
     assert over_stages[1].split(" | ") == [
         *("| vision", "0.4", "2", "75", "−25.0 (−31.8 to −18.2)", "different |"),
     ]
