@@ -85,3 +85,10 @@ def test_a_folder_that_will_not_do_is_named_before_the_first_job(root, clone, mo
     output = snakemake(clone, *small(root, clone), "-n", "--cache", fails=True)
     assert "SNAKEMAKE_OUTPUT_CACHE" in output
     assert "Traceback" not in output
+
+
+def test_a_dry_run_lists_jobs_whose_inputs_do_not_exist_yet(root, clone, tmp_path, monkeypatch):
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path))
+    jobs = counts(snakemake(clone, *small_hearing(root, clone), "-n", "--cache"))
+    assert jobs["train_model"] >= 1
+    assert jobs["synthesize_metamers"] >= 1

@@ -290,6 +290,8 @@ class SharedFiles(AbstractOutputFileCache):
         return [(path, Path(f"{self.cache_location}/{key}{end}")) for path, end in self.get_outputfiles(job)]
 
     async def exists(self, job):
+        if not all(map(os.path.exists, job.input)):  # of a dry run, which has not made them
+            return False
         with self.one_at_a_time:
             return all(shared.is_whole(place) for _, place in self.places(job))
 

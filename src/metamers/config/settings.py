@@ -118,7 +118,7 @@ class RunSettings(Settings):
         Number,
         setting(
             "seconds between two saves of the state of synthesis or training, 0 or more",
-            "A rerun continues from the saved state and gives the same bits. A change reruns nothing.",
+            "A rerun continues from the saved state, on a CPU to the same bits. A change reruns nothing.",
             ge=0,
         ),
     ] = 60
