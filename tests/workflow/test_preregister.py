@@ -182,7 +182,7 @@ def test_without_a_frozen_prediction_nothing_is_scored_and_the_target_says_so(sc
     assert "preregister_score" not in snakemake(scored, "-n", "humans", "--forcerun", "compare_anova", *configured)
     said = snakemake(scored, "-n", SCORED, "--forcerun", "preregister_score", *configured, fails=True)
     assert (
-        "there is no frozen prediction preregistered/other.nc; `snakemake preregister` freezes one; call it before people answer"
+        "there is no frozen prediction preregistered/other.nc; `snakemake preregister` freezes one; call it before participants answer"
         in said
     )
 
