@@ -546,7 +546,7 @@ def test_the_analysis_of_variance_has_its_table(relation, written):
     words = Elements(text_of([], relation, written, anova=tested)).words
     assert "F(1,38) = 467.84" in words
     assert "Where ε is less than 1, permutation finds effects too often" in words
-    assert "the published test: it counts one network as one participant for each person" in words
+    assert "the published test: it counts one network once for each participant" in words
 
 
 def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):

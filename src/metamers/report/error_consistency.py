@@ -19,6 +19,7 @@ from metamers.report.points import Point
 from metamers.report.tables import Table
 from metamers.report.verdicts import consistency_claim
 
+NO_PAIRS = "no pairs"
 KINDS = dict(zip(PAIRS, ("pairs of different families", "pairs within a family"), strict=True))
 
 
@@ -96,8 +97,8 @@ def consistency_table(points: list[Point]) -> Table:
 def consistency_context(compared: xr.Dataset) -> Mapping[str, Any]:
     """Values for the page: ``sentences``, one for each generation model, and ``table``.
 
-    A sentence is about pairs of different families, or if there are none at any stage, about pairs within a family. It
-    groups the stages by what their intervals permit.
+    A sentence is about pairs of different families, or if there are none at any stage, about pairs within a family, or
+    says that there are none at all. It groups the stages by what their intervals permit.
     """
     points = consistency_points(compared)
     sentences = []
@@ -107,9 +108,9 @@ def consistency_context(compared: xr.Dataset) -> Mapping[str, Any]:
             kind: {point["stage"]: point for point in points if (point["model"], point["kind"]) == (model, kind)}
             for kind in KINDS.values()
         }
-        kind = next((kind for kind, own in by_kind.items() if own), KINDS[PAIRS[0]])
+        kind = next((kind for kind, own in by_kind.items() if own), NO_PAIRS)
         for stage in own_stages(compared, model):
-            at = by_kind[kind].get(stage)
+            at = by_kind.get(kind, {}).get(stage)
             claim = consistency_claim(at and side_of_zero(at["low"], at["high"]), at["n"] if at else 0)
             groups.setdefault(claim, []).append(stage)
         sentences.append({"model": model, "kind": kind, "claims": list(groups.items())})

@@ -64,8 +64,9 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
 
 
 def missing_sentence(verdict: Verdict, noun: str = STIMULI) -> str:
-    """``missing_evidence`` as a sentence; empty if nothing is missing."""
-    missing = missing_evidence(verdict, noun)
+    """All that is missing for a verdict of a higher degree as a sentence; empty if nothing is missing."""
+    interval = ["an interval that excludes 0"] if "interval" in verdict.missing else []
+    missing = interval + missing_evidence(verdict, noun)
     return f"Missing to show a difference: {'; '.join(missing)}." if missing else ""
 
 
