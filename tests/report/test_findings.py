@@ -44,7 +44,7 @@ def test_a_stage_that_nobody_judged_has_no_percentage():
     [
         (verdict(Evidence(0.1, 0.05, 0.15, 20, 2, True, 0.02)), "Metamers of robust are recognized more often than those of plain: at the"),
         (SUGGESTED, "This run suggests, but does not show, that metamers of robust are recognized more often than those of plain: at"),
-        (UNDECIDED, "It is undecided whether metamers of robust are recognized more often than those of plain: at the later stages, difference +26.7 (−7.2 to +60.5) percentage points (95% interval over 9 stimuli). Missing to show a difference: only 9 of the 20"),
+        (UNDECIDED, "It is undecided whether metamers of robust are recognized more often than those of plain: at the later stages, difference +26.7 (−7.2 to +60.5) percentage points (95% interval over 9 stimuli). Missing to show a difference: an interval that excludes 0; only 9 of the 20"),
     ],
 )  # fmt: skip
 def test_a_contrast_says_no_more_than_its_verdict(found, said):
