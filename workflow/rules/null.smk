@@ -43,7 +43,7 @@ rule null_acceptance:
         measures=plan.settings.acceptance.measures,
         converged=plan.settings.acceptance.converged,
     resources:
-        **needs("null_acceptance", by("generation_model", workload.exported)),
+        **needs("null_acceptance", by("generation_model", workload.accepted)),
     conda:
         ENVIRONMENT
     message:

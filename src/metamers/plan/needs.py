@@ -235,6 +235,10 @@ class Workload:
         size = number * self._cost(model).exported_bytes * self.values(model) / 1e6
         return Work(items=number, output_mb=size)
 
+    def accepted(self, model: str) -> Work:
+        """The work of deciding which metamers of a model are accepted; its file is small."""
+        return Work(items=self.metamers(model))
+
     def media(self, model: str) -> Work:
         """The work of preparing the metamers of a model for the report."""
         number = self.metamers(model)
