@@ -219,7 +219,7 @@ def test_figures_are_loaded_with_the_page_so_that_its_pdf_has_them(browser, repo
     page = visit.page
     page.goto((report / "index.html").as_uri())  # waits for all that is not lazy
     figure = page.locator("img.plot").first
-    assert figure.bounding_box()["y"] > 5000  # far below the viewport
+    assert figure.bounding_box()["y"] > 4000  # far below the viewport
     assert figure.evaluate("image => image.complete && image.naturalWidth > 0")
     page.emulate_media(media="print")
     assert page.locator("a[href$='.svg']:visible, audio:visible").count() == 0
@@ -258,14 +258,14 @@ def test_figures_are_there_without_javascript(browser, report):
 # The overview
 
 
-def test_the_overview_begins_with_a_natural_stimulus_and_its_metamers(visit, report):
+def test_after_its_finding_the_overview_shows_a_natural_stimulus_and_its_metamers(visit, report):
     page = visit.to(report, "index")
     rows = page.locator(".example .cells")
     assert [rows.nth(row).locator("li").count() for row in range(2)] == [
         4,
         4,
     ]  # natural, and the stages after the input
-    assert rows.first.bounding_box()["y"] < 400
+    assert rows.first.bounding_box()["y"] < page.viewport_size["height"]
     first = page.locator(".cells img").first
     until(page, "[...document.querySelectorAll('.cells img')].every(image => image.naturalWidth > 0)")
     assert first.get_attribute("src").startswith("media/net_a/natural/")
@@ -677,13 +677,13 @@ def test_choices_beside_a_chart_change_what_its_keys_reach(visit, report):
     page = visit.to(report, "curves")
     chart = page.locator("[data-chart=recognizability_vision]")
     chart.locator("select[data-field=model]").select_option("net_b")
-    chart.locator("select[data-field=by]").select_option("people, predicted")
+    chart.locator("select[data-field=by]").select_option("participants, predicted")
     chart.locator(".drawn").focus()
     page.keyboard.press("ArrowRight")
-    assert re.match(r"net_b, input: \d+% recognized by people, predicted", chart.locator(".readout").inner_text())
+    assert re.match(r"net_b, input: \d+% recognized by participants, predicted", chart.locator(".readout").inner_text())
     # The last stage has a prediction too: the interval of its rate overlaps the published range.
     page.keyboard.press("End")
-    assert re.match(r"net_b, logits: \d+% recognized by people, predicted", chart.locator(".readout").inner_text())
+    assert re.match(r"net_b, logits: \d+% recognized by participants, predicted", chart.locator(".readout").inner_text())
 
 
 def test_a_first_touch_tells_and_a_second_opens(phone, report):
