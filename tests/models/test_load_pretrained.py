@@ -1,5 +1,6 @@
 """Published weights in the networks of torchvision, timm and open_clip: as their own libraries load them, without pickle."""
 
+import copy
 import hashlib
 import re
 
@@ -209,3 +210,13 @@ def test_safetensors_are_recognized_by_their_content(tmp_path):
     file = write({"weight": torch.rand(2)}, tmp_path / "model.safetensors")
     file.rename(tmp_path / "without_suffix")
     assert read_weights(tmp_path / "without_suffix")["weight"].shape == (2,)
+
+
+@pytest.mark.parametrize("save", [torch.save, safetensors.torch.save_file])
+def test_a_deep_copy_of_one_tensor_copies_this_tensor_only(tmp_path, save):
+    """Builders such as timm's copy each tensor of their weights."""
+    save({"large": torch.zeros(10_000), "small": torch.ones(3)}, tmp_path / "weights")
+    weights = read_weights(tmp_path / "weights")
+    for tensor in weights.values():
+        assert copy.deepcopy(tensor).untyped_storage().nbytes() == tensor.nbytes
+        assert tensor.untyped_storage().nbytes() == tensor.nbytes

@@ -683,7 +683,9 @@ def test_choices_beside_a_chart_change_what_its_keys_reach(visit, report):
     assert re.match(r"net_b, input: \d+% recognized by participants, predicted", chart.locator(".readout").inner_text())
     # The last stage has a prediction too: the interval of its rate overlaps the published range.
     page.keyboard.press("End")
-    assert re.match(r"net_b, logits: \d+% recognized by participants, predicted", chart.locator(".readout").inner_text())
+    assert re.match(
+        r"net_b, logits: \d+% recognized by participants, predicted", chart.locator(".readout").inner_text()
+    )
 
 
 def test_a_first_touch_tells_and_a_second_opens(phone, report):

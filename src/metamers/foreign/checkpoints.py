@@ -23,6 +23,7 @@ from operator import mul
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
 from metamers.foreign.isolated import call_isolated
@@ -94,9 +95,9 @@ class _File:
     path: Path
 
     @cached_property
-    def content(self) -> torch.Tensor:
+    def content(self) -> np.ndarray:
         """The bytes, mapped into memory: those that are used are read once, and not copied."""
-        return torch.from_file(str(self.path), size=self.path.stat().st_size, dtype=torch.uint8)
+        return torch.from_file(str(self.path), size=self.path.stat().st_size, dtype=torch.uint8).numpy()
 
 
 @dataclass
@@ -125,9 +126,11 @@ class _Storage:
         content = self.place.file.content[begin : begin + size]
         if len(content) < size:
             raise ValueError("its values are cut off")
-        if self.place.crc is not None and zlib.crc32(content.numpy()) != self.place.crc:
+        if self.place.crc is not None and zlib.crc32(content) != self.place.crc:
             raise ValueError("its values do not have the checksum in the file")
-        return (content.clone() if begin % self.dtype.itemsize else content).view(self.dtype)
+        # A tensor of these bytes alone: a part of a tensor of the whole file would copy the file with each deep copy.
+        values = torch.from_numpy(content.copy() if begin % self.dtype.itemsize else content)
+        return values.view(self.dtype)
 
 
 @dataclass(frozen=True)
