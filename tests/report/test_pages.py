@@ -646,7 +646,7 @@ def test_the_pages_say_who_is_related_and_how_uncertain_a_mean_of_judges_is(page
     head, first = model["recognizability"]["head"], model["recognizability"]["rows"][0]
     assert head[2:5] == ["net_a (itself)", "net_b (sibling)", "net_c"]
     cells = dict(zip(head, first, strict=True))
-    # All of three stimuli by all recognition_models: still not certain.
+    # All of three stimuli by all recognition models: still not certain.
     assert cells["All other models, each family counted once (95% interval over stimuli)"] == "1.00 (0.27 to 1.00)"
     assert "± 0.00" not in words
 

@@ -29,7 +29,7 @@ LOOKS = looks_of(["net_a", "net_b"])
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    """Two models of images; models of the same kind recognition_model the metamers of each."""
+    """Two models of images; a model of the same kind recognizes the metamers of each."""
     models = {"net_a": "vision", "net_b": "vision"}
     return Run(
         tmp_path_factory.mktemp("run"),
