@@ -85,7 +85,9 @@ rule humans_participants:
 rule humans_summary:
     input:
         experiments=EXPERIMENTS,
-        recognition_models=[local(f"{RESOURCES}/recognition_models/{modality}") for modality in plan.published.judgements],
+        recognition_models=[
+            local(f"{RESOURCES}/recognition_models/{modality}") for modality in plan.published.judgements
+        ],
     output:
         groups="results/<run>/humans/group_results.csv",
         ceilings="results/<run>/humans/noise_ceiling.csv",
