@@ -5,7 +5,6 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 import requests
@@ -16,6 +15,7 @@ from metamers.config import tables
 from metamers.experiment.folder import install_jspsych
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
+from tests.sample import drawn
 
 QUIET = [
     *("--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
@@ -42,18 +42,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Whole runs take longest, and at the end all but one worker would wait for them.
     """
     every, today = config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal()
-    drawn = [(item, _drawn_by(item)) for item in items]
-    left_out = [item for item, name in drawn if name and (crc32(name.encode()) + today) % every]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-    items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
+    nightly = {item.nodeid for item in items if item.get_closest_marker("nightly")}
+    slow = {_file_of(item) for item in items if item.get_closest_marker("slow")}
+    left_out = (nightly - drawn(nightly, every, today)) | (slow - drawn(slow, every, today))
+    kept = [item for item in items if _drawn_by(item) not in left_out]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = sorted(kept, key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
 
 
 def _drawn_by(item: pytest.Item) -> str | None:
     """What is drawn into a sample: a nightly test, or a whole file of slow tests, which share a run; else None."""
     if item.get_closest_marker("nightly"):
         return item.nodeid
-    return item.path.relative_to(ROOT).as_posix() if item.get_closest_marker("slow") else None
+    return _file_of(item) if item.get_closest_marker("slow") else None
+
+
+def _file_of(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture(scope="session")
