@@ -7,6 +7,7 @@ an entry of a shared leaderboard, and ``metamers leaderboard-site`` makes the le
 import argparse
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -113,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         With a message when the model cannot be added, an entry has a fault, or the site cannot be made.
     """
     arguments = arguments_of(argv)
+    # Ends like Ctrl-C, so that a registry is as it was.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     run = {"add": add, "check-entry": check_entries, "leaderboard-site": make_leaderboard_site}[arguments.command]
     try:
         run(arguments)

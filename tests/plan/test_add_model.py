@@ -1,8 +1,10 @@
 """``metamers add`` extends a registry without changing what it has, or changes nothing at all."""
 
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -180,6 +182,24 @@ def test_an_unknown_network_is_reported_and_leaves_no_file(tmp_path):
         add("timm:resnet19 --weights random")
     assert len(str(error.value)) < 400
     assert not (tmp_path / "mine/models.yaml").exists()
+
+
+@pytest.mark.parametrize("old", ["", "# My models.\n"])
+def test_a_registry_is_as_before_when_finding_the_stages_is_terminated(tmp_path, monkeypatch, request, old):
+    registry, before = tmp_path / "models.yaml", signal.getsignal(signal.SIGTERM)
+    request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
+    if old:
+        registry.write_text(old)
+
+    def terminated(*_):
+        assert "net:" in registry.read_text()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(stages, "_traced", terminated)
+    with pytest.raises(SystemExit) as ended:
+        add("timm:resnet18 --weights random --name net --registry models.yaml")
+    assert ended.value.code == 143
+    assert (registry.read_text() if registry.exists() else "") == old
 
 
 @pytest.mark.usefixtures("_traced")
