@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     every, today = config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal()
     nightly = {item.nodeid for item in items if item.get_closest_marker("nightly")}
-    slow = {_file_of(item) for item in items if item.get_closest_marker("slow")}
+    slow = {name for item in items if (name := _drawn_by(item))} - nightly
     left_out = (nightly - drawn(nightly, every, today)) | (slow - drawn(slow, every, today))
     kept = [item for item in items if _drawn_by(item) not in left_out]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
@@ -54,11 +54,7 @@ def _drawn_by(item: pytest.Item) -> str | None:
     """What is drawn into a sample: a nightly test, or a whole file of slow tests, which share a run; else None."""
     if item.get_closest_marker("nightly"):
         return item.nodeid
-    return _file_of(item) if item.get_closest_marker("slow") else None
-
-
-def _file_of(item: pytest.Item) -> str:
-    return item.path.relative_to(ROOT).as_posix()
+    return item.path.relative_to(ROOT).as_posix() if item.get_closest_marker("slow") else None
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,9 @@ from zlib import crc32
 
 
 def drawn(names: Collection[str], every: int, day: int) -> set[str]:
-    """Every Nth of some names, others each day, and each of them once in N days.
+    """Every Nth of some names, others each day; while the names stay the same, each once in N days.
 
-    Names are put in an order that does not follow their folders, so the days take about equally long. There is one name
-    at least while there is any: pytest fails when it runs no test.
+    Their order does not follow folders. At least one is drawn if there are any: pytest fails when it runs no test.
 
     Parameters
     ----------
@@ -19,6 +18,6 @@ def drawn(names: Collection[str], every: int, day: int) -> set[str]:
     day
         Number of the day.
     """
-    mixed = sorted(set(names), key=lambda name: (crc32(name.encode()), name))
-    every = min(every, len(mixed))
-    return {name for position, name in enumerate(mixed) if position % every == day % every}
+    shuffled = sorted(set(names), key=lambda name: (crc32(name.encode()), name))
+    every = min(every, len(shuffled))
+    return {name for position, name in enumerate(shuffled) if position % every == day % every}

@@ -114,13 +114,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         With a message when the model cannot be added, an entry has a fault, or the site cannot be made.
     """
     arguments = arguments_of(argv)
-    # Ends like Ctrl-C, so that a registry is as it was.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     run = {"add": add, "check-entry": check_entries, "leaderboard-site": make_leaderboard_site}[arguments.command]
+    # SIGTERM ends the command like Ctrl-C, so that a registry is as it was.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         run(arguments)
     except (ValueError, OSError) as error:
         sys.exit(f"metamers {arguments.command}: {error}")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def add(arguments: argparse.Namespace) -> None:

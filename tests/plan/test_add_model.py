@@ -185,9 +185,8 @@ def test_an_unknown_network_is_reported_and_leaves_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("old", ["", "# My models.\n"])
-def test_a_registry_is_as_before_when_finding_the_stages_is_terminated(tmp_path, monkeypatch, request, old):
+def test_a_registry_is_as_before_when_finding_the_stages_is_terminated(tmp_path, monkeypatch, old):
     registry, before = tmp_path / "models.yaml", signal.getsignal(signal.SIGTERM)
-    request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
     if old:
         registry.write_text(old)
 
@@ -199,6 +198,7 @@ def test_a_registry_is_as_before_when_finding_the_stages_is_terminated(tmp_path,
     with pytest.raises(SystemExit) as ended:
         add("timm:resnet18 --weights random --name net --registry models.yaml")
     assert ended.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
     assert (registry.read_text() if registry.exists() else "") == old
 
 
