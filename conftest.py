@@ -45,9 +45,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     nightly = {item.nodeid for item in items if item.get_closest_marker("nightly")}
     slow = {name for item in items if (name := _drawn_by(item))} - nightly
     left_out = (nightly - drawn(nightly, every, today)) | (slow - drawn(slow, every, today))
-    kept = [item for item in items if _drawn_by(item) not in left_out]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = sorted(kept, key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
+    config.hook.pytest_deselected(items=[item for item in items if _drawn_by(item) in left_out])
+    items[:] = [item for item in items if _drawn_by(item) not in left_out]
+    items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
 
 
 def _drawn_by(item: pytest.Item) -> str | None:
