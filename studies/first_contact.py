@@ -231,10 +231,10 @@ class Files:
             extract_file(archive, entry.files["file"], folder / Path(entry.files["file"]).name)
         else:
             extract_folder(archive, entry.files["folder"], folder)
-        if entry.vocabulary:
+        if entry.encodings:
             table = folder / "categories.tsv"
-            encodings = self.whole_archive(entry.vocabulary.archive)
-            write(table, category_table(encodings, entry.vocabulary.classes))
+            encodings = self.whole_archive(entry.encodings.archive)
+            write(table, category_table(encodings, entry.encodings.classes))
             parameters = parameters | {"categories": str(table)}
         stimuli = read_dataset(name, parameters, folder, 0, ["test"])
         return (stimuli, category_classes(name, parameters)), {"stimuli": stimuli.sizes["stimulus"], **hashes}

@@ -17,6 +17,7 @@ FOLLOWED = (
     "docs/networks_of_sounds.md",
     "docs/networks_of_sounds_more.md",
     "docs/your_own_stimuli.md",
+    "docs/own_classes.md",
 )
 PROGRAMS = (
     "snakemake",

@@ -15,6 +15,7 @@ from metamers.brainscore.plugin import (
     published_stimuli,
 )
 from metamers.config.tables import category_classes, stimulus_categories
+from metamers.config.vocabularies import IMAGENET
 from metamers.run import files
 from metamers.run.manifest import in_run
 
@@ -63,7 +64,7 @@ models = {
         "model": entry["model"],
         "weights_file": entry["weights_file"] and str(in_run(entry["weights_file"])),
         "vocabulary": category_classes(entry["dataset"], entry["entry"]),
-        "published_vocabularies": [] if entry["trained"] else published,
+        "published_vocabularies": published if entry["vocabulary"] == IMAGENET else [],
     }
     for name, entry in params.models.items()
 }

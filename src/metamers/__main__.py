@@ -16,6 +16,7 @@ from pathlib import Path
 from metamers.config.model_lock import lock_path
 from metamers.config.pretrained import check_library
 from metamers.config.stages import NoClassScoresError
+from metamers.config.vocabularies import VOCABULARIES
 from metamers.leaderboard.texts import printable
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
@@ -64,6 +65,11 @@ def arguments_of(argv: Sequence[str] | None) -> argparse.Namespace:
         "--classes",
         choices=["yes", "no"],
         help="whether the network gives class scores (found out by default)",
+    )
+    add.add_argument(
+        "--vocabulary",
+        help=f"what the class indices mean: {', '.join(VOCABULARIES)}, or a table with the columns class_index and "
+        "category (by default, what the publisher of the weights states)",
     )
     add.add_argument(
         "--output", help="the part of the network's output that is used: a key, a position, or a list, such as logits"
@@ -137,6 +143,7 @@ def add(arguments: argparse.Namespace) -> None:
         *(entry_text, name, source, weights, modality, str(lock), arguments.input),
         output=arguments.output,
         readout=arguments.readout,
+        vocabulary=arguments.vocabulary,
     )
     classes = {"yes": True, "no": False, None: None}[arguments.classes]
     reason = ""

@@ -43,6 +43,7 @@ from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
 from metamers.plan.steps import configuration_schema, merge_defaults
 from metamers.recognize.recognition import recognize as recognize_exported
+from metamers.recognize.settings import check_classes
 from metamers.retrieve import obtain, retrieve
 from metamers.run import files
 from metamers.run.packages import package_file
@@ -333,11 +334,21 @@ def _number_of_classes(model: Model) -> int:
     return class_scores(model, model.preprocessing.example().to(model.device)).shape[1]
 
 
-def _classes_of(categories: str | Mapping[str, int | Sequence[int]] | None, model: Model) -> dict[str, list[int]]:
-    """Category → classes of the model; without categories, each class is a category. Empty without class scores."""
+def _classes_of(
+    categories: str | Mapping[str, int | Sequence[int]] | None, model: Model, network: str | nn.Module
+) -> dict[str, list[int]]:
+    """Category → classes of the model; without categories, each class is a category. Empty without class scores.
+
+    ``network`` is what the user gave. The classes of a model of the registry must be those of a dataset.
+    """
     if isinstance(categories, str):
-        dataset = _dataset(categories)
-        return category_classes(categories, dataset.parameters)
+        dataset, registry = _dataset(categories), _registries()
+        table = dataset.categories
+        if isinstance(network, str | Model) and model.name in registry.models:
+            check_classes({model.name: "categories"}, registry.models, {model.name: categories}, registry.datasets)
+            vocabulary = registry.models[model.name].vocabulary_for(dataset, registry.datasets)
+            table = dataset.tables.get(vocabulary or "", table)
+        return category_classes(categories, {"categories": table})
     if categories is not None and not isinstance(categories, Mapping):
         raise TypeError(
             f"categories: found an object of type {type(categories).__name__}; wanted a mapping from names to "
@@ -628,7 +639,7 @@ def metamer(
     stage = stage if isinstance(stage, str) else stage_of_place(place)
     has_categories = categories is not None
     model = _as_model(network, {stage: place}, stimulus, sampling_rate_hz, input, output, has_categories, device)
-    classes = _classes_of(categories, model)
+    classes = _classes_of(categories, model, network)
     if classes and not model.classes:
         raise ValueError(NO_SCORES.format(model.name))
     name, as_exported = name_of(stimulus), FORMATS[model.modality].as_exported
@@ -792,7 +803,7 @@ def recognize(
         (first.metamer, first.sampling_rate_hz) if isinstance(first, Metamer) else (first, sampling_rate_hz)
     )
     model = _as_model(network, {}, signal, rate_hz, input, output, categories is not None, device)
-    classes = _classes_of(categories, model)
+    classes = _classes_of(categories, model, network)
     if not classes or not model.classes:
         raise ValueError(NO_SCORES.format(model.name))
     answers = []

@@ -2,11 +2,12 @@
 
 import pytest
 
-from metamers.brainscore.vocabulary import IMAGENET_CLASSES, classes_of_choices
+from metamers.brainscore.vocabulary import classes_of_choices
 from metamers.config.tables import category_classes
 from metamers.names import ConfigurationError
 
 DUTCH_OVEN = 544
+IMAGENET_CLASSES = 1000
 
 
 def table(root, name):
@@ -38,13 +39,7 @@ def test_categories_of_the_models_dataset_are_its_classes(study):
 
 def test_a_model_with_other_classes_is_not_asked_for_the_categories_of_the_study(study):
     own = {"cat": [0], "dog": [1]}
-    for number in (2, 1001):
-        with pytest.raises(
-            ConfigurationError, match=rf"^m: it has {number} classes; .*, oven, .* the 1000 classes of Im"
-        ):
-            classes_of_choices(sorted(study), own, [study], number, "m")
-        assert classes_of_choices(["cat"], own, [study], number, "m") == {"cat": [0]}
-    with pytest.raises(ConfigurationError, match=r"^m: unknown category 'airplane'"):  # it is trained by the run
+    with pytest.raises(ConfigurationError, match=r"^m: unknown category 'airplane'"):
         classes_of_choices(sorted(study), own, [], IMAGENET_CLASSES, "m")
 
 

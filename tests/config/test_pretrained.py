@@ -16,6 +16,7 @@ from tests.publishing import CONFIG, SHA256, WEIGHTS, look_up_in_this_process, p
 
 STAGES = {"input": None, "early": "layer1", "logits": "fc"}
 INPUT = {"size": 32, "mean": [0, 0, 0], "std": [1, 1, 1]}
+HUB = {"source": {"hub": "lab/vit"}, "stages": {"input": None, "logits": "head"}, "vocabulary": "imagenet_1k"}
 TORCHVISION = {"modality": "vision", "source": {"torchvision": "resnet18"}, "weights": "pretrained", "stages": STAGES}
 
 
@@ -71,6 +72,16 @@ def test_weights_and_input_are_looked_up_once(plan_of, lock, monkeypatch):
     assert plan_of(TORCHVISION).models["mine"] == first
 
 
+def test_the_publisher_states_the_vocabulary_of_its_classes(plan_of, lock):
+    """Unless an argument replaces the layer of classes."""
+    assert plan_of(TORCHVISION).models["mine"].vocabulary == "imagenet_1k"
+    assert read_lock(lock)["mine"]["vocabulary"] == "imagenet_1k"
+    six = TORCHVISION | {"source": {"torchvision": "resnet18", "arguments": {"num_classes": 6}}}
+    with pytest.raises(ConfigurationError, match="nothing states what the classes of 'mine' are"):
+        plan_of(six)
+    assert plan_of(six | {"vocabulary": "imagenet_1k"}).models["mine"].vocabulary == "imagenet_1k"
+
+
 def test_the_hash_of_a_received_file_changes_no_parameter_of_a_job(plan_of, lock):
     first = plan_of(TORCHVISION).models["mine"]
     weights = read_lock(lock)["mine"]["weights"]
@@ -85,7 +96,7 @@ def test_keys_of_the_entry_come_before_those_of_the_weights(plan_of):
 
 
 def test_a_repository_of_the_hub_is_fixed_to_its_commit(plan_of, server, lock):
-    entry = TORCHVISION | {"source": {"hub": "lab/vit"}, "stages": {"input": None, "logits": "head"}}
+    entry = TORCHVISION | HUB
     commit = server.branches["lab/vit"]["main"]
     plan = plan_of(entry)
     mine = plan.models["mine"]
@@ -110,7 +121,7 @@ def test_a_repository_of_the_hub_is_fixed_to_its_commit(plan_of, server, lock):
 
 
 def test_another_source_is_looked_up_again(plan_of, server, lock):
-    entry = TORCHVISION | {"source": {"hub": "lab/vit"}, "stages": {"input": None, "logits": "head"}}
+    entry = TORCHVISION | HUB
     plan_of(entry)
     with pytest.raises(ConfigurationError, match=r"models: mine\.source\.hub: the hub has no repository 'lab/other'"):
         plan_of(entry | {"source": {"hub": "lab/other"}})
@@ -164,7 +175,7 @@ def test_a_builder_needs_no_weights_of_the_registry(plan_of, tmp_path):
     entry = TORCHVISION | {"source": {"python": f"{tmp_path}/mine.py:f"}, "weights": "builder"}
     with pytest.raises(ConfigurationError, match="'input' is a required property"):
         plan_of(entry)
-    entry["input"] = INPUT
+    entry |= {"input": INPUT, "vocabulary": "imagenet_1k"}
     plan = plan_of(entry)
     assert plan.models["mine"].weights == {"builder": True}
     assert "weights/mine" not in collections(plan)

@@ -52,6 +52,7 @@ def entry(imagenet, tmp_path):
         "files": {"folder": str(imagenet)},
         "draw": {"per_category": 25, "seed": 517},
         "categories": str(table),
+        "vocabulary": "imagenet_1k",
         "size": 8,
     }
 
@@ -243,6 +244,7 @@ def test_files_with_spaces_capitals_and_umlauts_are_read(tmp_path):
 def images_in(folder):
     """An entry for the images of a folder, with their table and categories."""
     return DatasetEntry(
+        vocabulary="categories.csv",
         modality="vision",
         files={"folder": str(folder)},
         table=str(folder / "table.csv"),

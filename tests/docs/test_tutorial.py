@@ -15,6 +15,8 @@ import pytest
 import safetensors.torch
 import soundfile
 import timm
+import torch
+import torchvision
 from PIL import Image
 
 from metamers.config.read import read_registry
@@ -234,3 +236,22 @@ def test_own_stimuli_are_what_is_exported(root, tmp_path):
     assert (len(sound), rate_hz) == (20_000, 20_000)
     jobs = counts(said)  # of the whole run, which the page ends with
     assert (jobs["recognize_vision_0"], jobs["recognize_audio_0"]) == (1, 1)
+
+
+def test_a_checkpoint_with_its_own_classes_gets_a_report(root, tmp_path):
+    """The page's reader has a trained network; this one has random weights, and its images are patterns."""
+    folder, rng = copy_of(root, tmp_path), np.random.default_rng(0)
+    (folder / "mine/images").mkdir(parents=True)
+    torch.save(torchvision.models.resnet18(num_classes=6).state_dict(), folder / "mine/animals.pth")
+    text = page(root, "own_classes.md")
+    for name in re.findall(r"^(\w+\.png),", text, flags=re.MULTILINE):
+        values = rng.integers(0, 255, (8, 8, 3), np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+        Image.fromarray(values).save(folder / "mine/images" / name)
+    follow(text, folder)
+    results = folder / "results/animals"
+    assert (results / "report/index.html").is_file()
+    tables = {"my_resnet": "mine/classes.csv", "efficientnet_lite1": "mine/animals_in_imagenet.csv"}
+    for model, table in tables.items():
+        answers = files.load(results / f"recognition/my_resnet/{model}.nc")
+        assert table in json.loads(answers.attrs["inputs"])
+        assert set(answers["answer"].values.ravel()) <= {"cat", "dog", "fox", "hen", "owl", "pig"}

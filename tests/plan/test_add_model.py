@@ -8,7 +8,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from PIL import Image
@@ -95,6 +97,30 @@ def test_a_model_is_added_checked_and_ready_to_run(tmp_path, capsys, monkeypatch
     assert all(plan.models[name].modality == "vision" for name in plan.recognition_models)
 
 
+def test_a_network_with_own_classes_is_compared_with_the_dataset_of_its_run(tmp_path, monkeypatch):
+    """The run names only this network, and no model of the default run has its classes."""
+    scores = {"number": 2, "of_classes": True}
+    monkeypatch.setattr(stages, "_traced", lambda entries, _: dict.fromkeys(entries, stages.Traced(FOUND, scores)))
+    (tmp_path / "words.csv").write_text("class_index,category\n0,left\n1,right\n")
+    (tmp_path / "sounds.csv").write_text("file,word\na.wav,left\nb.wav,right\n")
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, np.linspace(-0.1, 0.1, 16_000), 16_000)
+    sounds = {"modality": "audio", "files": {"folder": "."}, "table": "sounds.csv", "categories": "words.csv"}
+    run = {
+        "datasets": {"my_sounds": sounds | {"sampling_rate_hz": 16_000, "duration_s": 1}},
+        "stimuli": {"audio": {"dataset": "my_sounds", "number": None}},
+        "recognition_models": ["net"],
+    }
+    (tmp_path / "words.yaml").write_text(yaml.safe_dump(run))
+    line = "torchvision:resnet18 --name net --modality audio --weights w.pth --run words.yaml"
+    (tmp_path / "w.pth").touch()
+    with pytest.raises(SystemExit, match=r"model: nothing states what the classes of 'net' are, .* words\.csv"):
+        add(line)
+    assert not (tmp_path / "mine/models.yaml").exists()
+    add(f"{line} --vocabulary words.csv")
+    assert read_yaml("mine/models.yaml")["net"]["vocabulary"] == "words.csv"
+
+
 @pytest.mark.usefixtures("_traced")
 def test_the_rest_of_a_registry_stays_as_it_is(tmp_path, capsys):
     add("timm:resnet18 --weights random --name first")
@@ -115,7 +141,9 @@ def test_the_rest_of_a_registry_stays_as_it_is(tmp_path, capsys):
 @pytest.mark.usefixtures("_traced")
 def test_options_choose_name_registry_modality_weights_and_run(tmp_path):
     save_file({"weight": torch.zeros(1)}, tmp_path / "w.safetensors")
-    add("torchvision:resnet18 --name net --registry a/b.yaml --weights w.safetensors --run a/c.yaml")
+    add(
+        "torchvision:resnet18 --name net --registry a/b.yaml --weights w.safetensors --vocabulary imagenet_1k --run a/c.yaml"
+    )
     assert read_yaml("a/b.yaml")["net"]["weights"] == {"path": "w.safetensors"}
     assert read_yaml("a/c.yaml")["registry"]["models"] == ["config/models.yaml", "a/b.yaml"]
     add(
@@ -173,7 +201,7 @@ def test_a_run_has_a_name_that_a_run_may_have_in_any_folder(folder, run):
 @pytest.mark.usefixtures("_traced")
 def test_umlauts_stay_readable_in_the_entry(tmp_path):
     (tmp_path / "Gewächs.pt").touch()
-    add("timm:resnet18 --name net --weights Gewächs.pt")
+    add("timm:resnet18 --name net --weights Gewächs.pt --vocabulary imagenet_1k")
     assert "{path: Gewächs.pt}" in (tmp_path / "mine/models.yaml").read_text(encoding="utf-8")
 
 
@@ -225,9 +253,9 @@ def add_network(root, tmp_path, capsys):
         text = (root / "tests" / "networks" / f"{name}.py").read_text()
         file.write_text(text.replace("nn.Linear(16, 4)", "nn.Linear(16, 1000)"))
 
-    def run(place, options="--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"):
+    def run(place, options="--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'", vocabulary="imagenet_1k"):
         file, function = place.split(":")
-        add(f"{files[file]}:{function} {options}")
+        add(f"{files[file]}:{function} --vocabulary {vocabulary} {options}")
         return capsys.readouterr().out
 
     return run
@@ -252,7 +280,8 @@ def add_network(root, tmp_path, capsys):
     ],
 )
 def test_what_kind_of_network_it_is_is_found_out_and_said(add_network, place, options, said, entry):
-    found = add_network(place, f"--input '{{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}}' {options}")
+    image = "--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"
+    found = add_network(place, f"{image} {options}")
     assert re.search(said, found), found
     (written,) = read_yaml("mine/models.yaml").values()
     assert {key: written[key] for key in ("classes", "output") if key in written} == entry
@@ -334,7 +363,7 @@ def test_an_odd_network_is_added_with_a_sentence(add_network, function, said):
         ("NotSquare", "Images are square, with `size` rows and columns"),
         ("scripted", r"a module of torch\.jit, whose parts cannot be stages"),
         ("without_values", r"its parameters have no values \(device meta\)"),
-        ("Ten", "gives 10 class scores, but the categories of the dataset need 991 classes"),
+        ("Ten", r"gives 10 class scores, but \S*imagenet_photographs_categories\.tsv names class 990"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused_with_a_sentence(add_network, function, message):
@@ -359,7 +388,7 @@ def test_the_data_set_of_the_run_decides_how_many_classes_are_needed(add_network
         "stimuli": {"vision": {"dataset": "ten", "number": 2}},
     }
     (tmp_path / "mine/run.yaml").write_text(yaml.safe_dump(run))
-    assert "It gives 10 class scores" in add_network("odd:Ten")
+    assert "It gives 10 class scores" in add_network("odd:Ten", vocabulary="mine/classes.csv")
 
 
 @pytest.mark.parametrize("output", ["'[a, b'", "''", "null", "'[]'", "'{a: 1}'", "$'0\n  classes: true'"])
@@ -425,7 +454,12 @@ def hub_of(tmp_path, monkeypatch):
             "a model without classes",
             "input, preprocessing, conv1, conv2, layers.0, ",
         ),
-        ("vit", "--classes yes", "gives 1000 class scores", "vit.layers.1, vit.layers.2, pooled, logits"),
+        (
+            "vit",
+            "--classes yes --vocabulary imagenet_1k",
+            "gives 1000 class scores",
+            "vit.layers.1, vit.layers.2, pooled, logits",
+        ),
     ],
 )
 def test_a_repository_of_transformers_is_added(hub_of, capsys, kind, options, said, stages_of):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from snakemake.cli import parse_config
 
+from metamers.config.read import read_yaml
 from metamers.names import ConfigurationError
 from metamers.plan.left_out import (
     KINDS,
@@ -111,10 +112,12 @@ def test_a_dataset_takes_its_modality_with_it(settings, tmp_path):
 
 
 def test_training_examples_take_the_models_with_them_that_are_trained_on_them(settings, tmp_path):
-    settings["recognition_models"].append("kell2018")
+    models = read_yaml(settings["registry"]["models"])
+    settings["models"] = {"untrained": models["cochcnn9_standard"] | {"weights": {"random": 0}}}
+    settings["recognition_models"].append("untrained")
     settings["stimuli"]["audio"] = {"dataset": "spoken_words", "number": 4}
     plan = plan_without(settings, tmp_path, failed("train_examples", "spoken_words"))
-    assert {name for name in plan.dataset_of if plan.models[name].modality == "audio"} == {"kell2018"}
+    assert {name for name in plan.dataset_of if plan.models[name].modality == "audio"} == {"untrained"}
 
 
 def test_a_dataset_of_the_null_distribution_takes_the_metamers_of_its_modality_with_it(settings, tmp_path):

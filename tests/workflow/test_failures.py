@@ -198,6 +198,7 @@ def published(study):
     weights = {"url": f"{address}/weights.pt", "sha256": sha256_of(public / "weights.pt")}
     for name, of, key, value in (
         ("models", "first", "weights", weights),
+        ("models", "first", "vocabulary", "mine/categories.csv"),
         ("datasets", "own", "files", {"url": address}),
     ):
         path = study / "mine" / f"{name}.yaml"

@@ -134,6 +134,7 @@ def test_weights_may_be_single_files_of_the_registry_under_one_name(root, tmp_pa
         torch.save(part, file)
         registry[name] = {"url": f"https://{name}.org/w.pt", "sha256": sha256_of(file)}
     models = yaml.safe_load((tmp_path / "mine/models.yaml").read_text())
+    models["first"]["vocabulary"] = "mine/categories.csv"
     models["first"]["weights"] = {"archive": "trunk", "extra_weights": {"archive": "readout", "module": "classify"}}
     settings = yaml.safe_load((tmp_path / "small.yaml").read_text()) | {"mirror": str(tmp_path / "mirror")}
     settings["registry"]["archives"] = "mine/archives.yaml"

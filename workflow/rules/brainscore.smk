@@ -74,7 +74,7 @@ rule brainscore_plugin:
                 "weights_file": weights_file(model),
                 "dataset": plan.dataset_of[model],
                 "entry": dataset_params(model),
-                "trained": model in plan.training,
+                "vocabulary": plan.vocabulary_of(model),
             }
             for model in CANDIDATES
         },

@@ -445,12 +445,12 @@ def scaled_by_attempt(first):
 
 
 def dataset_params(model):
-    """The part of the registry entry of a model's dataset on which answers depend."""
-    return {"categories": plan.datasets[plan.dataset_of[model]].categories}
+    """The part of the registry entry of a model's dataset on which its answers depend."""
+    return {"categories": plan.categories_of(model)}
 
 
 def categories_of(model):
-    """The table of the categories of a model's dataset."""
+    """The table with a model's classes of each category of its dataset."""
     return local(dataset_params(model)["categories"])
 
 

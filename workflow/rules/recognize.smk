@@ -91,7 +91,7 @@ for group, recognition_models in plan.recognition_groups.items():
             metamers=rules.synthesize_export.output,
             natural=list(natural_recognition(recognition_models).values()),
             stimuli=stimuli_to_recognize(recognition_models),
-            categories=by("generation_model", categories_of),
+            categories=categories_of(recognition_models[0]),
         output:
             **{f"by_{name}": f"results/<run>/recognition/{{generation_model}}/{name}.nc" for name in recognition_models},
         log:
@@ -100,7 +100,8 @@ for group, recognition_models in plan.recognition_groups.items():
             f"results/<run>/benchmarks/recognize/{{generation_model}}/{group}.tsv"
         params:
             **step("recognize", recognition_entries(recognition_models)),
-            **answer_params("generation_model"),
+            dataset=plan.dataset_of[recognition_models[0]],
+            dataset_entry=dataset_params(recognition_models[0]),
             recognition_models=recognition_params(recognition_models),
             modality=modality_of(recognition_models[0]),
             sampling=by("generation_model", sampling_of_metamers),

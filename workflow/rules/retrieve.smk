@@ -4,7 +4,7 @@ from metamers.config.archives import archive_path
 
 RETRIEVED = [
     # Tables of categories from an archive.
-    *(local(plan.datasets[name].categories) for name in plan.stimuli if plan.datasets[name].vocabulary),
+    *(local(plan.datasets[name].categories) for name in plan.stimuli if plan.datasets[name].encodings),
     *(local(f"{RESOURCES}/{collection}") for collection in COLLECTIONS if plan.needs_collection(collection)),
 ]
 # File of each retrieved archive → its name in the registry.
@@ -61,14 +61,17 @@ rule retrieve_collection:
         SCRIPTS / "retrieve/collection.py"
 
 
-# Of 80 texts for each of 1,000 classes.
-ZERO_SHOT_OPERATIONS = 80_000 * 6e9
+def work_of_zero_shot(model):
+    """The work of the text tower of a CLIP model for 80 texts of each class."""
+    classes = plan.models[model].source.get("arguments", {}).get("classes", 1000)
+    return Work(operations=classes * 80 * 6e9, memory_mb=2500)
 
 
 # Once for each CLIP model that classifies by texts; needs no network.
 rule retrieve_zero_shot:
     input:
-        lambda wildcards: weights_input(wildcards.clip_model, weights_file(wildcards.clip_model)),
+        by("clip_model", lambda model: weights_input(model, weights_file(model))),
+        by("clip_model", lambda model: local(plan.models[model].table_of_texts)),
     output:
         local(f"{RESOURCES}/zero_shot/{{clip_model}}.safetensors"),
     log:
@@ -83,7 +86,7 @@ rule retrieve_zero_shot:
         weights=by("clip_model", lambda model: architecture(model)["weights"]),
         weights_file=by("clip_model", weights_file),
     resources:
-        **needs("retrieve_zero_shot", Work(operations=ZERO_SHOT_OPERATIONS, memory_mb=2500)),
+        **needs("retrieve_zero_shot", by("clip_model", work_of_zero_shot)),
     conda:
         ENVIRONMENT
     message:
@@ -94,7 +97,7 @@ rule retrieve_zero_shot:
 
 rule retrieve_categories:
     input:
-        lambda wildcards: local(archive_path(plan.datasets[wildcards.dataset].vocabulary.archive, plan.archives)),
+        lambda wildcards: local(archive_path(plan.datasets[wildcards.dataset].encodings.archive, plan.archives)),
     output:
         local(f"{RESOURCES}/categories/{{dataset}}.tsv"),
     log:
@@ -102,10 +105,10 @@ rule retrieve_categories:
     benchmark:
         "results/<run>/benchmarks/retrieve_categories/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(dataset for dataset, entry in plan.datasets.items() if entry.vocabulary),
+        dataset=one_of(dataset for dataset, entry in plan.datasets.items() if entry.encodings),
     params:
         **step("retrieve/categories"),
-        classes=lookup("{dataset}/vocabulary/classes", within=parameters_of(plan.datasets)),
+        classes=lookup("{dataset}/encodings/classes", within=parameters_of(plan.datasets)),
     resources:
         **needs("retrieve_categories"),
     conda:

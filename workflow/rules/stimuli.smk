@@ -37,8 +37,8 @@ def number_of_categories(model):
     """The number of categories among which a model answers."""
     dataset = plan.dataset_of[model]
     entry = plan.datasets[dataset]
-    if entry.vocabulary:
-        return entry.vocabulary.classes
+    if entry.encodings:
+        return entry.encodings.classes
     return len(category_classes(dataset, entry.parameters))
 
 

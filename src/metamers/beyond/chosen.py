@@ -1,6 +1,6 @@
 """Which metamers and distortions the extensions make: their sets, and the stages at which models are compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metamers.beyond.sets import (
@@ -328,6 +328,31 @@ def extensions(
             for modality, fields in compared["metamer_sets"].items()
         },
     )
+
+
+def check_tables_of_sets(beyond: Beyond, categories_of: Callable[[str], str]) -> None:
+    """Check that all models of a set and its recognition models have their classes in one table of categories.
+
+    Parameters
+    ----------
+    beyond
+        The extensions.
+    categories_of
+        From a model to the path of its table.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first set with several tables.
+    """
+    for made in beyond.sets.values():
+        tables = {categories_of(name): name for name in [*made.members, *beyond.recognition_models[made.modality]]}
+        if len(tables) > 1:
+            (first, model), (second, other), *_ = tables.items()
+            raise ConfigurationError(
+                f"beyond.models: the classes of {model!r} are in {first}, those of {other!r} in {second}; the "
+                "extensions need one table of categories. Set `beyond: {models: []}`"
+            )
 
 
 def unavailable_extensions(plan: Any) -> dict[str, str]:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from metamers.names import ConfigurationError, unknown_name
 
 Vocabulary = Mapping[str, Sequence[int]]  # category → class indices
-IMAGENET_CLASSES = 1000  # the classes that the published tables refer to
 
 
 def classes_of_choices(
@@ -19,7 +18,7 @@ def classes_of_choices(
     """The classes of each category to choose from, all of one vocabulary.
 
     A vocabulary with exactly these categories comes before one that has others too, and then a published one before
-    that of the model's dataset. A model with another number of classes than 1000 has no published vocabulary.
+    that of the model's dataset.
 
     Parameters
     ----------
@@ -28,7 +27,7 @@ def classes_of_choices(
     own
         Vocabulary of the model's dataset.
     published
-        Vocabularies of published experiments, of ImageNet's classes. Empty for a model that is known to have others.
+        Vocabularies of published experiments, of ImageNet's classes. Empty for a model with other classes.
     number
         Number of the model's classes.
     model
@@ -44,15 +43,10 @@ def classes_of_choices(
     metamers.names.ConfigurationError
         When no vocabulary that the model can use has all categories, or the model does not have a class.
     """
-    usable = [*(published if number == IMAGENET_CLASSES else []), own]
+    usable = [*published, own]
     complete = [vocabulary for vocabulary in usable if set(choices) <= vocabulary.keys()]
     exact = [vocabulary for vocabulary in complete if set(choices) == vocabulary.keys()]
     if not complete:
-        if any(set(choices) <= vocabulary.keys() for vocabulary in published):
-            raise ConfigurationError(
-                f"{model}: it has {number} classes; the categories {', '.join(choices)} are those of published "
-                f"experiments, for models with the {IMAGENET_CLASSES} classes of ImageNet"
-            )
         nearest = max(usable, key=lambda vocabulary: len(set(choices) & vocabulary.keys()))
         unknown = next(choice for choice in choices if choice not in nearest)
         raise unknown_name("category", unknown, nearest, model)

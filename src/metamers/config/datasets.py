@@ -11,11 +11,12 @@ from metamers.config.archives import RETRIEVED, check_package_files
 from metamers.config.read import resolve_path
 from metamers.config.tables import stimulus_table
 from metamers.config.unreadable import sound_file_problem
+from metamers.config.vocabularies import PUBLISHED_WORDS, resolve_vocabulary
 from metamers.names import MAX_PROBLEMS, ConfigurationError, listed
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Encodings:
     """Categories that are read from the published encodings of words.
 
     Attributes
@@ -54,6 +55,10 @@ class DatasetEntry:
         Settings of synthetic speech.
     categories
         Path of the table with the classes of each category.
+    vocabulary
+        What the class indices of ``categories`` mean (``metamers.config.vocabularies``); by default, the table itself.
+    other_vocabularies
+        Vocabulary → path of a table with its classes of each category.
     category_noun
         What a category is called on pages and in the experiment; None for the default of
         ``metamers.config.tables.category_noun``.
@@ -63,7 +68,7 @@ class DatasetEntry:
         Of sounds.
     references
         Publications to cite.
-    vocabulary
+    encodings
         What the table of categories is made from; None if the user or the repository provides the table.
     """
 
@@ -75,17 +80,25 @@ class DatasetEntry:
     excerpts: int | None = None
     speech: dict[str, Any] | None = None
     categories: str
+    vocabulary: str
+    other_vocabularies: dict[str, str] | None = None
     category_noun: str | None = None
     size: int | None = None
     sampling_rate_hz: int | None = None
     duration_s: float | None = None
     references: list[str] | None = None
-    vocabulary: Vocabulary | None = None
+    encodings: Encodings | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The keys that have a value, as jobs and ``metamers.stimuli.datasets`` take them."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        """The keys on which the stimuli depend, as jobs and ``metamers.stimuli.datasets`` take them."""
+        of_models = ("vocabulary", "other_vocabularies")
+        return {key: value for key, value in asdict(self).items() if value is not None and key not in of_models}
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Vocabulary → path of the table with its classes of each category."""
+        return (self.other_vocabularies or {}) | {self.vocabulary: self.categories}
 
     @property
     def folder(self) -> str | None:
@@ -100,12 +113,17 @@ class DatasetEntry:
 
 
 def dataset_entry(name: str, entry: Mapping[str, Any]) -> DatasetEntry:
-    """Make the entry of a dataset from the registry's file: resolve its paths and place its vocabulary."""
+    """Make the entry of a dataset from the registry's file: resolve its paths and choose that of a retrieved table."""
     settings = dict(entry)
     if not isinstance(entry["categories"], str):
-        settings["vocabulary"] = Vocabulary(**entry["categories"])
+        settings["encodings"] = Encodings(**entry["categories"])
         settings["categories"] = f"{RETRIEVED}/categories/{name}.tsv"
     settings |= {key: resolve_path(settings[key]) for key in ("table", "categories") if key in settings}
+    default = PUBLISHED_WORDS if "encodings" in settings else settings["categories"]
+    settings["vocabulary"] = resolve_vocabulary(entry.get("vocabulary", default))
+    if "other_vocabularies" in entry:
+        tables = entry["other_vocabularies"].items()
+        settings["other_vocabularies"] = {resolve_vocabulary(name): resolve_path(table) for name, table in tables}
     files = entry.get("files", {})
     if "folder" in files and "package" not in files and "archive" not in files:
         settings["files"] = files | {"folder": resolve_path(files["folder"])}

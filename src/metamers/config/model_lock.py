@@ -1,8 +1,8 @@
 """The lock file of a registry of models: parts of entries that are resolved once and then used by every run.
 
 ``models.lock.yaml`` lies beside ``models.yaml``. For each resolved model it has a copy of ``source`` and these parts:
-``weights`` (the files, their revision and hashes), ``input`` (from the weights' own metadata) and ``stages``. A part is
-valid only while its ``source`` equals the source of the entry. Other modules resolve the parts.
+``weights`` (the files, their revision and hashes), ``input`` and ``vocabulary`` (from the weights' own metadata) and
+``stages``. A part is valid only while its ``source`` equals the source of the entry. Other modules resolve the parts.
 """
 
 import os
@@ -18,9 +18,9 @@ import yaml
 from metamers.config.read import read_yaml
 from metamers.names import ConfigurationError
 
-PARTS = ("weights", "input", "stages")
+PARTS = ("weights", "input", "vocabulary", "stages")
 HEADER = """\
-# Written by the program: what it found for models of the registry beside this file (weights, input, stages).
+# Written by the program: what it found for models of the registry beside this file.
 # Keep it with the registry, for example in Git, so that every run uses the same.
 # To resolve a model again, delete its part.
 """
@@ -112,7 +112,7 @@ def update_lock(path: str | Path, model: str, source: Mapping[str, Any], part: s
     source
         The ``source`` of its entry, as in the registry's file.
     part
-        ``weights``, ``input`` or ``stages``.
+        ``weights``, ``input``, ``vocabulary`` or ``stages``.
     value
         Plain data; None removes the part.
 

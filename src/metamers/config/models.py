@@ -18,9 +18,17 @@ from metamers.config.sources import SOURCES, is_repository, source_name
 from metamers.config.stages import UNRESOLVED, Traced, number_of_automatic_stages
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
 from metamers.config.unreadable import safetensors_problem
+from metamers.config.vocabularies import (
+    IMAGENET,
+    VOCABULARIES,
+    check_vocabulary_exists,
+    class_names,
+    resolve_vocabulary,
+)
 from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 
+IMAGENET_TEXTS = "imagenet"  # value of ``zero_shot`` for texts about the classes of ImageNet
 TAIL = 0.025  # probability on each side of a 95% interval
 
 
@@ -146,6 +154,9 @@ class ModelEntry:
         Name in the paper of the published model that this is a version of.
     family
         Models of one family share an architecture, and so their errors.
+    vocabulary
+        What the class indices mean (``metamers.config.vocabularies``): as the entry or the publisher of the weights
+        states it; None if neither does.
     accuracy
         Dataset → proportion of its stimuli whose class the model names correctly.
     references
@@ -166,6 +177,7 @@ class ModelEntry:
     readout: dict[str, Any] | None = None
     start: dict[str, float] | None = None
     published_as: str | None = None
+    vocabulary: str | None = None
     accuracy: dict[str, float] | None = None
     references: list[str] = field(default_factory=list)
 
@@ -202,6 +214,24 @@ class ModelEntry:
     def has_classes(self) -> bool:
         """Whether the model gives class scores, so that it can recognize without a readout."""
         return self.classes is not False
+
+    def vocabulary_for(self, dataset: DatasetEntry, datasets: Mapping[str, DatasetEntry]) -> str | None:
+        """The vocabulary of the classes where the model is asked about the stimuli of a dataset; None: nothing says it.
+
+        A network that the run trains has the classes of its training. Random weights have learned no classes, so the
+        answers of the network are random in every vocabulary.
+        """
+        if self.training:
+            return datasets[self.training.dataset].vocabulary
+        if self.vocabulary is None and "random" in self.weights:
+            return dataset.vocabulary
+        return self.vocabulary
+
+    @property
+    def table_of_texts(self) -> list[str]:
+        """The user's table whose categories are the texts of a CLIP model, as a list; empty for ImageNet's classes."""
+        texts = self.extra_weights.get("zero_shot", IMAGENET_TEXTS)
+        return [] if texts == IMAGENET_TEXTS else [texts]
 
     @property
     def is_unknown(self) -> bool:
@@ -281,33 +311,18 @@ def model_entry(
         When source and weights do not fit.
     """
     check_pretrained(name, entry)
-    source, published, input_settings = _of_publisher(name, entry, lock)
-    if entry["weights"] == "builder":
-        weights: dict[str, Any] = {"builder": True}
-    elif entry["weights"] == "pretrained":
-        weights = {"pretrained": published}
-        if extra_weights := SOURCES[source_name(source)].extra_weights:
-            weights["extra_weights"] = dict(extra_weights)
-    else:
-        weights = dict(entry["weights"])
+    source, published, input_settings, vocabulary = _of_publisher(name, entry, lock)
+    if "vocabulary" in entry:
+        vocabulary = resolve_vocabulary(entry["vocabulary"])
+    weights = _weights(name, entry, published, vocabulary, archives)
+    if texts := weights.get("extra_weights", {}).get("zero_shot"):
+        vocabulary = _vocabulary_of_texts(name, entry, texts)
+        if Path(vocabulary).is_file():
+            source["arguments"] = source.get("arguments", {}) | {"classes": len(class_names(vocabulary))}
     if "python" in source:
         source["python"] = resolve_function(source["python"])
     if isinstance(own := input_settings.get("preprocessing"), Mapping) and "python" in own:
         input_settings["preprocessing"] = {**own, "python": resolve_function(own["python"])}
-    if weights.get("path"):
-        weights["path"] = resolve_path(weights["path"])
-    if "extra_weights" in weights:
-        extra = dict(weights["extra_weights"])
-        if item := extra_weights_item(weights, archives):
-            extra["path"] = f"{RETRIEVED}/weights/{name}/{item['name']}"
-        elif "zero_shot" in extra:
-            extra["path"] = f"{RETRIEVED}/zero_shot/{name}.safetensors"
-        else:
-            extra["path"] = resolve_path(extra["path"])
-        weights["extra_weights"] = extra
-    frozen = weights.get("train", {}).get("from")
-    if frozen and "path" in frozen:
-        weights["train"] = weights["train"] | {"from": frozen | {"path": resolve_path(frozen["path"])}}
     number = number_of_automatic_stages(entry["stages"])
     return ModelEntry(
         modality=entry["modality"],
@@ -323,17 +338,73 @@ def model_entry(
         readout={} if entry.get("readout") == "linear" else entry.get("readout"),
         start=entry.get("start"),
         published_as=entry.get("published_as"),
+        vocabulary=vocabulary,
         accuracy=entry.get("accuracy"),
         references=entry.get("references", []),
     )
 
 
+def _weights(
+    name: str,
+    entry: Mapping[str, Any],
+    published: dict[str, Any] | None,
+    vocabulary: str | None,
+    archives: Mapping[str, Archive],
+) -> dict[str, Any]:
+    """The weights of an entry, as of ``ModelEntry``, with resolved paths."""
+    if entry["weights"] == "builder":
+        return {"builder": True}
+    if entry["weights"] == "pretrained":
+        weights: dict[str, Any] = {"pretrained": published}
+        if extra_weights := SOURCES[source_name(entry["source"])].extra_weights:
+            texts = {} if vocabulary in (None, *VOCABULARIES) else {"zero_shot": vocabulary}
+            weights["extra_weights"] = dict(extra_weights) | texts
+    else:
+        weights = dict(entry["weights"])
+    if weights.get("path"):
+        weights["path"] = resolve_path(weights["path"])
+    if "extra_weights" in weights:
+        weights["extra_weights"] = _extra_weights(name, weights, archives)
+    frozen = weights.get("train", {}).get("from")
+    if frozen and "path" in frozen:
+        weights["train"] = weights["train"] | {"from": frozen | {"path": resolve_path(frozen["path"])}}
+    return weights
+
+
+def _extra_weights(name: str, weights: Mapping[str, Any], archives: Mapping[str, Archive]) -> dict[str, Any]:
+    """The extra weights of an entry with the path of their file."""
+    extra = dict(weights["extra_weights"])
+    if item := extra_weights_item(weights, archives):
+        return extra | {"path": f"{RETRIEVED}/weights/{name}/{item['name']}"}
+    if texts := extra.get("zero_shot"):
+        texts = texts if texts == IMAGENET_TEXTS else resolve_vocabulary(texts)
+        return extra | {"zero_shot": texts, "path": f"{RETRIEVED}/zero_shot/{name}.safetensors"}
+    return extra | {"path": resolve_path(extra["path"])}
+
+
+def _vocabulary_of_texts(name: str, entry: Mapping[str, Any], texts: str) -> str:
+    """The vocabulary of a CLIP model: that of its texts.
+
+    Raises
+    ------
+    ConfigurationError
+        When the entry states another one.
+    """
+    vocabulary = IMAGENET if texts == IMAGENET_TEXTS else texts
+    if "vocabulary" in entry and resolve_vocabulary(entry["vocabulary"]) != vocabulary:
+        raise ConfigurationError(
+            f"models: {name}.vocabulary: {entry['vocabulary']}, but the texts of the model (`zero_shot`) are about the "
+            f"classes of {vocabulary}"
+        )
+    return vocabulary
+
+
 def _of_publisher(
     name: str, entry: Mapping[str, Any], lock: Lock
-) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
-    """The source of an entry, the description of its published weights (None: not looked up), and its input.
+) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any], str | None]:
+    """The source of an entry, the description of its published weights (None: not looked up), its input and vocabulary.
 
-    The source of a network of transformers has its ``config``.
+    The source of a network of transformers has its ``config``. The vocabulary is that of the published weights.
 
     Raises
     ------
@@ -342,11 +413,11 @@ def _of_publisher(
     """
     source, input_settings = dict(entry["source"]), dict(entry.get("input", {}))
     if entry["weights"] != "pretrained" and not is_repository(source):
-        return source, None, input_settings
-    published, stated = locked_weights(name, source, lock)
+        return source, None, input_settings, None
+    published, stated, vocabulary = locked_weights(name, source, lock)
     input_settings = stated | input_settings
     if published is None:
-        return source, None, input_settings
+        return source, None, input_settings, None
     if is_repository(source):
         check_modality(name, entry, published.pop("modality"))
         source["config"] = published.pop("config")
@@ -355,7 +426,7 @@ def _of_publisher(
             f"models: {name}.input: missing {', '.join(missing)}; the publisher does not state "
             f"{'it' if len(missing) == 1 else 'them'} in a form that the workflow has"
         )
-    return source, published, input_settings
+    return source, published, input_settings, vocabulary if entry["weights"] == "pretrained" else None
 
 
 def architecture_of(source: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
@@ -448,6 +519,8 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         raise ConfigurationError(f"{key}.output: not with `weights.train`, which trains the output itself")
     if path := model.weights.get("path"):
         _check_weights_file(path, f"{key}.weights.path")
+    if model.vocabulary is not None:
+        check_vocabulary_exists(model.vocabulary, f"{key}.vocabulary")
     extra = model.extra_weights
     if "package" in extra:
         check_package_files(extra["package"], [extra["file"]], f"{key}.weights.extra_weights")
@@ -624,7 +697,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
             f"{key}.dataset: {readout.dataset!r} has no example of {', '.join(missing)} in the split train; add one of "
             "each, or take the category out of its `categories` table"
         )
-    if datasets[shown_dataset].vocabulary:
+    if datasets[shown_dataset].encodings:
         raise ConfigurationError(
             f"{key}.dataset: the categories of {shown_dataset!r} are those of published models, which a readout of "
             f"{readout.dataset!r} does not know; use another dataset of the run (`stimuli`)"

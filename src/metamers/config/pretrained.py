@@ -15,11 +15,13 @@ from typing import Any
 
 from metamers.config.model_lock import Lock, locked_part, update_lock
 from metamers.config.sources import PUBLISHING, SOURCES, WEIGHTS_KEYS, is_repository, source_name
+from metamers.config.vocabularies import VOCABULARIES
 from metamers.names import ConfigurationError
 from metamers.repository import PACKAGE, environment_with
 
 logger = logging.getLogger("metamers")
 
+CLASS_ARGUMENTS = {"num_classes", "num_labels", "id2label"}  # arguments of libraries that replace the layer of classes
 LOOK_UP_S = 300  # time in which a publisher must answer the questions about a model
 RECEIVED = "received_sha256"  # of the retrieved file; only in the lock file, because it is unknown before retrieval
 
@@ -105,8 +107,10 @@ def check_modality(name: str, entry: Mapping[str, Any], modality: str) -> None:
         )
 
 
-def locked_weights(name: str, source: Mapping[str, Any], lock: Lock) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Published weights and input of a model in a lock file, as ``ModelEntry`` has them.
+def locked_weights(
+    name: str, source: Mapping[str, Any], lock: Lock
+) -> tuple[dict[str, Any] | None, dict[str, Any], str | None]:
+    """Published weights, input and vocabulary of a model in a lock file, as ``ModelEntry`` has them.
 
     Parameters
     ----------
@@ -122,12 +126,17 @@ def locked_weights(name: str, source: Mapping[str, Any], lock: Lock) -> tuple[di
         retrieved file; None when the lock file does not have the model.
     input
         As ``describe`` returns it; empty when the lock file does not have the model.
+    vocabulary
+        As ``describe`` returns it; None also if the arguments of the source replace the layer of classes.
     """
-    weights, input_ = (locked_part(lock.entries, name, source, part) for part in ("weights", "input"))
+    parts = ("weights", "input", "vocabulary")
+    weights, input_, vocabulary = (locked_part(lock.entries, name, source, part) for part in parts)
     if not isinstance(weights, dict) or not isinstance(input_, dict):
-        return None, {}
+        return None, {}, None
+    if vocabulary not in VOCABULARIES or source.get("arguments", {}).keys() & CLASS_ARGUMENTS:
+        vocabulary = None
     known = {key: value for key, value in weights.items() if key != RECEIVED}
-    return known | {"lock": {"path": str(lock.path), "model": name, "source": dict(source)}}, input_
+    return known | {"lock": {"path": str(lock.path), "model": name, "source": dict(source)}}, input_, vocabulary
 
 
 def resolve_pretrained(sources: Mapping[str, tuple[Mapping[str, Any], Path]], mirror: str | None) -> None:
@@ -176,7 +185,7 @@ def resolve_pretrained(sources: Mapping[str, tuple[Mapping[str, Any], Path]], mi
         ) from error
     refused = [f"models: {name}.source.{answer['error']}" for name, answer in answers.items() if "error" in answer]
     for name, (source, lock) in sources.items():
-        for part in ("weights", "input") if "error" not in answers[name] else ():
-            update_lock(lock, name, source, part, answers[name][part])
+        for part in ("weights", "input", "vocabulary") if "error" not in answers[name] else ():
+            update_lock(lock, name, source, part, answers[name].get(part))
     if refused:
         raise ConfigurationError("\n".join(refused))

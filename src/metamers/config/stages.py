@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,8 @@ def _traced(entries: Mapping[str, Mapping[str, Any]], requests: Mapping[str, Map
     return {name: Traced(**result) for name, result in results.items()}
 
 
-def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certain: bool) -> None:
-    """Check that what a network gives may be the scores of the classes of its dataset.
+def check_class_scores(name: str, scores: Mapping[str, Any], certain: bool) -> None:
+    """Check that what a network gives may be class scores.
 
     Parameters
     ----------
@@ -157,8 +157,6 @@ def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certa
         The model.
     scores
         As of ``Traced``.
-    classes
-        Number of classes that the categories of the dataset need: one more than their largest index.
     certain
         Whether the entry says that the network gives class scores (``classes: true``).
 
@@ -166,17 +164,34 @@ def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certa
     ------
     NoClassScoresError
         When it gives features.
+    """
+    if not (scores["of_classes"] or certain):
+        raise NoClassScoresError(
+            f"models: {name}: the network gives {scores['number']} values that look like features, because no layer "
+            "computes them last. Add `classes: false`, or `classes: true` if they are class scores"
+        )
+
+
+def check_number_of_classes(name: str, number: int | None, table: str, categories: Mapping[str, Sequence[int]]) -> None:
+    """Check that a network has the classes of a table.
+
+    Parameters
+    ----------
+    name
+        The model.
+    number
+        Number of its class scores.
+    table, categories
+        Path of the table, and its content: category → class indices.
+
+    Raises
+    ------
     ConfigurationError
         When it has fewer classes.
     """
-    number = scores["number"]
-    if not (scores["of_classes"] or certain):
-        raise NoClassScoresError(
-            f"models: {name}: the network gives {number} values that look like features, because no layer computes "
-            "them last. Add `classes: false`, or `classes: true` if they are class scores"
-        )
-    if number is None or number < classes:
+    needed = 1 + max(index for indices in categories.values() for index in indices)
+    if number is None or number < needed:
         raise ConfigurationError(
-            f"models: {name}: the network gives {number} class scores, but the categories of the dataset need "
-            f"{classes} classes. Use another dataset (`stimuli`), or add `classes: false` if the values are features"
+            f"models: {name}: the network gives {number} class scores, but {table} names class {needed - 1}. Use "
+            "another dataset (`stimuli`), or add `classes: false` if the values are features"
         )

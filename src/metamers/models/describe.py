@@ -37,7 +37,8 @@ def describe(source: Mapping[str, Any], mirror: Path | None = None) -> dict[str,
         ``modality`` and ``config`` (``metamers.retrieve.transformers_config.kept_config``). ``input``: for images
         ``size`` (pixels), ``mean`` and ``std`` of each channel, ``interpolation`` and ``crop``; for sounds
         ``sampling_rate_hz``, ``duration_s`` and ``preprocessing``; of transformers only what the repository states and
-        the workflow has.
+        the workflow has. ``vocabulary``: the named vocabulary of the classes (``metamers.config.vocabularies``); None
+        or absent if the publisher states none.
 
     Raises
     ------

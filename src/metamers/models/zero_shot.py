@@ -12,6 +12,7 @@ import open_clip
 import torch
 from torch import nn
 
+from metamers.config.vocabularies import class_names
 from metamers.models.sources.open_clip import clip_model, open_clip_weights
 from metamers.models.weights import fit_weights, read_weights
 
@@ -53,7 +54,8 @@ def class_embeddings(architecture: str, network: nn.Module, texts: str, device: 
     network
         What ``read_clip`` gives.
     texts
-        A name from ``TEXTS``.
+        A name from ``TEXTS``, or the path of a table of a vocabulary, whose categories take the place of ImageNet's
+        class names.
     device
         Device of the computation.
 
@@ -61,8 +63,10 @@ def class_embeddings(architecture: str, network: nn.Module, texts: str, device: 
     ------
     ValueError
         When an embedding is not finite.
+    ConfigurationError
+        When the table cannot be used.
     """
-    names, templates = TEXTS[texts]
+    names, templates = TEXTS.get(texts) or (class_names(texts), open_clip.OPENAI_IMAGENET_TEMPLATES)
     tokenizer = open_clip.get_tokenizer(architecture)
     embeddings = open_clip.build_zero_shot_classifier(
         network.to(device), tokenizer, names, templates, num_classes_per_batch=1, device=device

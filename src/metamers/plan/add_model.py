@@ -20,6 +20,8 @@ from metamers.plan.steps import merge_defaults
 
 EXAMPLES = ", ".join(f"{kind}:{SOURCES[kind].example}" for kind in PUBLISHING)
 RANDOM = "{random: 0}"
+# Keys of a plan that checks one model, that of the model card.
+ALONE: dict[str, Any] = {"generation_models": [], "recognition_models": [], "comparison": {"contrasts": []}}
 
 
 def _flow(values: Mapping[str, Any]) -> str:
@@ -149,6 +151,7 @@ def entry_text(
     classes: bool | None = None,
     output: str | None = None,
     readout: str | None = None,
+    vocabulary: str | None = None,
 ) -> str:
     """The text of an entry, with comments.
 
@@ -170,6 +173,8 @@ def entry_text(
         The part of the network's output that is used, as YAML in one line; None: the output itself.
     readout
         The readout by which a network without classes recognizes: ``linear``, or a mapping as YAML; None for none.
+    vocabulary
+        What the class indices mean; None: as the publisher of the weights states it.
 
     Raises
     ------
@@ -197,6 +202,8 @@ def entry_text(
         False: "  classes: false # its metamers are accepted by their match alone\n",
     }
     kind = about_classes[classes]
+    if vocabulary is not None:
+        kind += f"  {_flow({'vocabulary': vocabulary})[1:-1]} # what the class indices mean\n"
     if output is not None:
         kind += f"  output: {_part(output)} # the part of the network's output that is used\n"
     if readout is not None:
@@ -285,7 +292,7 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
     """Add an entry to a registry, and check it with everything that the plan checks.
 
     The file is created if it is missing. Its other entries and comments stay unchanged. The network's classes are
-    compared with those of the run's dataset.
+    compared with those of the run's dataset. Other models of the run are not checked.
 
     Parameters
     ----------
@@ -299,7 +306,7 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
     Returns
     -------
     Plan
-        A plan of the default configuration with the new model, which has its stages.
+        A plan with the new model alone, which has its stages.
 
     Raises
     ------
@@ -331,7 +338,7 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
             raise ConfigurationError(f"{registry}: an entry at its end is not at the top level of the file")
         own = read_yaml(run) if run is not None and run.is_file() else {}
         own = own if isinstance(own, dict) else {}  # the run itself says what is wrong with its file
-        settings = {key: own[key] for key in ("stimuli", "datasets") if key in own}
+        settings = {key: own[key] for key in ("stimuli", "datasets") if key in own} | ALONE
         own_registries = own.get("registry")
         registries = {
             **(own_registries if isinstance(own_registries, dict) else {}),

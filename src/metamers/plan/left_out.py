@@ -223,7 +223,7 @@ def without(config: Mapping[str, Any], left_out: Iterable[LeftOut], plan: Any) -
     datasets = {name for (name,) in names[DATASET]} | {
         name
         for name, entry in plan.datasets.items()
-        if (entry.files or {}).get("archive") in archives or (entry.vocabulary and entry.vocabulary.archive in archives)
+        if (entry.files or {}).get("archive") in archives or (entry.encodings and entry.encodings.archive in archives)
     }
     examples = datasets | {name for (name,) in names[EXAMPLES]}
     failed = {name for (name,) in names[MODEL]} | {

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from metamers.beyond.chosen import extensions
+from metamers.beyond.chosen import check_tables_of_sets, extensions
 from metamers.beyond.sets import Beyond
 from metamers.brain.settings import DEFAULT_MODALITY, Brain, Similarity, plan_brain, plan_similarity
 from metamers.compare.settings import check_contrasts, check_sides
@@ -51,7 +51,7 @@ from metamers.plan.left_out import STIMULUS, LeftOut, read_left_out, without
 from metamers.plan.steps import STEPS, read_settings
 from metamers.plan.used_models import card_models, check_modalities, check_recognition_models, chosen_stages
 from metamers.power.settings import check_power
-from metamers.recognize.settings import check_scores
+from metamers.recognize.settings import check_classes, check_tables
 from metamers.stimuli.settings import metamer_stimuli
 from metamers.synthesize.qualities import PENALTY_SETTING, TO_TARGET, batch_size_of, penalty_in_words
 from metamers.synthesize.settings import check_synthesis
@@ -304,6 +304,15 @@ class Plan:
         """The normalized error at which synthesis ends, if the run's quality has a target."""
         return self.target_of(model, stage) if self.settings.synthesis.procedure == TO_TARGET else None
 
+    def vocabulary_of(self, model: str) -> str | None:
+        """The vocabulary of the classes of a model, where it is asked about the stimuli of its dataset."""
+        return self.models[model].vocabulary_for(self.datasets[self.dataset_of[model]], self.datasets)
+
+    def categories_of(self, model: str) -> str:
+        """Path of the table that has the model's classes of each category of its dataset."""
+        dataset = self.datasets[self.dataset_of[model]]
+        return dataset.tables.get(self.vocabulary_of(model) or "", dataset.categories)
+
     def stimuli_of(self, model: str) -> list[str]:
         """Names of the natural stimuli for the metamers of a model."""
         return [row["stimulus"] for row in self.stimuli[self.dataset_of[model]]]
@@ -343,7 +352,7 @@ class Plan:
 
     @cached_property
     def recognition_groups(self) -> dict[str, list[str]]:
-        """Modality and number of a group → recognition models of one job, in the run's order.
+        """Modality and number of a group → recognition models of one job, which have the same table of categories.
 
         What is left out does not change the other groups.
         """
@@ -356,9 +365,14 @@ class Plan:
         size = self.settings.recognition.models_per_job
         groups: dict[str, list[str]] = {}
         for modality in MODALITIES:
-            names = [name for name in self.recognition_models if self.models[name].modality == modality]
-            for first in range(0, len(names), size):
-                groups[f"{modality}_{first // size}"] = names[first : first + size]
+            names_of_table: dict[str, list[str]] = {}
+            for name in self.recognition_models:
+                if self.models[name].modality == modality:
+                    names_of_table.setdefault(self.categories_of(name), []).append(name)
+            parts = [
+                names[first : first + size] for names in names_of_table.values() for first in range(0, len(names), size)
+            ]
+            groups |= {f"{modality}_{number}": names for number, names in enumerate(parts)}
         return groups
 
     def recognition_models_of(self, model: str) -> list[str]:
@@ -457,6 +471,15 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     return replace(plan, left_out=left_out, whole=whole)
 
 
+def _asked_models(settings: Any, card: Iterable[str], analyses: Analyses) -> dict[str, str]:
+    """The models that name categories of their dataset → the key of the configuration that names them."""
+    generation = [item if isinstance(item, str) else item.model for item in settings.generation_models]
+    keys = {name: "analyses.vulnerability.models" for name in analyses.vulnerability.models}
+    keys |= {name: "model" for name in card}
+    keys |= {name: f"recognition_models.{index}" for index, name in enumerate(settings.recognition_models)}
+    return keys | {name: f"generation_models.{index}" for index, name in enumerate(generation)}
+
+
 def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: Container[tuple[str, str]] = ()) -> Plan:
     """As ``make_plan``, without the stimuli ``unusable`` (dataset, name), and without regard to ``left_out``."""
     settings = read_settings(config)
@@ -499,7 +522,9 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     check_contrasts(settings.comparison.contrasts, generation_models, recognition_models, models)
     check_power(settings.comparison.power, settings.comparison.permutations)
     dataset_of = {name: of_modality[models[name].modality] for name in used}
-    check_scores(models, dataset_of, datasets)
+    for name in stimuli:
+        check_tables(name, datasets[name])
+    check_classes(_asked_models(settings, card, analyses), models, dataset_of, datasets)
     recognizing = dict.fromkeys([*recognition_models, *card])
     readouts = {
         name: readout_of(name, models[name], datasets, dataset_of[name])
@@ -551,5 +576,6 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
         beyond=extensions(settings.beyond, generation_models, recognition_models, models, rows),
     )
     check_sides(plan.sides_of_contrasts)
+    check_tables_of_sets(plan.beyond, plan.categories_of)
     reasons = [unavailable_of_run, *(step.unavailable for step in STEPS.values() if step.unavailable)]
     return replace(plan, unavailable={target: reason for of in reasons for target, reason in of(plan).items()})

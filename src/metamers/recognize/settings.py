@@ -1,13 +1,18 @@
 """Settings of recognition by models, and the check that networks give scores of the classes of their datasets."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from metamers.config.datasets import DatasetEntry
 from metamers.config.fields import Settings, from_to
 from metamers.config.models import ModelEntry
-from metamers.config.stages import check_class_scores
+from metamers.config.stages import check_class_scores, check_number_of_classes
 from metamers.config.tables import category_classes
+from metamers.config.vocabularies import VOCABULARIES, check_vocabulary_exists
+from metamers.names import ConfigurationError
+
+ABOUT_CLASSES = "docs/own_classes.md explains vocabularies"
 
 
 class RecognitionSettings(Settings):
@@ -26,13 +31,18 @@ class RecognitionSettings(Settings):
     ] = 16
 
 
-def check_scores(
-    models: Mapping[str, ModelEntry], dataset_of: Mapping[str, str], datasets: Mapping[str, DatasetEntry]
+def check_classes(
+    keys: Mapping[str, str],
+    models: Mapping[str, ModelEntry],
+    dataset_of: Mapping[str, str],
+    datasets: Mapping[str, DatasetEntry],
 ) -> None:
-    """Check that networks whose output a trace has seen give scores of the classes of their datasets.
+    """Check that the classes of each network that answers by its class scores are those of a table of its dataset.
 
     Parameters
     ----------
+    keys
+        Model that names categories → the key of the configuration that names it.
     models, datasets
         The registries.
     dataset_of
@@ -40,26 +50,77 @@ def check_scores(
 
     Raises
     ------
+    metamers.config.stages.NoClassScoresError
+        When a trace has seen that a network gives features.
     ConfigurationError
-        For the first network that does not.
+        For the first network whose vocabulary is unknown or is not one of the dataset, or that has fewer classes than
+        the table, as far as a trace has seen.
 
     Examples
     --------
     >>> from types import SimpleNamespace as Entry
-    >>> from metamers.recognize.settings import check_scores
-    >>> scores = {"of_classes": True, "number": 10}
-    >>> digits = Entry(traced=Entry(scores=scores), has_classes=True, classes=True)
-    >>> table = "resources/datasets/imagenet_16_categories.tsv"
-    >>> photographs = Entry(vocabulary=None, parameters={"categories": table})
-    >>> check_scores({"digits": digits}, {"digits": "photographs"}, {"photographs": photographs})
+    >>> from metamers.recognize.settings import check_classes
+    >>> digits = Entry(has_classes=True, traced=None, readout=None, training=None)
+    >>> digits.vocabulary_for = lambda *_: "digits.csv"
+    >>> photographs = Entry(vocabulary="imagenet_1k", tables={"imagenet_1k": "classes.tsv"}, categories="classes.tsv")
+    >>> keys = {"digits": "recognition_models.0"}
+    >>> check_classes(keys, {"digits": digits}, {"digits": "photographs"}, {"photographs": photographs})
     Traceback (most recent call last):
         ...
-    metamers.names.ConfigurationError: models: digits: the network gives 10 class scores, but ...
+    metamers.names.ConfigurationError: recognition_models.0: the classes of 'digits' are those of digits.csv, ...
     """
-    for name, dataset in dataset_of.items():
-        model = models[name]
+    for name, key in keys.items():
+        model, dataset = models[name], datasets[dataset_of[name]]
+        if not model.has_classes:
+            continue
         scores = model.traced.scores if model.traced else None
-        if scores and model.has_classes and not datasets[dataset].vocabulary:
-            categories = category_classes(dataset, datasets[dataset].parameters)
-            needed = 1 + max(max(indices, default=-1) for indices in categories.values())
-            check_class_scores(name, scores, needed, certain=model.classes is True)
+        if scores:
+            check_class_scores(name, scores, certain=model.classes is True)
+        if model.readout is not None:  # which ``readout_of`` refuses
+            continue
+        vocabulary = model.vocabulary_for(dataset, datasets)
+        # The classes of a network that the run trains are compared one by one (``train.settings.check_vocabulary``).
+        if not model.training and vocabulary not in dataset.tables:
+            raise ConfigurationError(_other_vocabulary(key, name, vocabulary, dataset_of[name], dataset))
+        table = dataset.tables.get(vocabulary or "", dataset.categories)
+        if scores and Path(table).is_file():
+            classes = category_classes(dataset_of[name], {"categories": table})
+            check_number_of_classes(name, scores["number"], table, classes)
+
+
+def _other_vocabulary(key: str, model: str, vocabulary: str | None, dataset: str, entry: DatasetEntry) -> str:
+    """Why a model cannot be asked about the stimuli of a dataset, and what would do."""
+    asked = f"dataset {dataset!r} has the classes of {' or '.join(entry.tables)}"
+    if vocabulary is None:
+        return (
+            f"{key}: nothing states what the classes of {model!r} are, and {asked}. Add `vocabulary` to the entry of "
+            f"the model (`metamers add --vocabulary`): {', '.join(VOCABULARIES)}, or the path of a table of its "
+            f"classes. {ABOUT_CLASSES}"
+        )
+    return (
+        f"{key}: the classes of {model!r} are those of {vocabulary}, but {asked}. Expected one of these. In the entry "
+        f"of the dataset: `other_vocabularies: {{{vocabulary}: TABLE}}`, a table with the classes of {vocabulary} for "
+        f"each category; or `vocabulary: {vocabulary}`, if `categories` has them. In that of the model: `classes: "
+        f"false` and `readout: linear`; for a CLIP model, `vocabulary: {entry.vocabulary}`. Or leave out {model!r}. "
+        f"{ABOUT_CLASSES}"
+    )
+
+
+def check_tables(name: str, entry: DatasetEntry) -> None:
+    """Check that the tables of a dataset for other vocabularies have the categories of the dataset.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first table that cannot be read, or has other categories.
+    """
+    for vocabulary, table in (entry.other_vocabularies or {}).items():
+        key = f"datasets: {name}.other_vocabularies"
+        check_vocabulary_exists(vocabulary, key)
+        listed = category_classes(name, {"categories": table})
+        expected = category_classes(name, entry.parameters) if Path(entry.categories).is_file() else listed
+        if differing := sorted(listed.keys() ^ expected.keys()):
+            raise ConfigurationError(
+                f"{key}: {table} and {entry.categories} differ in the categories {', '.join(differing[:5])}; expected "
+                "the same categories in both"
+            )

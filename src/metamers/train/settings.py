@@ -50,7 +50,7 @@ def check_vocabulary(
     """
     for name, settings in training.items():
         learned, tested = settings.dataset, dataset_of[name]
-        if datasets[tested].vocabulary:
+        if datasets[tested].encodings:
             raise ConfigurationError(
                 f"stimuli: the categories of {tested!r} are those of published models; {name!r}, which this run trains "
                 f"on {learned!r}, does not know them"

@@ -16,6 +16,7 @@ from torch import nn
 from metamers.config.front_ends import FRONT_END_DEFAULTS
 from metamers.config.read import validate
 from metamers.config.sources import is_repository
+from metamers.config.vocabularies import vocabulary_of_names
 from metamers.modalities import IMAGENET_INPUT
 from metamers.models.weights import Weights
 from metamers.names import ConfigurationError
@@ -210,7 +211,15 @@ def describe(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[s
     return {
         "weights": {"weights_name": config["model_type"], **place, "modality": modality, "config": config},
         "input": stated,
+        "vocabulary": _vocabulary(read[0].get("id2label")),
     }
+
+
+def _vocabulary(labels: Any) -> str | None:
+    """The vocabulary of the names of classes in a ``config.json``, a mapping from class indices to names."""
+    if not isinstance(labels, Mapping) or {*labels} != {*map(str, range(len(labels)))}:
+        return None
+    return vocabulary_of_names([str(labels[str(index)]) for index in range(len(labels))])
 
 
 def modality_of(source: Mapping[str, Any]) -> str:
