@@ -10,9 +10,10 @@ from metamers.plan.plan import make_plan
 from metamers.config.read import check_configuration_files
 from metamers.plan.steps import STEPS, merge_defaults
 from metamers.names import ConfigurationError
-from metamers.repository import ROOT, check_snakefile
+from metamers.repository import ROOT, check_folders, check_snakefile
 
 try:
+    check_folders()
     check_snakefile(workflow.sourcecache.get_path(workflow.included_stack[-1]))
     check_configuration_files(workflow.configfiles)
     # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.

@@ -5,6 +5,7 @@ In a checkout, also in one that is installed editable, they are in the repositor
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -42,6 +43,23 @@ def check_snakefile(loaded: str | Path) -> None:
             "package metamers are of different versions. Install the package from the same commit as the workflow: "
             "`pip install .` in its checkout."
         )
+
+
+def check_folders() -> None:
+    """Check that Snakemake and netCDF can use the paths of the repository and of the working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        When Snakemake would take a part of the repository's path for a variable, or netCDF a backslash for a slash.
+    """
+    for folder, refused in ((ROOT, r"[\\{}]|<[a-z][a-z0-9_]*>"), (Path.cwd(), r"\\")):
+        if parts := dict.fromkeys(re.findall(refused, str(folder))):
+            raise ConfigurationError(
+                f"{folder}: the path of this folder has {' '.join(parts)}, which Snakemake or netCDF cannot use. "
+                "Rename the folder, or use another one. A renamed clone needs a new environment: `make clean`, then "
+                "`make run`"
+            )
 
 
 def library_folder(place: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 
+import huggingface_hub
 import pytest
 import safetensors.torch
 import torch
@@ -15,9 +16,10 @@ from metamers.models.describe import describe, usual_input
 from metamers.models.load import load_model, load_network
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import ConfigurationError
+from metamers.retrieve.transformers_config import without_hub
 from metamers.run.hashes import sha256_of
 from tests.documentation import blocks
-from tests.networks.from_hub import CLASSIFIER, NAMES, SETTINGS, committed, extractor_of, saved
+from tests.networks.from_hub import CLASSIFIER, DECODER, NAMES, SETTINGS, committed, extractor_of, saved
 from tests.publishing import Handler, look_up_in_this_process, publisher, use_as_hub
 
 transformers = pytest.importorskip("transformers", reason="the optional library transformers is not installed")
@@ -181,6 +183,10 @@ def test_a_config_that_cannot_be_used_is_an_error_with_the_remedy(changes, messa
         ({"config__json": None}, r"has no config\.json at .* wanted a repository of transformers"),
         ({"config__json": b"{"}, r"config\.json of lab/net cannot be read"),
         ({"preprocessor_config__json": b"[]"}, r"preprocessor_config\.json of lab/net cannot be read: it is not a map"),
+        (
+            {"config__json": b'{"a":' * 900 + b"1" + b"}" * 900},
+            r"config\.json of lab/net cannot be read: it has more than 32 mappings and lists inside each other",
+        ),
     ],
 )
 def test_a_repository_without_a_file_is_an_error(files, message, server, tmp_path):
@@ -246,6 +252,94 @@ def test_settings_that_run_other_code_are_not_kept(server, tmp_path):
     network = load_network("net", entry, folder / "model.safetensors")
     assert network.config._attn_implementation in ("sdpa", "eager")
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+TIMM = {"model_type": "timm_backbone", "out_indices": [1, 2, 3, 4]}
+OTHER_NETWORKS = [
+    ({"model_type": "rt_detr", "backbone": "lab/other"}, "backbone: 'lab/other' names another repository"),
+    ({"model_type": "detr", "backbone": "lab/other", "use_timm_backbone": False}, "backbone: 'lab/other' names"),
+    ({"model_type": "timm_backbone", "backbone": "hf-hub:lab/other"}, "backbone: 'hf-hub:lab/other' names"),
+    (
+        {"model_type": "maskformer", "backbone_config": TIMM | {"backbone": "hf-hub:lab/other"}},
+        "backbone_config.backbone: 'hf-hub:lab/other' names another repository or file",
+    ),
+    (
+        {"model_type": "timm_wrapper", "architecture": "hf-hub:lab/other", "num_classes": 2},
+        "architecture: 'hf-hub:lab/other' names",
+    ),
+    (
+        {"model_type": "timm_wrapper", "num_classes": 2, "model_args": {"checkpoint_path": "other.pth"}},
+        "model_args.checkpoint_path: 'other.pth' names",
+    ),
+    ({"model_type": "rt_detr", "backbone": "resnet18"}, r"asks the hub for another network \(Cannot reach http.*18\)"),
+]
+
+
+@pytest.mark.hostile(
+    "Servers and mirrors",
+    "a network of transformers whose config.json or `arguments` name another repository or a file",
+    "refused with the setting; the hub is asked only about the repository of the model",
+)
+@pytest.mark.parametrize(("config", "message"), OTHER_NETWORKS)
+def test_a_repository_that_names_another_one_is_refused(config, message, server):
+    other = {"architecture": "test_vit", "model_type": "resnet", "pretrained_cfg": {}}
+    server.commit("lab/other", {"config.json": json.dumps(other).encode(), "model.safetensors": b""})
+    server.commit("lab/net", {"config.json": json.dumps(config).encode(), "model.safetensors": b""})
+    with pytest.raises(ConfigurationError, match=f"^transformers: lab/net: .*{message}"):
+        describe({"transformers": "lab/net"})
+    assert [path for _, path in server.requests if "lab/net" not in path] == []
+    entry = {"source": {"transformers": "lab/net", "config": config}, "weights": {"random": 0}}
+    server.requests.clear()
+    with pytest.raises(ConfigurationError, match=message):  # a lock file of an earlier version
+        load_network("net", entry, None)
+    assert server.requests == []
+
+
+@pytest.mark.hostile("a network of transformers whose …")
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        ("maskformer", {"backbone_config": TIMM | {"backbone": "lab/other"}}, "arguments.backbone_config.backbone: 'l"),
+        ("vit", {"_attn_implementation": "lab/kernels"}, "source.arguments._attn_implementation: the workflow"),
+        (
+            "clip",
+            {"vision_config": {"attn_implementation": "lab/kernels"}},
+            "arguments.vision_config.attn_implementation",
+        ),
+    ],
+)
+def test_an_argument_that_names_another_repository_is_refused(kind, arguments, message, server):
+    source = {"transformers": kind, "arguments": arguments}
+    with pytest.raises(ConfigurationError, match=message):
+        usual_input(source)
+    with pytest.raises(ConfigurationError, match=message):
+        load_network("net", {"source": source, "weights": {"random": 0}}, None)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        TIMM | {"backbone": "resnet18"},
+        {"model_type": "resnet", "hidden_sizes": [8] * 4, "depths": [1] * 4, "embedding_size": 8}
+        | {"out_features": ["stage1", "stage2", "stage3", "stage4"]},
+    ],
+)
+def test_a_backbone_with_its_own_settings_or_a_name_of_timm_is_built_without_the_hub(backbone, server):
+    decoder = DECODER | {"model_type": "detr", "d_model": 32, "encoder_layers": 1}
+    small = {"backbone_config": backbone, "fpn_feature_size": 32, "mask_feature_size": 32, "decoder_config": decoder}
+    source = {"transformers": "maskformer", "arguments": small}
+    network = load_network("net", {"source": source, "weights": {"random": 0}}, None)
+    assert network(torch.rand(1, 3, 64, 64)).encoder_last_hidden_state.shape[-2:] == (2, 2)
+    assert server.requests == []
+
+
+def test_the_hub_is_asked_again_after_a_network_is_built(server):
+    server.commit("lab/net", {"config.json": b"{}"})
+    with pytest.raises(ConfigurationError, match="asks the hub"), without_hub():
+        huggingface_hub.HfApi().model_info("lab/net")
+    assert server.requests == []
+    assert huggingface_hub.HfApi().model_info("lab/net").id == "lab/net"
 
 
 def test_weights_that_do_not_fit_are_an_error(server, tmp_path):

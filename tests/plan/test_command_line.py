@@ -71,6 +71,22 @@ def test_a_folder_is_no_configuration_file(tmp_path):
         command_line.check([f"--configfile={tmp_path}"])
 
 
+@pytest.mark.hostile("Configuration", "a home folder that cannot be made", "one sentence, no traceback")
+@pytest.mark.parametrize(
+    ("variable", "cache"), [("HOME", "/file/.cache/snakemake"), ("XDG_CACHE_HOME", "/file/snakemake")]
+)
+def test_a_cache_folder_that_snakemake_cannot_make_is_named(variable, cache, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    with pytest.raises(
+        SystemExit, match=rf"^Error: Snakemake cannot write to its cache folder .*{cache} \(Not a direct"
+    ):
+        command_line.check(["-n"])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    command_line.check(["-n"])
+
+
 @pytest.mark.hostile("a file of the configuration …")
 @pytest.mark.parametrize(
     ("entry", "message"),

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.workflow.runs import small, snakemake
+from tests.workflow.runs import copy_of, small, snakemake
 
 
 @pytest.mark.slow
@@ -57,6 +57,14 @@ def test_a_place_that_cannot_take_results_is_said_before_a_job_starts(root, clon
     assert "Traceback" not in output
     assert "Job stats" not in output
     assert sorted(clone.glob("results*/**")) == before
+
+
+@pytest.mark.hostile("a clone in a folder …")
+@pytest.mark.slow
+def test_a_folder_that_snakemake_cannot_use_is_said_before_a_job_starts(root, tmp_path):
+    said = snakemake(copy_of(root, tmp_path / "br{ace}"), "-n", fails=True)
+    assert "br{ace}: the path of this folder has { }, which Snakemake or netCDF cannot use" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.hostile("a file of the configuration …")

@@ -1,14 +1,17 @@
-"""Snakemake's options ``--config`` and ``--configfile``, checked before Snakemake reads them.
+"""Snakemake's options ``--config`` and ``--configfile``, and its cache folder, checked before Snakemake uses them.
 
-Snakemake reads both before the Snakefile and answers a file that it cannot open, or a key that is no identifier, with a
-traceback. Only a profile is read earlier, so the workflow's profiles call ``check`` with the command line.
-``metamers.plan.plan`` checks everything else.
+Snakemake uses them before the Snakefile and answers a file that it cannot open, a key that is no identifier, or a
+folder that it cannot make, with a traceback. Only a profile is read earlier, so the workflow's profiles call ``check``
+with the command line. ``metamers.plan.plan`` checks everything else.
 """
 
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from snakemake.common import get_appdirs
 
 from metamers.config.read import (
     STUDIES_KEY,
@@ -27,7 +30,7 @@ NO_OPTION = re.compile(r"-|-\d+|-\d*\.\d+")  # values, for argparse
 
 
 def check(arguments: Sequence[str]) -> None:
-    """End the process with a message of one sentence if ``--config`` or ``--configfile`` has an invalid value.
+    """End the process with a message if ``--config`` or ``--configfile`` is invalid, or there is no cache folder.
 
     Parameters
     ----------
@@ -39,10 +42,12 @@ def check(arguments: Sequence[str]) -> None:
     ------
     SystemExit
         When a file of ``--configfile`` cannot be used, or an entry of ``--config`` is not ``KEY=VALUE`` with a key of
-        the configuration's top level and a value without a repeated key.
+        the configuration's top level and a value without a repeated key; or when Snakemake's cache folder, below the
+        home folder, cannot be made or written to.
     """
     files = list(_values(arguments, CONFIGFILE))
     try:
+        _check_cache_folder()
         _check_words_after_configfile(files)
         check_configuration_files(files)
         for entry in _values(arguments, CONFIG):
@@ -66,6 +71,19 @@ def _values(arguments: Sequence[str], option: re.Pattern[str]) -> Iterator[str]:
             reading = False
         elif reading:
             yield word
+
+
+def _check_cache_folder() -> None:
+    """Check that Snakemake can write to its cache folder."""
+    folder = Path(get_appdirs().user_cache_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(dir=folder).cleanup()
+    except OSError as error:
+        raise ConfigurationError(
+            f"Snakemake cannot write to its cache folder {folder} ({error.strerror}). Set the environment variable "
+            "XDG_CACHE_HOME to a folder that can be written, as in `export XDG_CACHE_HOME=/tmp/cache`"
+        ) from error
 
 
 def _check_words_after_configfile(paths: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 # not a hash.
 HASH_IN_ADDRESS = re.compile(r"/([0-9a-f]{64})/[^/]+$|-(?!20\d{6}\.)([0-9a-f]{8,64})\.[a-z.]+$")
 MAX_CONFIG_BYTES = 2**24  # of a config.json; one with 21,843 names of classes has 2**20
+MAX_CONFIG_DEPTH = 32  # of mappings and lists inside each other; the lock file and the library read them recursively
 OFFLINE = (
     "On a machine with network, run `snakemake retrieve` once with the same configuration, and copy the lock file that "
     "it writes beside the registry, and the folder `resources`, to this machine. Or set the key `mirror` to a folder "
@@ -108,6 +109,12 @@ def read_json(repository: str, commit: str, file: str, mirror: Path | None, fold
             raise ValueError(f"it has more than {MAX_CONFIG_BYTES} bytes")
         if not isinstance(content := json.loads(path.read_text(encoding="utf-8")), dict):
             raise ValueError("it is not a mapping")
+        parts: list[Any] = [content]
+        for _ in range(MAX_CONFIG_DEPTH):
+            parts = [item for part in parts for item in (part.values() if isinstance(part, dict) else part)]
+            parts = [part for part in parts if isinstance(part, dict | list)]
+        if parts:
+            raise ValueError(f"it has more than {MAX_CONFIG_DEPTH} mappings and lists inside each other")
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{key}: {file} of {repository} cannot be read: {error}") from error
     return content

@@ -5,7 +5,8 @@ is read as data, and only classes of the library itself are used.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from metamers.modalities import MODALITIES
@@ -15,9 +16,10 @@ from metamers.names import ConfigurationError, unknown_name
 NOT_KEPT = {"auto_map", "dtype", "torch_dtype", "transformers_version", "quantization_config", "fusion_config"}
 NOT_KEPT |= {"attn_implementation", "experts_implementation", "use_kernels", "kernel_config", "distributed_config"}
 NOT_KEPT |= {"id2label", "label2id", "finetuning_task", "task_specific_params", "name_or_path", "tokenizer_class"}
-# Settings with fixed values: all patches of a masked autoencoder are seen, no part of a network is downloaded, and
-# outputs have names.
-FIXED = {"mask_ratio": 0.0, "use_pretrained_backbone": False, "return_dict": True}
+# Keys that may name a repository of the hub or a file; the names of timm's networks are neither.
+NAMES_NETWORK = {"backbone", "architecture", "checkpoint_path"}
+# Settings with fixed values: all patches of a masked autoencoder are seen, and outputs have names.
+FIXED = {"mask_ratio": 0.0, "return_dict": True}
 # The main input of a network → the modality of its models.
 MODALITY_OF_INPUT = {name: modality for modality, about in MODALITIES.items() for name in about.transformers_inputs}
 
@@ -27,6 +29,44 @@ def _kept(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _kept(one) for key, one in value.items() if key not in NOT_KEPT and not key.startswith("_")}
     return [_kept(one) for one in value] if isinstance(value, list) else value
+
+
+def _check_settings(settings: Mapping[str, Any], parent: str = "") -> None:
+    """Refuse settings that name another repository or file, or that would run other code, at any depth."""
+    import timm
+
+    for key, value in settings.items():
+        if key in NOT_KEPT or str(key).startswith("_"):
+            raise ConfigurationError(
+                f"{parent}{key}: the workflow does not pass this setting to transformers; remove it"
+            )
+        if key in NAMES_NETWORK and value is not None and not timm.is_model(str(value)):
+            raise ConfigurationError(
+                f"{parent}{key}: {value!r} names another repository or file, and the workflow reads only the files of "
+                "the model's repository; wanted the settings of that network as backbone_config, or a name of timm"
+            )
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, Mapping):
+                _check_settings(part, f"{parent}{key}.")
+
+
+@contextmanager
+def without_hub() -> Iterator[None]:
+    """Raise an error where the library would ask the hub: only ``metamers.retrieve`` fetches files of a network."""
+    from huggingface_hub import constants, errors
+
+    offline = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True  # what the environment variable of this name sets in a new process
+    try:
+        yield
+    except errors.OfflineModeIsEnabled as error:
+        reason = str(error).partition(": offline")[0]
+        raise ConfigurationError(
+            f"transformers asks the hub for another network ({reason}), and the workflow reads only the files of the "
+            "model's repository; wanted the settings of that network as backbone_config"
+        ) from error
+    finally:
+        constants.HF_HUB_OFFLINE = offline
 
 
 def kept_config(content: Mapping[str, Any], repository: str) -> dict[str, Any]:
@@ -84,6 +124,7 @@ def kept_config(content: Mapping[str, Any], repository: str) -> dict[str, Any]:
     return kept
 
 
+@without_hub()
 def network_config(settings: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
     """The library's configuration of a network.
 
@@ -101,10 +142,12 @@ def network_config(settings: Mapping[str, Any], arguments: Mapping[str, Any]) ->
     Raises
     ------
     ConfigurationError
-        When there is no such model type or setting.
+        When there is no such model type or setting, or a setting names another repository.
     """
     from transformers import CONFIG_MAPPING
 
+    _check_settings(settings)
+    _check_settings(arguments, "source.arguments.")
     kind = settings["model_type"]
     if kind not in CONFIG_MAPPING:
         raise unknown_name("model type of transformers", kind, CONFIG_MAPPING, "source.transformers")

@@ -28,6 +28,7 @@ from metamers.retrieve.transformers_config import (
     kept_config,
     network_class,
     network_config,
+    without_hub,
 )
 
 # Files of weights in a repository, in the order of preference.
@@ -98,6 +99,7 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@without_hub()
 def transformers_network(source: Mapping[str, Any], arguments: Mapping[str, Any]) -> nn.Module:
     """A network with random weights.
 
@@ -117,6 +119,7 @@ def transformers_network(source: Mapping[str, Any], arguments: Mapping[str, Any]
     return _used_part(network_class(configuration)._from_config(configuration, dtype=torch.float32))
 
 
+@without_hub()
 def loaded_network(
     source: Mapping[str, Any], arguments: Mapping[str, Any], weights: Mapping[str, torch.Tensor]
 ) -> nn.Module:
