@@ -9,9 +9,9 @@ from typing import Any
 
 from metamers.config.archives import RETRIEVED, check_package_files
 from metamers.config.read import resolve_path
-from metamers.config.tables import stimulus_table
+from metamers.config.tables import category_classes, stimulus_table
 from metamers.config.unreadable import sound_file_problem
-from metamers.config.vocabularies import PUBLISHED_WORDS, resolve_vocabulary
+from metamers.config.vocabularies import PUBLISHED_WORDS, check_vocabulary_exists, resolve_vocabulary
 from metamers.names import MAX_PROBLEMS, ConfigurationError, listed
 
 
@@ -162,6 +162,26 @@ def check_files_of_dataset(name: str, entry: DatasetEntry) -> None:
             problems = [f"datasets: {name}: {path}: {why}" for path in paths if (why := sound_file_problem(path))]
             if problems:
                 raise ConfigurationError(listed(problems))
+
+
+def check_other_vocabularies(name: str, entry: DatasetEntry) -> None:
+    """Check that the tables of a dataset for other vocabularies have the categories of the dataset.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first table that cannot be read, or has other categories.
+    """
+    for vocabulary, table in (entry.other_vocabularies or {}).items():
+        key = f"datasets: {name}.other_vocabularies"
+        check_vocabulary_exists(vocabulary, key)
+        listed = category_classes(name, {"categories": table})
+        expected = category_classes(name, entry.parameters) if Path(entry.categories).is_file() else listed
+        if differing := sorted(listed.keys() ^ expected.keys()):
+            raise ConfigurationError(
+                f"{key}: {table} and {entry.categories} differ in the categories {', '.join(differing[:5])}; expected "
+                "the same categories in both"
+            )
 
 
 def _similar_file(path: Path) -> str:

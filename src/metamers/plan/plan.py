@@ -17,7 +17,7 @@ from metamers.beyond.sets import Beyond
 from metamers.brain.settings import DEFAULT_MODALITY, Brain, Similarity, plan_brain, plan_similarity
 from metamers.compare.settings import check_contrasts, check_sides
 from metamers.config.archives import Archive
-from metamers.config.datasets import DatasetEntry, check_files_of_dataset
+from metamers.config.datasets import DatasetEntry, check_files_of_dataset, check_other_vocabularies
 from metamers.config.experiments import PublishedStudy
 from metamers.config.models import (
     ModelEntry,
@@ -51,7 +51,7 @@ from metamers.plan.left_out import STIMULUS, LeftOut, read_left_out, without
 from metamers.plan.steps import STEPS, read_settings
 from metamers.plan.used_models import card_models, check_modalities, check_recognition_models, chosen_stages
 from metamers.power.settings import check_power
-from metamers.recognize.settings import check_classes, check_tables
+from metamers.recognize.settings import check_classes
 from metamers.stimuli.settings import metamer_stimuli
 from metamers.synthesize.qualities import PENALTY_SETTING, TO_TARGET, batch_size_of, penalty_in_words
 from metamers.synthesize.settings import check_synthesis
@@ -523,7 +523,7 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     check_power(settings.comparison.power, settings.comparison.permutations)
     dataset_of = {name: of_modality[models[name].modality] for name in used}
     for name in stimuli:
-        check_tables(name, datasets[name])
+        check_other_vocabularies(name, datasets[name])
     check_classes(_asked_models(settings, card, analyses), models, dataset_of, datasets)
     recognizing = dict.fromkeys([*recognition_models, *card])
     readouts = {

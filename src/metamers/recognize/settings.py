@@ -9,7 +9,7 @@ from metamers.config.fields import Settings, from_to
 from metamers.config.models import ModelEntry
 from metamers.config.stages import check_class_scores, check_number_of_classes
 from metamers.config.tables import category_classes
-from metamers.config.vocabularies import VOCABULARIES, check_vocabulary_exists
+from metamers.config.vocabularies import VOCABULARIES
 from metamers.names import ConfigurationError
 
 ABOUT_CLASSES = "docs/own_classes.md explains vocabularies"
@@ -104,23 +104,3 @@ def _other_vocabulary(key: str, model: str, vocabulary: str | None, dataset: str
         f"false` and `readout: linear`; for a CLIP model, `vocabulary: {entry.vocabulary}`. Or leave out {model!r}. "
         f"{ABOUT_CLASSES}"
     )
-
-
-def check_tables(name: str, entry: DatasetEntry) -> None:
-    """Check that the tables of a dataset for other vocabularies have the categories of the dataset.
-
-    Raises
-    ------
-    ConfigurationError
-        For the first table that cannot be read, or has other categories.
-    """
-    for vocabulary, table in (entry.other_vocabularies or {}).items():
-        key = f"datasets: {name}.other_vocabularies"
-        check_vocabulary_exists(vocabulary, key)
-        listed = category_classes(name, {"categories": table})
-        expected = category_classes(name, entry.parameters) if Path(entry.categories).is_file() else listed
-        if differing := sorted(listed.keys() ^ expected.keys()):
-            raise ConfigurationError(
-                f"{key}: {table} and {entry.categories} differ in the categories {', '.join(differing[:5])}; expected "
-                "the same categories in both"
-            )
