@@ -76,8 +76,9 @@ def test_each_stimulus_has_the_match_of_its_own_activations(rng):
 
 
 @pytest.fixture
-def groups(rng):
-    """Two groups of stimuli: one stimulus is silent, two are equal, and one is constant."""
+def groups(rng, monkeypatch):
+    """Two groups of stimuli in nine chunks of units: one stimulus is silent, two are equal, and one is constant."""
+    monkeypatch.setattr("metamers.match.CHUNK", 250)
     values = np.maximum(rng.standard_normal((9, 3, 700)), 0).astype(np.float32)
     values[1], values[6], values[7] = 0, values[0], 2
     return Group(values[:5]), Group(values[5:])

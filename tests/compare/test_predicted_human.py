@@ -67,6 +67,12 @@ def made(parameters, chance, models=30, stages=8, seed=0):
     return points(other, human, of_model.astype(str)), truth
 
 
+def test_the_answers_that_a_participant_is_worth_are_the_median_over_points_that_vary():
+    answers, mean, participants = np.array([5, 10, 100, 1]), np.array([0.2, 0.5, 0.7, 1.0]), np.full(4, 20)
+    sem = np.sqrt(mean * (1 - mean) / (answers * participants))
+    assert predicted.answers_per_participant(mean, sem, participants) == pytest.approx(10)
+
+
 @pytest.mark.parametrize("chance", GUESSING.values())
 def test_a_known_relation_is_recovered(chance):
     given, truth = made([0.5, 0.2, -1, -0.7, -0.5, 0.4], chance, models=80)
