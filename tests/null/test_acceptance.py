@@ -143,6 +143,16 @@ def test_a_value_equal_to_the_largest_passes_and_one_just_below_does_not():
     assert decides.all()
 
 
+def test_only_a_metamer_below_the_largest_is_counted_as_refused():
+    values = np.array([0.5, np.nextafter(0.5, 0), 0.6]).reshape(1, 3, 1)
+    metamers = xr.Dataset({name: (("stage", "stimulus", "seed"), values) for name in MEASURES}, {"stage": ["late"]})
+    largest, undefined = np.full((1, 3), 0.5), np.zeros((1, 3))
+    dims, names = ("stage", "measure"), {"stage": ["late"], "measure": list(NULL_MEASURES)}
+    found = accept(metamers, xr.Dataset({"largest": (dims, largest), "undefined_pairs": (dims, undefined)}, names))
+    assert found["accepted"].values.ravel().tolist() == [True, False, True]
+    assert found["refused"].values.tolist() == [[1, 1, 1]]
+
+
 def test_where_a_measure_is_not_defined_it_refuses_nothing_and_another_may_bring_it_back():
     preserved, largest = np.array([True, True, False]), np.full(3, 0.5)
     values = np.array([[0.1, 0.9, 0.9], [0.9, 0.2, 0.9], [0.9, 0.9, 0.9]])
