@@ -75,9 +75,16 @@ def test_each_stimulus_has_the_match_of_its_own_activations(rng):
         assert {measure: values[n] for measure, values in found.items()} == match(natural[n], other[n])
 
 
+def test_a_metamer_with_exactly_the_target_error_has_converged():
+    natural = np.array([[3.0, 4.0]] * 3)
+    found = match_each(natural, natural * [[1.5], [0.5], [0.25]], target_error=0.5)
+    assert found["converged"].tolist() == [True, True, False]
+
+
 @pytest.fixture
-def groups(rng):
-    """Two groups of stimuli: one stimulus is silent, two are equal, and one is constant."""
+def groups(rng, monkeypatch):
+    """Two groups of stimuli in nine chunks of units: one stimulus is silent, two are equal, and one is constant."""
+    monkeypatch.setattr("metamers.match.CHUNK", 250)
     values = np.maximum(rng.standard_normal((9, 3, 700)), 0).astype(np.float32)
     values[1], values[6], values[7] = 0, values[0], 2
     return Group(values[:5]), Group(values[5:])

@@ -118,6 +118,7 @@ def test_a_recognition_model_with_a_single_answer_is_detected():
     assert single("xxxx", "abcd")
     assert single("xxxd", "abcd")  # 75%
     assert single("aaaaab", "abcdef")
+    assert single("aaaa", "aabc")  # half of the stimuli have that category
     assert not single("xxcd", "abcd")
     assert not single("xxx", "abc")  # too few stimuli
     assert not single("aaab", "aaab")  # the answers are correct

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 import xarray as xr
 from sklearn.metrics import cohen_kappa_score
 
@@ -224,6 +225,15 @@ def test_participants_and_models_that_are_always_right_do_not_count_and_equal_an
     mean, low, high = participants_consistency(np.tile(right[:1], (6, 1)), right[:1], names)
     assert (mean[0], high[0]) == (pytest.approx(1), 1)
     assert 0.3 < low[0] < 0.9
+
+
+def test_where_only_participants_differ_the_interval_is_student_s_over_participants():
+    """Five participants agree with the model about every stimulus, and five about none: kappas of 1 and -1."""
+    model = np.tile([1.0, 0], 10)[None]
+    right = np.repeat([model[0], 1 - model[0]], 5, axis=0)
+    half = scipy.stats.t.ppf(0.975, 9) * np.std(np.repeat([1, -1], 5), ddof=1) / np.sqrt(10)
+    found = participants_consistency(right, model, np.arange(20))
+    np.testing.assert_allclose(found, [[0], [-half], [half]], atol=1e-12)
 
 
 @pytest.mark.parametrize("kappa", [0, 0.3])

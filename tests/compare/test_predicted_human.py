@@ -1,5 +1,6 @@
 """Predicted human recognizability: a known relation is recovered, intervals are valid, and none is outside the data."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import scipy.optimize
 import scipy.stats
 import xarray as xr
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from metamers.compare import predicted_candidates
 from metamers.compare import predicted_human as predicted
@@ -64,6 +65,12 @@ def made(parameters, chance, models=30, stages=8, seed=0):
     other = chance + (1 - chance) * rng.uniform(0.02, 0.95, models * stages)
     human = simulate_predicted.human_means(truth, other, of_model, of_model, np.full(len(other), 20), None, rng)
     return points(other, human, of_model.astype(str)), truth
+
+
+def test_the_answers_that_a_participant_is_worth_are_the_median_over_points_that_vary():
+    answers, mean, participants = np.array([5, 10, 100, 1]), np.array([0.2, 0.5, 0.7, 1.0]), np.full(4, 20)
+    sem = np.sqrt(mean * (1 - mean) / (answers * participants))
+    assert predicted.answers_per_participant(mean, sem, participants) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("chance", GUESSING.values())
@@ -186,6 +193,39 @@ def test_a_left_out_model_does_not_influence_its_own_prediction(relation, left_o
     assert not np.allclose(before.loc["CORnet-S", "predicted"], after.loc["CORnet-S", "predicted"], atol=1e-4)
 
 
+FAMILIES = {"0": "one", "1": "one", "2": "two", "3": "three"}
+
+
+def test_a_left_out_family_is_predicted_from_the_other_families_and_the_spread_between_families():
+    given, _ = made([0.5, 0.2, -1, -0.7, -0.5, 0.4], 1 / 16, models=4)
+    given = given.assign_coords(stage=("point", np.arange(given.sizes["point"])))
+    found = predicted.predict_left_out_models(given.expand_dims(modality=["vision"]), FAMILIES)
+    family = np.array([FAMILIES.get(name, "") for name in given["generation_model"].values])
+    for model, of_model in FAMILIES.items():
+        others = given.isel(point=np.flatnonzero(family != of_model))
+        fitted = replace(fit_relation(others, 1 / 16), family_spread=predicted.FAMILY_SPREAD)
+        own = given.isel(point=np.flatnonzero(given["generation_model"] == model))
+        rows = found[found["generation_model"] == model]
+        other_models = own["model_mean"].values
+        np.testing.assert_allclose(rows["predicted"], fitted.line(other_models, 1 / 16))
+        ends = fitted.interval(other_models, np.zeros(len(rows)), 1 / 16, own["human_n"].values)
+        np.testing.assert_allclose(rows[["low", "high"]], ends)
+
+
+def test_the_simulated_predictions_of_a_published_family_are_from_all_other_families(relation, monkeypatch):
+    table, fits = read_recognition(PUBLISHED / "recognition_models.csv"), []
+    fitted = published_relation(relation, "vision")
+    monkeypatch.setattr(
+        simulate_predicted,
+        "fit_relation",
+        lambda points, _: fits.append(set(points["generation_model"].values)) or fitted,
+    )
+    stages = simulate_predicted.published_stages(relation, table, "vision")
+    simulate_predicted._left_out_families(stages, fitted.spread, "vision", [], 0, np.random.default_rng(0))
+    of_family = table[table["modality"] == "vision"].groupby("family")["generation_model"].agg(set)
+    assert fits == [set().union(*of_family.drop(family)) for family in of_family.index]
+
+
 def test_intervals_cover_left_out_models_in_every_third_of_the_scale(left_out):
     found = coverage_by_third(left_out).set_index(["modality", "part"])
     for modality in GUESSING:
@@ -291,6 +331,18 @@ def recognizable():
         },
         coords={"recognition_model": ["x", "r", "a", "v", "l"]},
     )
+
+
+@pytest.mark.parametrize("modality", GUESSING)
+def test_a_run_s_prediction_varies_over_models_stages_and_families(relation, modality):
+    """The log odds have the sum of the three variances where the parameters and the answers of models are certain."""
+    fitted, chance = published_relation(relation, modality), GUESSING[modality]
+    certain = replace(fitted, covariance=np.zeros_like(fitted.covariance))
+    rates = np.array([0.3, 0.5, 0.8])
+    means = certain.expected(chance + (1 - chance) * rates, np.zeros(3), chance)
+    between, within = predicted.spreads(fitted.parameters[2:], rates)
+    deviation = np.sqrt(between**2 + within**2 + predicted.FAMILY_SPREAD**2)
+    np.testing.assert_allclose(logit(above_chance(means, chance)).std(axis=1), deviation, rtol=0.01)
 
 
 def test_a_run_s_prediction_depends_on_which_recognition_models_were_asked(recognizable, relation, tmp_path):

@@ -154,13 +154,15 @@ def test_one_network_on_each_side_gives_the_interval_over_stimuli():
     np.testing.assert_array_equal(networks_interval(one, other), difference_interval(one[0] * 1.0 - other[0]))
 
 
-def test_the_variance_over_networks_and_stimuli_is_that_of_the_mean_squares():
-    """For many stimuli, where the guard for few does not matter: per group (MS_networks − MS_rest) / (K n)."""
-    k, n = 4, 2000
+@pytest.mark.parametrize("n", [12, 2000])
+def test_the_variance_over_networks_and_stimuli_is_that_of_the_mean_squares(n):
+    """To the variance of the difference over stimuli is added, for each group, (MS_networks − MS_rest) / (K n)."""
+    k = 4
     groups = [group[:, 0] * 1.0 for group in two_groups(np.random.default_rng(1), k, n)]
     found = networks_interval(*groups)
     differences = groups[0].mean(axis=0) - groups[1].mean(axis=0)
-    variance, squares = differences.var(ddof=1) / n, (differences.var(ddof=1) / n) ** 2 / (n - 1)
+    variance = difference_interval(differences).standard_error ** 2
+    squares = variance**2 / (n - 1)
     for group in groups:
         networks = n * group.mean(axis=1).var(ddof=1)
         residuals = group - group.mean(axis=0) - group.mean(axis=1, keepdims=True) + group.mean()
@@ -169,9 +171,9 @@ def test_the_variance_over_networks_and_stimuli_is_that_of_the_mean_squares():
         variance += (networks - rest) / (k * n)
         squares += ((networks / (k * n)) ** 2 + (rest / (k * n)) ** 2 / (n - 1)) / (k - 1)
     assert found.value == pytest.approx(differences.mean())
-    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-3)
+    assert found.standard_error == pytest.approx(np.sqrt(variance))
     half = scipy.stats.t.ppf(0.975, variance**2 / squares) * np.sqrt(variance)
-    assert found.high - found.low == pytest.approx(2 * half, rel=1e-3)
+    assert found.high - found.low == pytest.approx(2 * half)
 
 
 EVEN, HALF, UNEVEN = np.zeros(5), np.full(5, 0.5), np.array([0, 0.9, 0.9, 0.9, 0.9])

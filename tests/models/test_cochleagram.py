@@ -14,6 +14,7 @@ from metamers.models.cochleagram import (
     FullRateCochleagram,
     _LoweredEnvelopes,
     compress,
+    downsampling_filter,
     erb_filters,
     erb_frequency,
     erb_number,
@@ -41,6 +42,13 @@ def test_it_is_the_published_front_end():
     assert relative(Cochleagram(40_000, 20_000)(sound), wanted) < 1e-3
     # So the plain implementation, which needs no reference, stands for it in other tests.
     assert relative(FullRateCochleagram(40_000, 20_000)(sound), wanted) < 1e-4
+
+
+def test_the_downsampling_filter_is_a_sinc_around_half_the_number_of_its_taps():
+    """Its zeros are at multiples of the factor from there; so it is half a sample late, as published."""
+    taps = downsampling_filter(taps=1001, factor=100.5)
+    zeros = 500.5 + 100.5 * np.array([-3, -1, 1, 3])
+    np.testing.assert_allclose(taps[zeros.astype(int)], 0, atol=1e-15)
 
 
 def speech_like(samples, rate_hz):

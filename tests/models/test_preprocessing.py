@@ -34,6 +34,7 @@ def test_sounds_of_another_length_are_padded_or_cut_on_both_sides(hearing):
     padded = hearing.fit(sound[:, :3000], 8000)
     torch.testing.assert_close(padded[:, 500:3500], sound[:, :3000])
     assert not padded[:, :500].any()
+    torch.testing.assert_close(hearing.fit(sound[:, :3997], 8000)[:, 1:3998], sound[:, :3997])  # 1 before, 2 after
     longer = tone(8000, 5000)
     torch.testing.assert_close(hearing.fit(longer, 8000), longer[:, 500:4500])
 

@@ -8,7 +8,7 @@ import torch
 from metamers.models.automatic_stages import scores_of_output
 from metamers.models.build import prepared
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
-from metamers.models.stability import check_gradient, problems_of
+from metamers.models.stability import check_gradient, problems_of, stability
 from tests.networks import odd, tiny
 
 IMAGES = ImagePreprocessing(16, [0.5] * 3, [0.5] * 3)
@@ -45,6 +45,12 @@ def test_outputs_that_are_not_those_of_the_stimulus_alone_are_said(network, prob
     check_gradient("net", made, IMAGES)
     found = problems_of(made, IMAGES)
     assert [bool(re.search(problem or "", line)) for line in found] == ([True] if problem else [])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_dependence_on_the_batch_is_measured_in_standard_deviations_of_the_outputs(sign):
+    differences = stability(lambda stimuli: stimuli + sign * len(stimuli), torch.tensor([[1.0], [-1.0]]))
+    assert differences == {"repeat_difference": 0, "batch_difference": pytest.approx(1 / 2**0.5)}
 
 
 def test_an_operation_that_overwrites_what_the_gradient_needs_is_explained():

@@ -11,9 +11,11 @@ import open_clip
 import pytest
 import safetensors.torch
 import torch
+import torchvision
 from torch import nn
 
 from metamers.config import read as config_read
+from metamers.modalities import MODALITIES
 from metamers.models import build as models_build
 from metamers.models import load as models_load
 from metamers.models import model as models
@@ -103,6 +105,19 @@ def test_names_are_the_studys_in_the_published_order(name):
     for layer, stage in found:
         if "fake" in layer:
             assert entry["stages"][stage]["pass_through_relu"]
+
+
+def test_images_are_normalized_as_torchvision_and_open_clip_state_for_their_networks():
+    """The study's networks take images normalized for ImageNet, except those of CLIP, and HMAX, which takes grey values."""
+    imagenet = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.transforms()
+    clip = {name for name, entry in STUDY.items() if "open_clip" in entry["source"]}
+    images = {name: entry["input"] for name, entry in STUDY.items() if entry["modality"] == "vision"}
+    normalization = {name: (given["mean"], given["std"]) for name, given in images.items()}
+    expected = dict.fromkeys(images, (imagenet.mean, imagenet.std)) | {"hmax_standard": ([0], [1])}
+    expected |= dict.fromkeys(clip, ([*open_clip.OPENAI_DATASET_MEAN], [*open_clip.OPENAI_DATASET_STD]))
+    assert normalization == expected
+    usual = MODALITIES["vision"].usual_input
+    assert (usual["mean"], usual["std"]) == (imagenet.mean, imagenet.std)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.match import MEASURES, NULL_MEASURES, Measure, match
+from metamers.match import MEASURES, NULL_MEASURES, Group, Measure, match
 from metamers.null.acceptance import above_null, accept, of_all_stages
 from metamers.null.distribution import (
+    MEMORY,
     affordable_pairs,
     chance_of_acceptance,
     choose_pairs,
     disjoint_pairs,
     null_dataset,
     null_distribution,
+    stimuli_in_memory,
 )
 from metamers.null.settings import AcceptanceSettings
 from metamers.report.tables import match_table, null_table
@@ -141,6 +143,16 @@ def test_a_value_equal_to_the_largest_passes_and_one_just_below_does_not():
     assert decides.all()
 
 
+def test_only_a_metamer_below_the_largest_is_counted_as_refused():
+    values = np.array([0.5, np.nextafter(0.5, 0), 0.6]).reshape(1, 3, 1)
+    metamers = xr.Dataset({name: (("stage", "stimulus", "seed"), values) for name in MEASURES}, {"stage": ["late"]})
+    largest, undefined = np.full((1, 3), 0.5), np.zeros((1, 3))
+    dims, names = ("stage", "measure"), {"stage": ["late"], "measure": list(NULL_MEASURES)}
+    found = accept(metamers, xr.Dataset({"largest": (dims, largest), "undefined_pairs": (dims, undefined)}, names))
+    assert found["accepted"].values.ravel().tolist() == [True, False, True]
+    assert found["refused"].values.tolist() == [[1, 1, 1]]
+
+
 def test_where_a_measure_is_not_defined_it_refuses_nothing_and_another_may_bring_it_back():
     preserved, largest = np.array([True, True, False]), np.full(3, 0.5)
     values = np.array([[0.1, 0.9, 0.9], [0.9, 0.2, 0.9], [0.9, 0.9, 0.9]])
@@ -240,6 +252,14 @@ def test_where_stimuli_do_not_fit_into_memory_none_is_computed_much_more_than_th
     assert file["largest"].sel(stage="other", measure="snr_db") == found["snr_db"][:60].max()
 
 
+@pytest.mark.parametrize("units", [1000, 10**7])
+def test_as_many_stimuli_are_in_memory_as_their_activations_and_ranks_fit(units):
+    scores = Group(np.zeros((1, 1000), np.float32)).scores
+    taken = units / 1000 * sum({id(values): values.nbytes for values in scores.values()}.values())
+    number = stimuli_in_memory(units)
+    assert number * taken <= MEMORY < (number + 1) * taken
+
+
 def test_silent_activations_have_no_match_as_in_the_study_and_constant_ones_no_correlation():
     values = activations(3)
     values[0] = 0
@@ -272,6 +292,9 @@ def test_the_file_says_how_many_pairs_there_were_and_keeps_the_largest_of_all(mo
     file = null_dataset({"stage": found}, pairs, np.array([f"s{n}" for n in range(20)]))
     assert file["distinct_pairs"].values.tolist() == [190]
     assert file.sizes["pair"] == 5
+    for pair in range(5):  # the ratio refers to the power of the first stimulus
+        a, b = (int(file[name].values[pair].removeprefix("s")) for name in ("stimulus_a", "stimulus_b"))
+        assert file["snr_db"].values[0, pair] == pytest.approx(match(values[a], values[b])["snr_db"], abs=1e-6)
     np.testing.assert_allclose(file["largest"].values[0], [found[name].max() for name in NULL_MEASURES])
     assert file["chance_of_acceptance"] == pytest.approx(1 / 191)
     assert file["largest_chance_of_acceptance"] == pytest.approx(1 / 11)

@@ -34,6 +34,12 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
     check_refused(settings, change(path, value), message)
 
 
+def test_a_dataset_with_a_single_stimulus_has_no_pairs(settings, monkeypatch):
+    monkeypatch.setattr("metamers.null.settings.stimuli_of_test_split", lambda *_: [{"split": "test"}])
+    message = r"null\.dataset\.vision: 'imagenet_photographs' has 1 stimuli of split test; pairs need two"
+    check_refused(settings, change("null.dataset.vision", "imagenet_photographs"), message)
+
+
 def test_the_measures_are_those_of_the_library():
     measures = configuration_schema()["properties"]["acceptance"]["properties"]["measures"]
     assert list(MEASURE_NAMES) == measures["items"]["enum"] == list(NULL_MEASURES)

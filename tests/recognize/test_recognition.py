@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from torch import nn
 
-from metamers.recognize.recognition import answers, category_log_odds, recognition_dataset
+from metamers.models.model import Model
+from metamers.models.preprocessing import SoundPreprocessing
+from metamers.recognize.recognition import answers, category_log_odds, recognition_dataset, recognize
 
 CLASSES = {"dog": [0, 1], "cat": [3]}
 
@@ -34,6 +37,16 @@ def test_an_answer_is_correct_if_it_is_the_true_category_of_its_stimulus():
     assert found["correct"].dims == ("stage", "stimulus", "seed")
     assert found["correct"].values[..., 0].tolist() == [[True, False], [False, False]]
     assert found["answer"].values.tolist() == answer.tolist()
+
+
+def test_a_sound_of_another_rate_has_its_own_duration():
+    """The scores of this network are the largest values of the first and of the second half of 0.5 s."""
+    network = nn.Sequential(nn.Unflatten(1, (2, 2000)), nn.MaxPool1d(2000), nn.Flatten())
+    hearing = SoundPreprocessing(8000, 0.5, preprocessing="waveform")
+    model = Model("halves", "audio", hearing, network, {"halves": "scores"})
+    sound = np.zeros((1, 8000))
+    sound[0, 500:1500] = 0.1
+    assert recognize(model, sound, {"sampling_rate_hz": 16_000}, {"late": [1], "early": [0]}).tolist() == ["early"]
 
 
 def test_log_odds_are_those_of_the_softmax_over_the_classes_of_all_categories():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.run.progress import Progress
 from metamers.synthesize import target
@@ -246,6 +247,16 @@ def test_all_goals_reach_their_own_targets(root):
     assert (steps_of(loss) < TO_TARGET["max_steps"]).all()
     for stage, error in goal_of.items():
         assert (normalized_error(models[0](natural, stage), models[0](metamers, stage)) <= error).all()
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_no_value_of_a_stimulus_leaves_the_limits_of_its_modality(modality):
+    """The metamer of a linear stage whose target lies outside the limits is the nearest stimulus within them."""
+    model = Model("identity", modality, torch.nn.Identity(), torch.nn.Identity(), {"identity": "scores"})
+    activations = torch.tensor([[1.5, -1.5, 0.5, 0.25]])
+    goals_of = lambda some: [Goal(model, "identity", activations.expand(len(some), -1), target_error=0.1)]  # noqa: E731
+    metamers, _ = optimize_to_target(goals_of, torch.full((1, 4), 0.4), TO_TARGET)
+    torch.testing.assert_close(metamers, activations.clamp(*MODALITIES[modality].limits), atol=1e-3, rtol=0)
 
 
 def test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is(model, natural, monkeypatch, caplog):
