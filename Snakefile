@@ -44,9 +44,6 @@ for step_name in STEPS:
     include: RULES / f"{step_name}.smk"
 
 
-share_results()
-
-
 onstart:
     check_results_folder()
     fetch_run()

@@ -61,7 +61,6 @@ DIRECT = {
     "metamers.run.files.save_in_pieces": "a file that was just written",
     "metamers.run.progress.Progress": "a state that has its SHA-256, read without code",
     "metamers.run.files.read_attributes": "NetCDF whose structure another process has checked",
-    "metamers.run.shared.take": "a copy of another run's file",
     "metamers.stimuli.exported.Decoded": "a temporary file",
     "metamers.stimuli.sounds.read_exported_sound": "a sound that the workflow has exported",
     "scripts.experiment.folder": "stimuli that the workflow has exported",

@@ -68,12 +68,6 @@ ADDED = {
 # Commands that another test runs, and which; its file has the same letters.
 RUN_BY = {
     "git clone <this repository> && cd metamers": "workflow/test_commands.py::test_a_clone_has_what_the_next_command_needs",
-    "export SNAKEMAKE_OUTPUT_CACHE=/FOLDER": (
-        "workflow/test_shared.py::test_a_second_run_takes_the_files_of_the_same_work_from_the_first_one"
-    ),
-    "snakemake --cores 8 --configfile mine/second.yaml --cache": (
-        "workflow/test_shared.py::test_a_second_run_takes_the_files_of_the_same_work_from_the_first_one"
-    ),
     "jupyter execute --inplace docs/notebook.ipynb": (
         "docs/test_notebook.py::test_the_notebook_runs_and_has_the_outputs_that_are_stored_in_it"
     ),
@@ -118,7 +112,6 @@ RUN_BY = {
     "snakemake --cores 2 verify --configfile first.yaml --default-storage-provider s3 --default-storage-prefix s3://BUCKET/FOLDER": (
         "workflow/test_storage.py::test_a_run_in_a_storage_is_killed_goes_on_and_is_verified"
     ),
-    "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE --cache": "workflow/test_slurm.py::run",
     "snakemake --touch": "workflow/test_reruns.py::test_touch_keeps_the_results_of_another_version",
 }
 UNLIKE = {

@@ -127,3 +127,11 @@ def test_no_function_or_constant_of_the_rules_is_defined_twice(root):
         for name in re.findall(r"^(?:def (?=\w+\()|)(\w+)(?:\(| = )", path.read_text(encoding="utf-8"), re.MULTILINE):
             found.setdefault(name, set()).add(path)
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
+
+
+def test_no_rule_is_cached_and_nothing_of_snakemake_is_replaced(root):
+    """Snakemake's key of a cached file contains neither the packages nor the values of files that other jobs made."""
+    paths = [root / "Snakefile", *(path for folder in RULES.values() for path in (root / folder).glob("*.smk"))]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    assert re.findall(r"^ *cache:.*", text, re.MULTILINE) == []
+    assert re.findall(r"^ *(\w[\w.]*\.\w+) \W?= ", text, re.MULTILINE) == ["function.__signature__"]

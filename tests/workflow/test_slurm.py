@@ -126,16 +126,14 @@ def run(root, cluster, tmp_path_factory):
     local = subprocess.Popen([*started, *arguments, "--cores", "2"], cwd=folders[1], **piped)
     watched = Watched(cluster, folders[0])
     watched.start()
-    documented = "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE --cache"
+    documented = "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE"
     on_cluster = shlex.split(documented.removeprefix("snakemake ").replace("--configfile FILE", shlex.join(arguments)))
     on_cluster += ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", "--set-resources"]
     # The null distributions ask for a card, which they do not use.
     on_cluster += ["synthesize_metamers:runtime=2*attempt", "null_distribution:gpu=1", "--config", "save_every_s=5"]
-    (folders[0] / "shared").mkdir()
     limits = {"main": {"max_runtime": 1440}, "cards": {"max_runtime": 1440, "max_gpu": 1}}
     (folders[0] / "workflow/profiles/slurm/partitions.yaml").write_text(yaml.safe_dump({"partitions": limits}))
-    environment = cluster | {"SNAKEMAKE_OUTPUT_CACHE": str(folders[0] / "shared")}
-    ran = subprocess.run([*started, *on_cluster], cwd=folders[0], env=environment, check=False, **piped)
+    ran = subprocess.run([*started, *on_cluster], cwd=folders[0], env=cluster, check=False, **piped)
     watched.ended.set()
     watched.join()
     said = local.communicate()[0]
@@ -179,18 +177,6 @@ def test_the_result_is_that_of_a_local_run_to_the_bit(run):
         hashes.append({path.relative_to(folder): files.load(path).attrs["content_sha256"] for path in found})
     assert len(hashes[0]) > 15
     assert hashes[0] == hashes[1]
-
-
-def test_another_run_takes_the_files_of_the_cluster_s_jobs(run, cluster):
-    (folder, _), _, _ = run
-    (folder / "again.yaml").write_text((folder / "small.yaml").read_text().replace("run: small", "run: again"))
-    targets = [f"results/again/metamers/{model}/block/0000.nc" for model in HURRY]
-    shared = {"SNAKEMAKE_OUTPUT_CACHE": str(folder / "shared")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets, "--configfile", "again.yaml", "--cache"]
-    subprocess.run(command, cwd=folder, env=os.environ | shared, check=True)
-    logs = [path.read_text() for path in folder.glob("results/again/logs/synthesize_m*/*/block/0000.log")]
-    assert len(logs) == 2 * 2
-    assert all(" taken from " in log for log in logs)
 
 
 def test_the_small_jobs_share_a_job_of_the_cluster(run):

@@ -12,8 +12,6 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from snakemake import workflow as snakemake_workflow
-from snakemake.caching import AbstractOutputFileCache, LOCATION_ENVVAR
 from snakemake.cli import get_argument_parser
 from snakemake.io import get_flag_value
 from snakemake.settings.types import DeploymentMethod
@@ -36,11 +34,11 @@ from metamers.modalities import MODALITIES, sampling_of
 from metamers.names import stage_path, unknown_name
 from metamers.report import navigation
 from metamers.repository import PACKAGE, make_importable
-from metamers.run import manifest, shared
+from metamers.run import manifest
 from metamers.run.cards import gpus_of_job
 from metamers.run.code_version import code_version, data_version
 from metamers.run.durations import UNMEASURED, measured_jobs
-from metamers.run.logs import cpu_time_table, failed_jobs, logged_to, run_cpu_times, steps_since
+from metamers.run.logs import cpu_time_table, failed_jobs, run_cpu_times, steps_since
 
 SCRIPTS = ROOT / "scripts"
 TEMPLATES = PACKAGE / "report" / "templates"
@@ -270,65 +268,6 @@ def check_requested(stages=None):
         check_targets(plan, requested_targets(sys.argv, get_argument_parser()), known, stages or {})
     except ConfigurationError as error:
         raise WorkflowError(str(error)) from None
-
-
-class SharedFiles(AbstractOutputFileCache):
-    """The files that runs share, in the folder $SNAKEMAKE_OUTPUT_CACHE: copies, where Snakemake itself would make links.
-
-    A link would name the other run, change when another run computes its target again, and break without it.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.one_at_a_time = threading.Lock()  # NetCDF, and the manifest
-
-    def places(self, job):
-        """The outputs of a job, and their places in the folder."""
-        of_run = {key: config[key] for key in ("device", "cuda_graphs")}
-        settings = (dict(job.params._allitems()), dict(job.wildcards), of_run)
-        key = shared.key_of(RUN, job.input, *settings)
-        return [(path, Path(f"{self.cache_location}/{key}{end}")) for path, end in self.get_outputfiles(job)]
-
-    async def exists(self, job):
-        if not all(map(os.path.exists, job.input)):  # of a dry run, which has not made them
-            return False
-        with self.one_at_a_time:
-            return all(shared.is_whole(place) for _, place in self.places(job))
-
-    async def store(self, job):
-        with self.one_at_a_time:
-            for path, place in self.places(job):
-                shared.leave(path, place)
-
-    async def fetch(self, job):
-        if not await self.exists(job):
-            self.raise_cache_miss_exception(job)
-        manifest.use_run_of(job.log[0])
-        with self.one_at_a_time, logged_to(job.log[0]):
-            for path, place in self.places(job):
-                shared.take(place, path, plan.settings.run)
-                manifest.written.debug("taken from %s", place)
-
-
-def share_results():
-    """Prepare the rules for Snakemake's option `--cache`, after the last rule.
-
-    Snakemake requires that shared rules have no benchmark. It leaves an option without values out of the commands of a
-    cluster's jobs, so the rules are named.
-    """
-    if not workflow.enable_cache:
-        return
-    if stored(RESULTS) is not None:
-        raise WorkflowError("--cache: not with a default storage provider; wanted one of the two")
-    try:
-        shared.check_folder(os.environ.get(LOCATION_ENVVAR))
-    except OSError as error:
-        raise WorkflowError(str(error)) from None
-    sharing = [each for each in workflow.rules if each.cache.output]
-    for each in sharing:
-        each._benchmark = None
-    workflow.workflow_settings.cache = workflow.workflow_settings.cache or [each.name for each in sharing]
-    snakemake_workflow.LocalOutputFileCache = SharedFiles
 
 
 def stored(path):

@@ -17,7 +17,6 @@ rule null_distribution:
         stages=by("generation_model", (plan.whole or plan).generation_models.__getitem__),  # those left out, too
         pairs=plan.settings.null.pairs,
         run_seed=plan.settings.seed,
-    cache: workflow.enable_cache
     resources:
         **needs("null_distribution", by("generation_model", workload.null), gpus()),
     conda:

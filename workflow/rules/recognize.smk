@@ -34,8 +34,8 @@ def stimuli_to_recognize(recognition_models):
 
 
 def natural_recognition(recognition_models):
-    """The answers of recognition models to the natural stimuli, by names that may be those of a rule's outputs."""
-    return {f"by_{name}": f"results/<run>/natural_recognition/{name}.nc" for name in recognition_models}
+    """The answers of recognition models to the natural stimuli."""
+    return [f"results/<run>/natural_recognition/{name}.nc" for name in recognition_models]
 
 
 def work_of_recognition(recognition_models):
@@ -56,7 +56,7 @@ for group, recognition_models in plan.recognition_groups.items():
             stimuli=stimuli_of(recognition_models[0]),
             categories=categories_of(recognition_models[0]),
         output:
-            **natural_recognition(recognition_models),
+            natural_recognition(recognition_models),
         log:
             f"results/<run>/logs/recognize_natural/{group}.log",
         benchmark:
@@ -69,7 +69,6 @@ for group, recognition_models in plan.recognition_groups.items():
             modality=modality_of(recognition_models[0]),
             sampling=sampling_of(plan.datasets[plan.dataset_of[recognition_models[0]]].parameters),
             stimuli=plan.stimuli_of(recognition_models[0]),
-        cache: workflow.enable_cache
         resources:
             **needs(
                 "recognize_natural",
@@ -89,11 +88,11 @@ for group, recognition_models in plan.recognition_groups.items():
         input:
             models=files_of_recognition_models(recognition_models),
             metamers=rules.synthesize_export.output,
-            natural=list(natural_recognition(recognition_models).values()),
+            natural=natural_recognition(recognition_models),
             stimuli=stimuli_to_recognize(recognition_models),
             categories=categories_of(recognition_models[0]),
         output:
-            **{f"by_{name}": f"results/<run>/recognition/{{generation_model}}/{name}.nc" for name in recognition_models},
+            [f"results/<run>/recognition/{{generation_model}}/{name}.nc" for name in recognition_models],
         log:
             f"results/<run>/logs/recognize/{{generation_model}}/{group}.log",
         benchmark:
@@ -108,7 +107,6 @@ for group, recognition_models in plan.recognition_groups.items():
             stages=by("generation_model", plan.generation_models.__getitem__),
             stimuli=by("generation_model", plan.stimuli_of),
             seeds=plan.settings.synthesis.seeds,
-        cache: workflow.enable_cache
         resources:
             **needs("recognize", work_of_recognition(recognition_models), gpus()),
         conda:

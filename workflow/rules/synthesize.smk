@@ -87,7 +87,6 @@ rule synthesize_metamers:
         quality=plan.settings.synthesis.quality,
         settings=by("generation_model", plan.metamer_settings),
         target_error=target_error,
-    cache: workflow.enable_cache
     priority: 2  # before training: the longest jobs first
     # One thread, so that results do not depend on how many cores the workflow was given.
     threads: 1
@@ -121,7 +120,6 @@ rule synthesize_measure:
         name="{generation_model}",
         stage=stage_of,
         batch=stimuli_of_batch,
-    cache: workflow.enable_cache
     resources:
         **needs("synthesize_measure", measures_of_batch, gpus()),
     conda:

@@ -85,7 +85,6 @@ rule train_model:
         dataset=by("trained_model", lambda model: plan.training[model].dataset),
         dataset_entry=by("trained_model", trained_entry),
         frozen_file=by("trained_model", frozen_file),
-    cache: workflow.enable_cache
     priority: 1
     # One thread, as for synthesis: the network does not depend on --cores.
     resources:
@@ -165,7 +164,6 @@ rule train_readout:
         dataset_entry=by("readout_model", lambda model: {"categories": readout_dataset(model).categories}),
         # A model card shows an accuracy with which the run would refuse the model as a recognition model.
         recognizes=by("readout_model", plan.recognition_models.__contains__),
-    cache: workflow.enable_cache
     # Early, because nothing is recognized by a readout that is refused.
     priority: 1
     resources:

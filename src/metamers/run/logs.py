@@ -4,7 +4,6 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,20 +34,6 @@ def log_subject(**subject: Any) -> None:
     If the job fails or is killed, the run is continued without this part alone (``metamers.plan.left_out``).
     """
     logging.getLogger("metamers").debug("about %s", json.dumps(subject))
-
-
-@contextmanager
-def logged_to(path: str | Path) -> Iterator[None]:
-    """Write the log of a job that computes nothing, because another run has computed its files: what it wrote."""
-    logger, log = logging.getLogger("metamers.written"), logging.FileHandler(path, mode="w", encoding="utf-8")
-    log.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    logger.addHandler(log)
-    try:
-        yield
-        logger.debug("%s", cpu_time_line(0, {"files": 0}))
-    finally:
-        logger.removeHandler(log)
-        log.close()
 
 
 @dataclass(frozen=True)
