@@ -181,6 +181,8 @@ def test_a_figure_shows_both_images_the_loss_and_the_null_distribution(made):
         "synthesis",
     ]
     np.testing.assert_array_equal(axes[1].images[0].get_array(), made.metamer.transpose(1, 2, 0))
+    steps, errors = axes[2].lines[0].get_data()
+    assert (steps[-1], errors[-1]) == (60, made.match["normalized_error"])
     for one, name in zip(axes[3:], made.null, strict=True):
         assert made.match[name] in one.lines[0].get_xdata()
 
