@@ -16,7 +16,7 @@ rule null_distribution:
         **model_params("generation_model"),
         stages=by("generation_model", (plan.whole or plan).generation_models.__getitem__),  # those left out, too
         pairs=plan.settings.null.pairs,
-        both_orders=plan.settings.synthesis.quality != "published",  # the study's code measures each pair in one order
+        both_orders=plan.settings.synthesis.quality != "published",
         run_seed=plan.settings.seed,
     cache: workflow.enable_cache
     resources:
