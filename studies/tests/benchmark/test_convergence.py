@@ -189,12 +189,13 @@ def test_pages_say_at_how_many_stages_recognition_at_the_target_is_equivalent_or
     assert Counter(last.values()) == {"undecided": 3, "equivalent": 1}
     page = words_of(root / "docs/explanation/convergence.md")
     assert (
-        "at 4 of the 16 stages, they are *equivalent* within 5 points; at 1 they are *different*; at 8 the test" in page
+        "At 4 of the 16 stages, the two are *equivalent* within 5 points; at 1 they are *different*; at 8 the test"
+        in page
     )
     assert "**The last stages** of three of the four networks are undecided." in page
     own = words_of(root / "docs/your_own_model.md")
-    assert "16 stages of four networks were measured: at 4, recognition equals" in own
-    assert "at 1 it differs; at 8, including the last stages of three networks, it is *undecided*; at 3" in own
+    assert "16 stages of four networks were measured. At 4, recognition equals" in own
+    assert "at 1 it differs. At 8, including the last stages of three networks, this is *undecided*. At 3" in own
     of_sounds = Counter(result for (model, _), result in results.items() if model.startswith("cochcnn9"))
     assert of_sounds == {"undecided": 6, "equivalent": 1, "different": 1}
     assert "*undecided* at six of eight stages of two CochCNN9" in words_of(root / "docs/networks_of_sounds.md")
