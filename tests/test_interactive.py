@@ -59,6 +59,14 @@ def test_a_metamer_matches_better_than_different_stimuli(made):
     assert ("not accepted" in repr(made)) != made.accepted
 
 
+def test_only_the_quality_published_measures_each_pair_in_one_order(made):
+    steps = {"steps": 1, "halvings": 0}
+    published = mm.metamer(network(), IMAGE, "block", null=NULL, quality="published", **steps, **QUIET)
+    assert (published.null["snr_db"] <= made.null["snr_db"]).all()
+    assert (published.null["snr_db"] < made.null["snr_db"]).any()
+    np.testing.assert_array_equal(published.null["pearson_r"], made.null["pearson_r"])
+
+
 def test_the_metamer_is_that_of_the_workflow(made, root):
     """The same network, start and settings, given to the functions that the scripts call."""
     entry = {
@@ -173,6 +181,8 @@ def test_a_figure_shows_both_images_the_loss_and_the_null_distribution(made):
         "synthesis",
     ]
     np.testing.assert_array_equal(axes[1].images[0].get_array(), made.metamer.transpose(1, 2, 0))
+    steps, errors = axes[2].lines[0].get_data()
+    assert (steps[-1], errors[-1]) == (60, made.match["normalized_error"])
     for one, name in zip(axes[3:], made.null, strict=True):
         assert made.match[name] in one.lines[0].get_xdata()
 

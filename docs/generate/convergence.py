@@ -1,4 +1,4 @@
-"""The tables of docs/explanation/convergence.md, from studies/convergence.csv: over stages, and at each stage.
+"""The tables of docs/explanation/convergence.md, from studies/convergence.csv: by stage, and over stages.
 
     make reference
 
@@ -8,9 +8,12 @@ writes them; a test compares them.
 import csv
 from pathlib import Path
 
+from metamers.plan.steps import merge_defaults
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, TABLE = ROOT / "docs" / "explanation" / "convergence.md", ROOT / "studies" / "convergence.csv"
 ALL, PUBLISHED = "all", "published"
+NOT_MEASURED = ["–", "–", "not measured"]  # no closer match
 
 
 def _percent(value: str) -> str:
@@ -26,6 +29,28 @@ def _points(row: dict[str, str]) -> str:
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def at_target(rows: list[dict[str, str]]) -> str:
+    """Return a table in Markdown: recognition at the default target, minus that at the closest match, by stage."""
+    targets = merge_defaults({})["synthesis"]["target"]["normalized_error"]
+    lines = []
+    for (modality, model, stage), matches in _matches_by_stage(rows).items():
+        target = matches.get(f"{targets[modality]:g}")
+        loosest = next(iter(matches.values()))
+        cells = [_percent(target["recognized"]), _points(target), target["decision"]] if target else NOT_MEASURED
+        lines.append([model, stage, _percent(loosest["recognized"]), *cells])
+    head = ["model", "stage", "recognized at the loosest match (%)", "at the target (%)"]
+    return _table([*head, "at the target minus closest match (points, 90% interval)", "result"], lines)
+
+
+def _matches_by_stage(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], dict[str, dict[str, str]]]:
+    """Return (modality, model, stage) → match → row, from the loosest match to the closest one."""
+    stages: dict[tuple[str, str, str], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        if row["stage"] != ALL and row["match"] != PUBLISHED:
+            stages.setdefault((row["modality"], row["model"], row["stage"]), {})[row["match"]] = row
+    return stages
 
 
 def pooled(rows: list[dict[str, str]]) -> str:
@@ -46,12 +71,10 @@ def pooled(rows: list[dict[str, str]]) -> str:
 
 def stages(rows: list[dict[str, str]]) -> str:
     """Return a table in Markdown: one row for each stage: its closest match, and from which one it is unchanged."""
-    own = [row for row in rows if row["stage"] != ALL]
     lines = []
-    for model, stage in dict.fromkeys((row["model"], row["stage"]) for row in own):
-        of_stage = [row for row in own if (row["model"], row["stage"]) == (model, stage) and row["match"] != PUBLISHED]
-        closest = of_stage[-1]
-        unchanged = next(row for row in of_stage if row["unchanged"] == "True")
+    for (_, model, stage), matches in _matches_by_stage(rows).items():
+        *_, closest = matches.values()
+        unchanged = next(row for row in matches.values() if row["unchanged"] == "True")
         lines.append(
             [
                 *(model, stage),
@@ -76,7 +99,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def with_tables(markdown: str, rows: list[dict[str, str]]) -> str:
     """Return a page with the tables in the places of those with the same heads."""
-    for table in (pooled(rows), stages(rows)):
+    for table in (at_target(rows), pooled(rows), stages(rows)):
         head = table.partition("\n")[0]
         before, rest = markdown.split(head, 1)
         _, after = rest.split("\n\n", 1)

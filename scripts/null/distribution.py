@@ -17,6 +17,7 @@ from metamers.null.distribution import (
     forward_batch,
     null_dataset,
     null_distribution,
+    null_of_both_orders,
     stimuli_in_memory,
 )
 from metamers.null.files import NULLS
@@ -27,6 +28,7 @@ use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli)
+measure_pairs = null_of_both_orders if params.both_orders else null_distribution
 pairs = choose_pairs(stimuli.sizes["stimulus"], params.pairs, params.run_seed)
 
 
@@ -48,7 +50,7 @@ for stage in params.stages:
             "%s %s: %d of %d pairs are measured, since %d units each of %d stimuli do not fit into memory",
             *(name, stage, len(affordable), len(pairs), units, stimuli.sizes["stimulus"]),
         )
-    measured[stage] = null_distribution(of_stage, affordable, max_stimuli)
+    measured[stage] = measure_pairs(of_stage, affordable, max_stimuli)
     if np.isinf(measured[stage]["snr_db"]).any():
         place = int(np.argmax(measured[stage]["snr_db"]))
         logger.warning(

@@ -6,7 +6,7 @@ import numpy as np
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.report.confusion import confusion, confusion_figure, shown_stages
-from metamers.report.figures import loss_figure, svg
+from metamers.report.figures import errors_by_step, loss_figure, svg
 from metamers.report.looks import looks_of
 from metamers.report.model_figures import null_figure, recognizability_figure, recognizability_series
 from metamers.run import files
@@ -17,10 +17,11 @@ acceptance = files.load(inputs.acceptance)
 accepted = acceptance["accepted"]
 recognition = files.load_by_stem(inputs.recognition)
 looks = looks_of(snakemake.params.model_order)
-losses: dict[str, list[np.ndarray]] = {}
+errors: dict[str, list[np.ndarray]] = {}
 for path in inputs.metamers:
     with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
-        losses.setdefault(batch.attrs["stage"], []).append(batch["loss"].values.reshape(-1, batch.sizes["step"]))
+        loss, last = batch["loss"].values.reshape(-1, batch.sizes["step"]), batch["normalized_error"].values.ravel()
+        errors.setdefault(batch.attrs["stage"], []).append(errors_by_step(loss, last))
 recognizable = files.load(inputs.recognizability)
 series = recognizability_series(
     name,
@@ -42,7 +43,7 @@ figures = {
         )
     ),
     "null": null_figure(files.load(inputs.null), acceptance),
-    "loss": svg(loss_figure({stage: np.concatenate(batches) for stage, batches in losses.items()}, looks[name].colour)),
+    "loss": svg(loss_figure({stage: np.concatenate(batches) for stage, batches in errors.items()}, looks[name].colour)),
 }
 for kind, figure in figures.items():
     files.write(snakemake.output[kind], figure)

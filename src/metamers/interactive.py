@@ -40,7 +40,7 @@ from metamers.models.precision import BFLOAT16, LOW_PRECISION_FORMATS
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE, unknown_name
 from metamers.null.acceptance import accept, judged, of_all_stages
-from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
+from metamers.null.distribution import choose_pairs, null_dataset, null_distribution, null_of_both_orders
 from metamers.plan.steps import configuration_schema, merge_defaults
 from metamers.recognize.recognition import recognize as recognize_exported
 from metamers.recognize.settings import check_classes
@@ -743,7 +743,8 @@ def _accepted(
         return {}, None
     of_others = activations(model, others, stage)
     pairs = choose_pairs(len(others), PAIRS, RUN_SEED)
-    values = null_distribution(lambda numbers: of_others[list(numbers)], pairs, len(others))
+    measure_pairs = null_distribution if dataset.attrs["quality"] == "published" else null_of_both_orders
+    values = measure_pairs(lambda numbers: of_others[list(numbers)], pairs, len(others))
     null = null_dataset({stage: values}, pairs, np.array([str(number) for number in range(len(others))]))
     decision = accept(of_all_stages({stage: [judged(dataset)]}), null)
     return values, bool(decision["accepted"].item())

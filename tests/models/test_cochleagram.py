@@ -121,6 +121,13 @@ def test_squared_gains_add_to_one(samples):
     np.testing.assert_allclose((gains**2).sum(0), 1, atol=1e-12)
 
 
+def test_the_first_centre_is_one_distance_above_the_low_end_and_the_last_one_below_the_high_end():
+    """docs/explanation/cochleagram.md: 203 centres, between 4 low-pass and 4 high-pass filters."""
+    centres = erb_number(Cochleagram(20_000, 20_000).center_frequencies_hz[4:-4])
+    low, high = erb_number(50.0), erb_number(10_000.0)
+    np.testing.assert_allclose(centres, low + np.arange(1, 204) * (high - low) / 204)
+
+
 def test_the_erb_scale_and_its_inverse():
     frequencies = np.array([50.0, 1000, 10_000])
     np.testing.assert_allclose(erb_frequency(erb_number(frequencies)), frequencies)

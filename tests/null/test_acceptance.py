@@ -17,6 +17,7 @@ from metamers.null.distribution import (
     disjoint_pairs,
     null_dataset,
     null_distribution,
+    null_of_both_orders,
     stimuli_in_memory,
 )
 from metamers.null.settings import AcceptanceSettings
@@ -218,6 +219,25 @@ def test_the_null_distribution_holds_the_matches_of_pairs_however_many_stimuli_f
         for name in NULL_MEASURES:
             assert found[name][place] == pytest.approx(wanted[name], abs=1e-6)
     assert max(held) <= max(max_stimuli // 2, 1) or held == [len(values)]
+
+
+@pytest.mark.parametrize("max_stimuli", [4, 100])
+def test_the_null_distribution_of_both_orders_does_not_depend_on_the_order_of_a_pair(max_stimuli):
+    values = activations() * np.geomspace(1, 10, 11, dtype=np.float32)[:, None, None]  # of different power
+    pairs = choose_pairs(len(values), 10**9, seed=0)
+    reverse = np.random.default_rng(0).random(len(pairs)) < 0.5
+    reordered = np.where(reverse[:, None], pairs[:, ::-1], pairs)
+    found, same = (
+        null_of_both_orders(lambda some: values[list(some)], some, max_stimuli) for some in (pairs, reordered)
+    )
+    in_order = null_distribution(lambda some: values[list(some)], pairs, max_stimuli)
+    both = [[match(values[a], values[b])["snr_db"] for a, b in (pair, pair[::-1])] for pair in pairs]
+    assert found["snr_db"] == pytest.approx(np.max(both, axis=1), abs=1e-6)
+    assert 0 < np.mean(found["snr_db"] > in_order["snr_db"] + 0.1) < 1
+    for name in NULL_MEASURES:
+        np.testing.assert_allclose(same[name], found[name], atol=1e-9)
+    for name in ("pearson_r", "spearman_rho"):
+        np.testing.assert_allclose(found[name], in_order[name], atol=1e-9)
 
 
 def test_few_pairs_of_many_stimuli_load_each_stimulus_about_once():

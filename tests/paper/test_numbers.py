@@ -1,5 +1,7 @@
 """Printed numbers beside the run's: what agrees by its digits, what differs, what is not public, what is not in the run."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -114,3 +116,20 @@ def test_the_published_analyses_of_variance_are_copied_digit_for_digit(root, pub
         model = entry["what"].split(":", maxsplit=1)[0]
         block = text.split(f"EXP1 - {model} (Standard) Full ANOVA")[1].split("Loading")[0]
         assert entry["printed"] in block.replace("\n", " ").split(), entry["what"]
+
+
+def test_the_documentation_says_that_the_numbers_are_a_selection_and_of_what(root):
+    numbers = paper_numbers.read_numbers(root / "config" / "paper_numbers.yaml")["numbers"]
+    of_files = sum("result text in" in entry["place"] for entry in numbers)
+    experiments = yaml.safe_load((root / "config" / "experiments.yaml").read_text())["experiments"]
+    sections = " ".join(entry["section"] for entry in numbers) + " "
+    without = [name for name in experiments if not re.search(rf"{name}\b", sections)]
+    assert (len(numbers), of_files, len(without), len(experiments)) == (90, 63, 11, 15)
+    for page, words in {
+        "README.md": "63 of them are from two result files, and eleven of the fifteen experiments have none.",
+        "docs/explanation/reproduces.md": "63 are from the two public result files (visual-1, auditory-1)",
+    }.items():
+        text = " ".join((root / page).read_text(encoding="utf-8").split())
+        assert words in text
+        assert "90 printed numbers" in text
+        assert "our selection" in text

@@ -189,6 +189,27 @@ def test_silent_activations_have_the_study_s_match_of_0():
 
 
 @needs_data
+def test_the_signal_of_a_pair_is_the_study_s_only_with_the_quality_published():
+    """That is the first stimulus of the pair; the default takes the larger ratio of both orders."""
+    example = numbers("acceptance_rule")
+    assert "signal is the natural stimulus's activations for metamers, the first of the two for null pairs" in how(
+        "acceptance_rule"
+    )
+    signal, other = (example[name].values.astype(np.float32) for name in ("snr_signal", "snr_other"))
+    values = np.stack([signal, 3 * other])  # in the other order, the ratio is larger
+    pair = np.array([[0, 1]])
+    published, default = (
+        measure(lambda chosen: values[list(chosen)], pair, 2)["snr_db"].item()
+        for measure in (null.null_distribution, null.null_of_both_orders)
+    )
+    norms = [float(np.linalg.norm(one.astype(np.float64))) for one in (signal, 3 * other, signal - 3 * other)]
+    assert published == pytest.approx(20 * np.log10(norms[0] / norms[2]), rel=1e-5)
+    assert default == pytest.approx(20 * np.log10(norms[1] / norms[2]), rel=1e-5)
+    in_order = null.null_distribution(lambda chosen: np.stack([signal, other])[list(chosen)], pair, 2)
+    assert in_order["snr_db"].item() == pytest.approx(2 * float(example["snr_value"]), rel=1e-5)
+
+
+@needs_data
 def test_the_signal_to_noise_ratio_is_twice_the_study_s_and_the_correlations_are_equal():
     example = numbers("acceptance_rule")
     found = match(example["snr_signal"].values, example["snr_other"].values)

@@ -11,7 +11,7 @@ NOT_CONVERGED = verdict(Evidence(0.85, 0.6, 0.95, 8, 0, False, 0.25))
 UNDECIDED = verdict(Evidence(0.267, -0.072, 0.605, 9, 1, False, 0.05))
 IMAGES = {
     "title": "Images", "accepted": 40, "made": 48, "first": 0.95, "last": 0.1, "first_known": True, "last_known": True,
-    "chance": 0.08, "quality": "quick", "penalized": [], "verdict": NOT_CONVERGED, "noun": "images",
+    "categories": 19, "quality": "quick", "penalized": [], "verdict": NOT_CONVERGED, "noun": "images",
 }  # fmt: skip
 RELATION = [{"name": "vision", "r2": 0.82}, {"name": "audio", "r2": 0.9}]
 
@@ -24,7 +24,7 @@ def test_a_modality_is_told_by_its_first_and_last_stage_and_the_rest_by_publishe
     first, second, third = findings([IMAGES], [], RELATION)
     assert first == (
         "Images: 40 of 48 metamers (quality quick, not converged) were accepted; other models recognize 95% of those of the first stage "
-        "after the input and 10% of those of the last stage (chance 8%). Whether other models recognize fewer metamers of "
+        "after the input and 10% of those of the last stage (guessing: 5.3%). Whether other models recognize fewer metamers of "
         "the last stage than of the first is undecided: difference +85.0 (+60.0 to +95.0) percentage points (95% interval "
         "over 8 images). Missing to show a difference: only 8 of the 20 images that are needed; only models of the same "
         "family were asked; the metamers are not shown to have converged (normalized error 0.25)."

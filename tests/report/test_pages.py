@@ -18,6 +18,7 @@ import xarray as xr
 from snakemake.cli import get_argument_parser
 
 from metamers.compare.chance import with_chance
+from metamers.compare.criterion import OF_RUN, STRICTER
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
@@ -726,6 +727,19 @@ def test_human_curves_of_the_same_architecture_are_drawn_by_stage(relation, comp
     words = words_of(recognizability_figure(recognizability_series(*given, looks), "net_a", compared[0], 1 / 2))
     for name in ("net_a itself", "net_b (sibling)", "net_c", "participants: CochResNet50"):
         assert name in words
+
+
+@pytest.mark.parametrize(
+    ("left", "said"), [(40, "Not testable here: no accepted metamer fails"), (39, "none of 1 conclusion changes")]
+)
+def test_a_dependence_on_acceptance_is_not_testable_if_no_metamer_fails_the_stricter_one(relation, written, left, said):
+    dims = ("conclusion", "criterion")
+    numbers = {"difference": [0.5, 0.5], "low": [0.3, 0.3], "high": [0.7, 0.7], "n": [20, 20], "degree": ["shown"] * 2}
+    columns = {name: (dims, [values]) for name, values in (numbers | {"accepted_metamers": [40, left]}).items()}
+    criterion = xr.Dataset(columns, {"conclusion": ["images"], "criterion": [OF_RUN, STRICTER]})
+    page = report.site(context([], relation, written, criterion=criterion))["statistics"]
+    assert said in page
+    assert ("a dependence on acceptance is not testable here" in page) == (left == 40)
 
 
 def test_the_vector_file_of_the_match_has_a_mark_for_each_metamer_and_the_null_distribution(acceptance):

@@ -111,6 +111,8 @@ def test_a_conclusion_changes_with_its_verdict_or_its_side_of_0():
     drawn = xr.Dataset(columns | counts, {"conclusion": list(values), "criterion": [OF_RUN, STRICTER]})
     context = criterion_context(drawn)
     assert (context["changed"], context["number"]) == (["turned", "weaker", "nothing left"], 4)
+    assert context["testable"]
+    assert not criterion_context(drawn.assign(accepted_metamers=drawn["n"] * 0 + 40))["testable"]
     assert context["table"]["rows"][1] == [
         *("turned", "+50.0 (+30.0 to +70.0)", "40 metamers, n = 20", "shown"),
         *("−50.0 (−70.0 to −30.0)", "1 metamer, n = 1", "shown"),

@@ -228,6 +228,21 @@ def test_the_null_distribution_can_come_from_a_dataset_of_its_own(rerun):
     assert "2 pairs of 3 natural stimuli" in page
 
 
+def test_the_quality_published_measures_each_pair_in_the_study_s_order(rerun):
+    folder, arguments = rerun
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    path = "results/small/nulls/first.nc"
+    before = files.load(folder / path)
+    settings["synthesis"] |= {"quality": "published", "published": {"vision": {"steps": 3, "halvings": 1}}}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    assert counts(snakemake(folder, path, *arguments)) == {"null_distribution": 1, "total": 1}
+    null = files.load(folder / path)
+    assert (null["snr_db"] <= before["snr_db"]).all()
+    assert (null["snr_db"] < before["snr_db"]).any()
+    for name in ("pearson_r", "spearman_rho"):
+        np.testing.assert_allclose(null[name], before[name])
+
+
 def test_another_device_mirror_or_unused_setting_reruns_no_step_that_computes(rerun, tmp_path):
     folder, arguments = rerun
     (tmp_path / "mirror").mkdir()

@@ -16,6 +16,7 @@ rule null_distribution:
         **model_params("generation_model"),
         stages=by("generation_model", (plan.whole or plan).generation_models.__getitem__),  # those left out, too
         pairs=plan.settings.null.pairs,
+        both_orders=plan.settings.synthesis.quality != "published",
         run_seed=plan.settings.seed,
     resources:
         **needs("null_distribution", by("generation_model", workload.null), gpus()),

@@ -21,8 +21,7 @@ def choose_pairs(count: int, pairs: int, seed: int) -> np.ndarray:
 
     Stimuli are put into a random circular order, and each is paired with the stimuli 1, 2, 3, … positions after it. So
     the numbers of pairs of any two stimuli differ by at most two. If ``pairs`` is small, the stimuli of a pair are
-    close in this order, so few stimuli have to be in memory at a time. The signal-to-noise ratio refers to the power of
-    the first stimulus of a pair.
+    close in this order, so few stimuli have to be in memory at a time.
     """
     order = np.random.default_rng(seed).permutation(count)
     offsets = range(1, count // 2 + 1)
@@ -65,8 +64,8 @@ def chance_of_acceptance(pairs: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     expected, largest
-        The probability for independent pairs, and the bound, for one measure. If several measures must pass, both can
-        only be lower.
+        The probability for independent pairs, and the bound, for one measure of the pairs in their order. If several
+        measures must pass, or both orders of a pair count, both can only be lower.
     """
     return 1 / (len(pairs) + 1), 1 / (disjoint_pairs(pairs) + 1)
 
@@ -98,6 +97,9 @@ def null_distribution(
     load: Callable[[Sequence[int]], np.ndarray], pairs: np.ndarray, max_stimuli: int
 ) -> dict[str, np.ndarray]:
     """Measures of match between the activations of different natural stimuli (Feather et al. 2023, Methods).
+
+    The first stimulus of a pair is the natural one, to whose power the signal-to-noise ratio refers, as in the study's
+    code. ``null_of_both_orders`` does not depend on the order.
 
     A measure with a fast form follows from products of (centred, ranked) activations, so a stimulus is ranked once as
     long as it is in memory, and all pairs of two groups of stimuli come out of one product of matrices for each
@@ -150,13 +152,35 @@ def null_distribution(
     return values
 
 
+def null_of_both_orders(
+    load: Callable[[Sequence[int]], np.ndarray], pairs: np.ndarray, max_stimuli: int
+) -> dict[str, np.ndarray]:
+    """Return the larger value of both orders of each pair, as in the maximum over i ≠ j.
+
+    Of the measures, only the signal-to-noise ratio depends on the order: the stimulus with the larger power is its
+    signal. Parameters and result are those of ``null_distribution``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.null.distribution import null_distribution, null_of_both_orders
+    >>> activations, pair = np.array([[1, 0], [1, 10]], np.float32), np.array([[0, 1]])
+    >>> load = lambda stimuli: activations[list(stimuli)]
+    >>> [measure(load, pair, 2)["snr_db"].round(2).tolist() for measure in (null_distribution, null_of_both_orders)]
+    [[-20.0], [0.04]]
+    """
+    both = null_distribution(load, np.concatenate([pairs, pairs[:, ::-1]]), max_stimuli)
+    return {name: values.reshape(2, -1).max(axis=0) for name, values in both.items()}
+
+
 def null_dataset(measured: Mapping[str, Mapping[str, np.ndarray]], pairs: np.ndarray, names: np.ndarray) -> xr.Dataset:
     """The content of ``nulls/<generation_model>.nc``.
 
     Parameters
     ----------
     measured
-        Stage → what ``null_distribution`` gives for the first pairs, as many as could be measured.
+        Stage → what ``null_of_both_orders`` or ``null_distribution`` gives for the first pairs, as many as could be
+        measured.
     pairs
         Indices (pair, 2) of stimuli.
     names

@@ -26,7 +26,14 @@ NULLS = RunFile(
         "stage": "distinct_pairs, chance_of_acceptance, largest_chance_of_acceptance",
         "pair": "stimulus_a, stimulus_b",
     },
-    meanings=MEANINGS,
+    meanings={
+        **MEANINGS,
+        "snr_db": (
+            "signal-to-noise ratio, in dB: the larger one of both orders of the pair; with the quality published, that "
+            "with the first stimulus as signal",
+            "0.1 lg(re 1)",
+        ),
+    },
 )
 ACCEPTANCE = RunFile(
     "acceptance/<generation_model>.nc",

@@ -110,27 +110,55 @@ def published_curves(relation: xr.Dataset, modality: str) -> tuple[list[tuple[np
     return curves, np.stack([position, np.mean([np.interp(position, *curve) for curve in curves], axis=0)])
 
 
+def errors_by_step(loss: np.ndarray, normalized_error: np.ndarray) -> np.ndarray:
+    """Return the normalized error after 0, 1, … steps: the loss before each step, then the metamer's error.
+
+    Parameters
+    ----------
+    loss
+        (metamer, step); NaN after the last step of a metamer.
+    normalized_error
+        Of the finished metamers, (metamer,).
+
+    Returns
+    -------
+    numpy.ndarray
+        (metamer, number of steps taken); NaN after the last step of a metamer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metamers.report.figures import errors_by_step
+    >>> errors_by_step(np.array([[1.0, 0.5], [0.9, np.nan]]), np.array([0.2, 0.1]))
+    array([[1. , 0.5, 0.2],
+           [0.9, 0.1, nan]])
+    """
+    errors = np.pad(loss, ((0, 0), (0, 1)), constant_values=np.nan)
+    errors[np.arange(len(loss)), np.isfinite(loss).sum(axis=1)] = normalized_error
+    return errors
+
+
 @styled
-def loss_figure(losses: Mapping[str, np.ndarray], colour: str) -> Figure:
+def loss_figure(errors: Mapping[str, np.ndarray], colour: str) -> Figure:
     """Normalized error over the steps of synthesis, one panel per stage: median and range over metamers.
 
     A metamer that ended in fewer steps than others, because it had reached its target, keeps its last error.
 
     Parameters
     ----------
-    losses
-        Stage → (metamer, step); NaN after the last step of a metamer.
+    errors
+        Stage → result of ``errors_by_step``.
     colour
         Colour of the model.
     """
-    columns = min(5, len(losses))
-    rows = -(-len(losses) // columns)
+    columns = min(5, len(errors))
+    rows = -(-len(errors) // columns)
     figure = Figure(figsize=(10, 0.9 + 2 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, (stage, loss) in zip(grid, losses.items(), strict=False):
-        taken = np.maximum(np.isfinite(loss).sum(axis=1), 1)
-        chosen = np.unique(np.linspace(0, taken.max() - 1, min(LOSS_POINTS, taken.max())).astype(int))
-        steps, shown = chosen + 1, np.take_along_axis(loss, np.minimum(chosen, taken[:, None] - 1), axis=1)
+    for axes, (stage, of_stage) in zip(grid, errors.items(), strict=False):
+        taken = np.isfinite(of_stage).sum(axis=1) - 1
+        steps = np.unique(np.linspace(0, taken.max(), min(LOSS_POINTS, taken.max() + 1)).astype(int))
+        shown = np.take_along_axis(of_stage, np.minimum(steps, taken[:, None]), axis=1)
         axes.fill_between(
             steps, np.nanmin(shown, axis=0), np.nanmax(shown, axis=0), color=colour, alpha=0.3, linewidth=0
         )
@@ -140,11 +168,11 @@ def loss_figure(losses: Mapping[str, np.ndarray], colour: str) -> Figure:
         axes.text(1, 0.97, f"last {median[-1]:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=9)
         axes.set_yscale("log")
         axes.grid(axis="y", color=PALE, linewidth=0.6)
-    for axes in grid[len(losses) :]:
+    for axes in grid[len(errors) :]:
         axes.set_visible(False)
-    for axes in grid[max(len(losses) - columns, 0) : len(losses)]:
+    for axes in grid[max(len(errors) - columns, 0) : len(errors)]:
         axes.tick_params(labelbottom=True)
-    figure.supxlabel("Step of the synthesis", fontsize=10.5)
+    figure.supxlabel("Steps of the synthesis", fontsize=10.5)
     figure.supylabel("Normalized error (logarithmic axis)", fontsize=10.5)
     return figure
 

@@ -47,7 +47,7 @@ def _of_modality(result: Mapping[str, Any]) -> str:
         return f"{accepted}; other models classified none of the first or of the last stage."
     return (
         f"{accepted}; other models recognize {percent(result['first'])} of those of the first stage after the input "
-        f"and {percent(result['last'])} of those of the last stage (chance {percent(result['chance'])}). "
+        f"and {percent(result['last'])} of those of the last stage (guessing: {100 / result['categories']:.1f}%). "
         f"{capitalized(decline_claim(result['verdict']))}: {basis(result['verdict'], result['noun'])}"
     )
 

@@ -81,8 +81,8 @@ def metamer_figure(
     ):
         DRAW[model.modality](axes, model, stimulus)
         axes.set_title(title)
-    above[2].plot(np.arange(len(loss)), loss, color=BLUE)
-    above[2].set(xlabel="Step", ylabel="Loss: normalized error", yscale="log", title="synthesis")
+    above[2].plot(np.append(loss, match["normalized_error"]), color=BLUE)
+    above[2].set(xlabel="Steps", ylabel="Loss: normalized error", yscale="log", title="synthesis")
     if null:
         below = rows[1].subplots(1, len(null))
         for axes, (name, values) in zip(below, null.items(), strict=True):

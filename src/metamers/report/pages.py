@@ -225,6 +225,7 @@ def modality_result(
         "errors": [error for summary in summaries for error in summary["errors"]],
         "converged": [converged for model in models for converged in model["converged"].values()],
         "chance": mean_of(summary["last"]["chance"] for summary in summaries),
+        "categories": models[0]["categories"],
         "single_answers": any(model["chance"]["single_answers"] for model in models),
         "task": about.task.format(categories),
         "published_task": about.task.format(published_categories),

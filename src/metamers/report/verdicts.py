@@ -136,8 +136,9 @@ def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
     -------
     dict
         ``table``: a row for each conclusion; ``changed``: conclusions whose verdict is another one with the stricter
-        acceptance, or whose interval lies on the other side of 0; ``number`` of conclusions; ``degrees``: verdict →
-        number of conclusions, with the acceptance of the run.
+        acceptance, or whose interval lies on the other side of 0; ``testable``: whether the stricter acceptance refuses
+        any metamer; ``number`` of conclusions; ``degrees``: verdict → number of conclusions, with the acceptance of the
+        run.
     """
     rows, changed = [], []
     degrees: dict[str, int] = {}
@@ -157,6 +158,7 @@ def criterion_context(drawn: xr.Dataset) -> dict[str, Any]:
     return {
         "table": {"head": ["Conclusion", *head], "rows": rows},
         "changed": changed,
+        "testable": bool((drawn["accepted_metamers"].diff("criterion") != 0).any()),
         "number": len(rows),
         "degrees": degrees,
     }

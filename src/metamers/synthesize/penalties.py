@@ -3,6 +3,7 @@
 They favour smooth stimuli (``total_variation``), values in the middle of their range (``range``), or what a function of
 the user's lowers. Both terms are those of Mahendran & Vedaldi (2015, CVPR, arXiv:1412.0035), section 3, with the powers
 of their experiments, 2 and 6, here as means over values, so that a weight does not depend on the size of the stimulus.
+Their loss is the squared error: a weight λ of theirs acts at the normalized error E like the weight λ / (2 E) here.
 The published code of Feather et al. 2023 has none; whether the terms of its Figure 4e are these is not verified.
 """
 

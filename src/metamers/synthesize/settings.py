@@ -171,7 +171,7 @@ class Target(Settings):
         TargetErrors,
         setting(
             "for each modality, a normalized error between 0 and 1, or null",
-            "At the defaults, recognition is on average equivalent within 5 points to that at closer matches "
+            "Whether recognition at the defaults equals that at closer matches is undecided at most measured stages "
             "([Convergence](../docs/explanation/convergence.md)).",
         ),
     ] = TargetErrors()

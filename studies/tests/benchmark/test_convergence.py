@@ -1,6 +1,7 @@
 """Convergence: recognition at each match against that at the closest one, tested for equivalence."""
 
 import re
+from collections import Counter
 from xml.etree import ElementTree
 
 import numpy as np
@@ -174,6 +175,30 @@ def test_the_page_about_acceptance_has_the_committed_numbers(root, committed):
 def test_the_tables_of_the_documentation_are_those_of_the_committed_table():
     text = convergence.PAGE.read_text(encoding="utf-8")
     assert convergence.with_tables(text, convergence.read(convergence.TABLE)) == text
+
+
+def test_pages_say_at_how_many_stages_recognition_at_the_target_is_equivalent_or_undecided(root):
+    rows = [
+        row.strip("| ").split(" | ")
+        for row in convergence.at_target(convergence.read(convergence.TABLE)).split("\n")[2:]
+    ]
+    results = {(model, stage): result for model, stage, *_, result in rows}
+    numbers = Counter(results.values())
+    assert numbers == {"equivalent": 4, "different": 1, "undecided": 8, "not measured": 3}
+    last = {model: result for (model, _), result in results.items()}  # stages are in processing order
+    assert Counter(last.values()) == {"undecided": 3, "equivalent": 1}
+    page = words_of(root / "docs/explanation/convergence.md")
+    assert (
+        "At 4 of the 16 stages, the two are *equivalent* within 5 points; at 1 they are *different*; at 8 the test"
+        in page
+    )
+    assert "**The last stages** of three of the four networks are undecided." in page
+    own = words_of(root / "docs/your_own_model.md")
+    assert "16 stages of four networks were measured. At 4, recognition equals" in own
+    assert "at 1 it differs. At 8, including the last stages of three networks, this is *undecided*. At 3" in own
+    of_sounds = Counter(result for (model, _), result in results.items() if model.startswith("cochcnn9"))
+    assert of_sounds == {"undecided": 6, "equivalent": 1, "different": 1}
+    assert "*undecided* at six of eight stages of two CochCNN9" in words_of(root / "docs/networks_of_sounds.md")
 
 
 def test_tables_of_the_documentation_have_the_rows_of_the_table(tmp_path):
