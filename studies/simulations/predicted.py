@@ -63,7 +63,7 @@ def published_points(published: Path) -> xr.Dataset:
     unused = {
         modality: {"public": 0, "recognition_models": 0} for modality in GUESSING
     }  # numbers of recognition models
-    relation = humans_vs_models(points, ceilings, unused, bootstrap=2, seed=0)
+    relation = humans_vs_models(points, ceilings, unused)
     return with_spread(relation, read_recognition(published / "recognition_models.csv"))
 
 

@@ -44,9 +44,7 @@ def relation(root, groups, registry):
     recognition_models = {
         name: {"public": len(e["models"]), **e["published"]} for name, e in registry["recognition_models"].items()
     }
-    return humans_vs_models.humans_vs_models(
-        humans_summary.pooled_points(groups), ceilings, recognition_models, bootstrap=100, seed=0
-    )
+    return humans_vs_models.humans_vs_models(humans_summary.pooled_points(groups), ceilings, recognition_models)
 
 
 @pytest.fixture(scope="module")

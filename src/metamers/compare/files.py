@@ -278,7 +278,8 @@ HUMANS_VS_MODELS = RunFile(
     coordinates="spread_component?, recognition_family?, modality, point",
     variables={
         "modality, point": (
-            "human_mean, human_sem, human_n, model_mean, model_sem, model_n, model_class, generation_model, stage"
+            "human_mean, human_sem, human_n, model_mean, model_sem, model_n, model_class, generation_model, stage, "
+            "generation_family?"
         ),
         "modality": (
             "pearson_r2, pearson_r2_low, pearson_r2_high, spearman_rho, spearman_rho_low, spearman_rho_high, "

@@ -16,7 +16,7 @@ class ComparisonSettings(Settings):
     )
     bootstrap: Annotated[
         int,
-        from_to("samples of every bootstrap interval", 100, 100_000, more="Of correlations, and of the leaderboard."),
+        from_to("samples of every bootstrap interval", 100, 100_000, more="Of the leaderboard."),
     ] = 2000
     contrasts: Annotated[
         list[Annotated[list[ModelName], setting("[model, reference]", min_length=2, max_length=2)]],
