@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit, logit
 
-from metamers.compare.humans_vs_models import CORRELATIONS, correlation_intervals, correlations, of_ceiling
+from metamers.compare.humans_vs_models import CORRELATIONS, correlation_intervals, correlations
+from metamers.compare.proportions import ratio_interval
 from metamers.compare.relation import NAMES, PARTIAL, relation_beyond_position, relation_intervals, sums_of_products
 from metamers.humans.noise_ceiling import reliability, reliability_interval
 from studies.simulations.results import Simulated, coverage, proportion
@@ -163,7 +164,7 @@ def of_shares(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
         for sample in found:
             *means, given = draw(models)
             r2 = (correlations(*means[:2])[0], *correlation_intervals(*means)[0])
-            sample[:] = of_ceiling(r2, (reliability(given), *reliability_interval(given)))
+            sample[:] = ratio_interval(r2, (reliability(given), *reliability_interval(given)))
         value, *ends = found.T
         statistic, condition = (
             "people and models, pearson_r2 by its ceiling",

@@ -112,33 +112,6 @@ def test_r2_is_also_given_as_a_share_of_the_noise_ceiling(from_summary):
     assert (share < from_summary["pearson_r2_of_ceiling_high"]).all()
 
 
-def test_the_interval_of_a_share_is_that_of_a_known_ceiling_and_wider_otherwise():
-    r2 = (0.6, 0.4, 0.75)
-    assert humans_vs_models.of_ceiling(r2, (0.8, 0.8, 0.8)) == pytest.approx((0.75, 0.5, 0.9375))
-    assert np.isnan(humans_vs_models.of_ceiling(r2, (-0.1, 0.0, 0.2))).all()
-    value, low, high = humans_vs_models.of_ceiling(r2, (0.8, 0.7, 0.88))
-    assert value == pytest.approx(0.75)
-    assert low < 0.5
-    assert high > 0.9375
-
-
-def test_the_interval_of_a_share_is_that_of_fieller_where_both_are_normal():
-    """Of two means with independent normal errors; the ends are the ratios whose difference is barely significant."""
-    a, b, a_error, b_error, z = 0.6, 0.8, 0.07, 0.04, 1.959964
-    _, *ends = humans_vs_models.of_ceiling((a, a - z * a_error, a + z * a_error), (b, b - z * b_error, b + z * b_error))
-    roots = np.roots([b**2 - (z * b_error) ** 2, -2 * a * b, a**2 - (z * a_error) ** 2])
-    assert ends == pytest.approx(sorted(roots))
-
-
-@pytest.mark.parametrize(
-    ("r2", "ceiling"), [((0.6, np.nan, np.nan), (0.8, 0.7, 0.9)), ((0.6, 0.4, 0.8), (0.8, np.nan, np.nan))]
-)
-def test_a_share_without_one_of_the_two_intervals_has_none(r2, ceiling):
-    value, low, high = humans_vs_models.of_ceiling(r2, ceiling)
-    assert value == pytest.approx(0.75)
-    assert np.isnan([low, high]).all()
-
-
 def test_correlations_of_a_line_and_of_its_reverse():
     x = np.arange(10.0)
     assert humans_vs_models.correlations(x, 3 * x + 1) == pytest.approx((1, 1, 1))

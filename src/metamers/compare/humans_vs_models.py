@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from metamers.compare.proportions import ratio_interval
 from metamers.compare.relation import (
     FEWEST_MODELS,
     NAMES,
@@ -68,27 +69,6 @@ def correlation_intervals(x: np.ndarray, y: np.ndarray, models: np.ndarray) -> n
     return ends
 
 
-def of_ceiling(r2: tuple[float, float, float], ceiling: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Compute R² divided by the noise ceiling, with its 95% interval, from value, low and high end of both.
-
-    The two are estimated from different samples, of models and of participants, so their errors are independent. The
-    interval is that of Donner and Zou for a ratio, which recovers the variances from the two intervals. It is NaN where
-    one of these is. All are NaN if the ceiling is not above 0, as it can be with few participants.
-
-    References
-    ----------
-    Donner & Zou (2012), Statistical Methods in Medical Research 21, 347-359.
-    """
-    (a, a_low, a_high), (b, b_low, b_high) = r2, ceiling
-
-    def end(of_r2: float, of_ceiling: float, side: int) -> float:
-        scale = of_ceiling * (2 * b - of_ceiling)
-        inside = (a * b) ** 2 - of_r2 * (2 * a - of_r2) * scale
-        return (a * b + side * float(np.sqrt(max(inside, 0)))) / scale if scale > 0 else np.nan
-
-    return (a / b, end(a_low, b_high, -1), end(a_high, b_low, 1)) if b > 0 else (np.nan, np.nan, np.nan)
-
-
 def humans_vs_models(
     points: pd.DataFrame, ceilings: pd.DataFrame, published: Mapping[str, Mapping[str, float]]
 ) -> xr.Dataset:
@@ -113,7 +93,7 @@ def humans_vs_models(
         and empty names. (modality) → each of ``CORRELATIONS``, with ``_low`` and ``_high`` (``correlation_intervals``),
         and with the prefix ``published_``; ``noise_ceiling_r2`` with ``_low`` and ``_high`` (range over splits) and
         with ``_participants_low`` and ``_participants_high`` (95% interval over participants);
-        ``pearson_r2_of_ceiling`` with ``_low`` and ``_high`` (``of_ceiling``); ``partial_r2``, ``inside_r2``,
+        ``pearson_r2_of_ceiling`` with ``_low`` and ``_high`` (``ratio_interval``); ``partial_r2``, ``inside_r2``,
         ``depth_r2``, ``depth_square_r2`` with ``_low`` and ``_high``, and ``inside_n``, from
         ``metamers.compare.relation.relation_beyond_position``; ``recognition_models``, ``recognition_models_in_paper``.
     """
@@ -140,7 +120,7 @@ def humans_vs_models(
         ends = ("low", "high", "participants_low", "participants_high")
         row |= {f"noise_ceiling_r2_{end}": ceiling[end] for end in ends}
         known = (ceiling["noise_ceiling_r2"], ceiling["participants_low"], ceiling["participants_high"])
-        of_best = of_ceiling((correlated[0], *intervals[0]), known)
+        of_best = ratio_interval((correlated[0], *intervals[0]), known)
         row |= {f"pearson_r2_of_ceiling{end}": value for end, value in zip(("", "_low", "_high"), of_best, strict=True)}
         row |= relation_beyond_position(human, model, table["generation_model"].to_numpy(str))
         in_paper = published[modality]["recognition_models"]
