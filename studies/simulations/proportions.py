@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import xarray as xr
-from scipy.special import expit
+from scipy.special import expit, stdtrit
 
 from metamers.compare.contrasts import contrasts, mean_over_stages
 from metamers.compare.proportions import (
+    ENDS,
     RARE,
     difference_interval,
     independent_answers,
@@ -46,6 +48,20 @@ OF_NETWORKS = {
     "the first more different": (1, 0.3),
 }
 LEAST_NETWORKS = 0.9
+# Mean log odds of a correct answer at the first and at the last stage.
+FIRST_LAST = {
+    "equal stages, half recognized": (0, 0),
+    "equal stages, nearly all recognized": (5, 5),
+    "nearly all and most recognized": (5, 3),
+    "most and few recognized": (3, -1),
+}
+LOST = {"one stimulus in ten lost at the last stage": 0.1, "one stimulus in five lost at the last stage": 0.2}
+STAGE_SD, STIMULUS_SD = 1.0, 1.5  # of log odds: of a stimulus at one stage, and common to all its metamers
+OF_STAGES, MANY = (
+    (3, 3),
+    200_000,
+)  # generation models, and families that recognize their metamers; stimuli for the truth
+FEWEST = 0.9  # smallest accepted coverage of the first stage minus the last one
 FAMILIES = {"a": "one", "b": "one", "c": "another", "model": "first", "reference": "second"}
 
 
@@ -201,6 +217,38 @@ def of_networks(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
         yield coverage("contrast of groups of networks", condition, found.value, ends, 0, LEAST_NETWORKS, most=0.99)
 
 
+def first_and_last(shape: tuple[int, int], odds: tuple[float, float], rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw the differences of two stages (sample, stimulus) of several generation models' metamers, and true values."""
+    of_stimulus, rates = STIMULUS_SD * rng.standard_normal((*shape, 1)), []
+    for mean in odds:
+        of_stage = STAGE_SD * (rng.standard_normal((*shape, 1)) + rng.standard_normal((*shape, OF_STAGES[0])))
+        rates.append(expit(mean + of_stimulus + of_stage))
+    answered = [(rng.binomial(OF_STAGES[1], rate) / OF_STAGES[1]).mean(axis=-1) for rate in rates]
+    return [answered[0] - answered[1], (rates[0] - rates[1]).mean(axis=-1)]
+
+
+def of_first_minus_last(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Compare the interval of the first stage minus the last one with two that have less of a guard for few stimuli."""
+    for stimuli, (condition, odds) in product((6, 8), (FIRST_LAST | dict.fromkeys(LOST, (5, 5))).items()):
+        differences, _ = first_and_last((samples, stimuli), odds, rng)
+        truth = float(first_and_last((1, MANY), odds, rng)[1].mean()) if odds[0] != odds[1] else 0.0
+        if condition in LOST:
+            truth = LOST[condition]
+            differences = np.where(rng.random((samples, stimuli)) < truth, 1, differences)
+        found, mean = difference_interval(differences), differences.mean(axis=-1)
+        with mock.patch("metamers.compare.proportions.RARE", 2 * RARE):
+            narrower = difference_interval(differences)
+        half = stdtrit(stimuli - 1, ENDS[1]) * differences.std(axis=-1, ddof=1) / np.sqrt(stimuli)
+        intervals = {
+            "first minus last stage": (FEWEST, (found.low, found.high)),
+            "first minus last stage, half the smallest variance": (0, (narrower.low, narrower.high)),
+            "first minus last stage, Student's interval": (0, (mean - half, mean + half)),
+        }
+        for statistic, (least, ends) in intervals.items():
+            of_stimuli = f"{stimuli} stimuli, {condition}"
+            yield coverage(statistic, of_stimuli, mean, ends, truth, least, truth != 0, 1.0)
+
+
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
     """Simulate proportions and paired differences over few stimuli, including proportions near 0 and 1."""
     rng = np.random.default_rng(seed)
@@ -219,3 +267,4 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
     yield from of_late_stages(samples, rng)
     yield from of_relative(samples, np.random.default_rng([seed, 1]))
     yield from of_networks(samples, np.random.default_rng([seed, 2]))
+    yield from of_first_minus_last(samples, np.random.default_rng([seed, 3]))
