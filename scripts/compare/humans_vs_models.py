@@ -19,8 +19,6 @@ else:
         pooled_points(read_results(inputs.groups, COLUMNS)),
         read_results(inputs.ceilings, CEILING_COLUMNS),
         params.recognition_models,
-        params.bootstrap,
-        params.run_seed,
     )
     compared = with_spread(compared, read_recognition(inputs.recognition))
 for line in correlation_lines(compared):

@@ -18,7 +18,7 @@ judged = {
     modality: judgements_of_shown(pooled_designs(of_modality), recognition, params.stages[modality])
     for modality, of_modality in designs.items()
 }
-compared = own_participants_vs_models(own_participants, params.modalities, judged, params.bootstrap, params.run_seed)
+compared = own_participants_vs_models(own_participants, params.modalities, judged)
 for line in correlation_lines(compared):
     logger.info(line)
 save(

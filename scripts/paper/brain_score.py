@@ -12,7 +12,7 @@ logger = log_to(snakemake.log[0])
 entry = snakemake.params.entry
 scores = read_brain_scores(Path(snakemake.input.scores) / entry["file"], entry["models"], entry["areas"])
 participants = pooled_participants(read_results(snakemake.input.groups, COLUMNS))
-related = brain_score_dataset(scores, participants, snakemake.params.bootstrap, snakemake.params.run_seed)
+related = brain_score_dataset(scores, participants)
 for area in related["visual_area"].values:
     rho, p = (float(related[name].sel(visual_area=area)) for name in ("spearman_rho", "p_bonferroni"))
     logger.info("%s: Spearman's rho %.2f, p %.3f (Bonferroni) over %d models", area, rho, p, len(entry["models"]))

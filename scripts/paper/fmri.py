@@ -9,7 +9,7 @@ from metamers.paper.files import FMRI
 logger = log_to(snakemake.log[0])
 predictions = fmri_predictions(snakemake.params.entry, snakemake.input.voxels)
 participants = pooled_participants(read_results(snakemake.input.groups, COLUMNS))
-related = fmri_dataset(predictions, participants, snakemake.params.bootstrap, snakemake.params.run_seed)
+related = fmri_dataset(predictions, participants)
 for region in related["region"].values:
     rho, p = (float(related[name].sel(region=region)) for name in ("spearman_rho", "p_bonferroni"))
     logger.info("%s: Spearman's rho %.2f, p %.3f (Bonferroni)", region, rho, p)

@@ -3,13 +3,23 @@
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import xarray as xr
+from scipy.special import expit, stdtrit
 
 from metamers.compare.contrasts import contrasts, mean_over_stages
-from metamers.compare.proportions import RARE, difference_interval, independent_answers, proportion_interval
+from metamers.compare.proportions import (
+    ENDS,
+    RARE,
+    difference_interval,
+    independent_answers,
+    networks_interval,
+    proportion_interval,
+)
 from metamers.compare.recognizability import stage_recognizability
+from metamers.compare.relative import relative_to_natural
 from metamers.names import NATURAL
 from studies.simulations.results import Simulated, coverage
 
@@ -26,6 +36,32 @@ ACCEPTED = 0.8  # probability that a metamer is accepted
 SEEDS = 2
 LATE_STAGES = 5
 MODELS = ("model", "reference")
+# Rates of metamers and of natural stimuli, of an observer who guesses one of 16 categories.
+GUESSING, HARDLY, LEAST_SELECTED = 1 / 16, 0.5, 0.85
+RELATIVE = [(0.1, 0.8), (1 / 16, 0.8), (0.3, 0.9), (0.8, 0.9), (0.98, 0.98), (0.4, HARDLY)]
+NETWORKS = [(3, 3), (3, 5), (3, 10), (5, 5), (5, 10)]
+# Standard deviations of the log odds of the networks of both groups.
+OF_NETWORKS = {
+    "alike": (0.1, 0.1),
+    "different": (0.3, 0.3),
+    "very different": (1, 1),
+    "the first more different": (1, 0.3),
+}
+LEAST_NETWORKS = 0.9
+# Mean log odds of a correct answer at the first and at the last stage.
+FIRST_LAST = {
+    "equal stages, half recognized": (0, 0),
+    "equal stages, nearly all recognized": (5, 5),
+    "nearly all and most recognized": (5, 3),
+    "most and few recognized": (3, -1),
+}
+LOST = {"one stimulus in ten lost at the last stage": 0.1, "one stimulus in five lost at the last stage": 0.2}
+STAGE_SD, STIMULUS_SD = 1.0, 1.5  # of log odds: of a stimulus at one stage, and common to all its metamers
+OF_STAGES, MANY = (
+    (3, 3),
+    200_000,
+)  # generation models, and families that recognize their metamers; stimuli for the truth
+FEWEST = 0.9  # smallest accepted coverage of the first stage minus the last one
 FAMILIES = {"a": "one", "b": "one", "c": "another", "model": "first", "reference": "second"}
 
 
@@ -152,6 +188,67 @@ def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated
         yield of_difference(name, condition, size, whole.value, (whole.low, whole.high), rates, shared)
 
 
+def of_relative(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Test the coverage of recognizability relative to natural stimuli, of the data that have an interval."""
+    for stimuli, (rate, natural), seeds in product((*STIMULI, 200), RELATIVE, (1, SEEDS)):
+        alike, common = rng.random((2, samples, stimuli))
+        each = (rng.random((samples, stimuli, seeds)) < rate).mean(axis=-1)
+        metamers = np.where(alike < SHARED, common < rate, each)
+        value, low, high = relative_to_natural(metamers, (common < natural).astype(float), GUESSING)
+        value, low, high = (one[np.isfinite(low)] for one in (value, low, high))
+        condition = f"{stimuli} stimuli, {seeds} seed{'s' * (seeds > 1)}, {rate:.3g} and {natural} of natural stimuli"
+        truth = (rate - GUESSING) / (natural - GUESSING)
+        # Where natural stimuli are hardly recognized, only data with many right answers to these have an interval.
+        least = LEAST_SELECTED if natural == HARDLY and stimuli <= 10 else LEAST
+        yield coverage("recognizability relative to natural", condition, value, (low, high), truth, least, most=1.0)
+
+
+def of_networks(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Test the coverage of contrasts between groups of networks that do not differ."""
+    for sizes, (how, spreads), stimuli in product(NETWORKS, OF_NETWORKS.items(), (20, 60)):
+        difficulty, groups = rng.standard_normal((samples, stimuli)), []
+        for networks, spread in zip(sizes, spreads, strict=True):
+            of_network = spread * rng.standard_normal((networks, samples, 1))
+            of_stimulus = difficulty + 0.5 * rng.standard_normal((samples, stimuli))
+            groups.append(rng.random((networks, samples, stimuli)) < expit(of_network + of_stimulus))
+        found = networks_interval(*groups)
+        condition = f"{sizes[0]} and {sizes[1]} networks, {how}, {stimuli} stimuli"
+        ends = found.low, found.high
+        yield coverage("contrast of groups of networks", condition, found.value, ends, 0, LEAST_NETWORKS, most=0.99)
+
+
+def first_and_last(shape: tuple[int, int], odds: tuple[float, float], rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw the differences of two stages (sample, stimulus) of several generation models' metamers, and true values."""
+    of_stimulus, rates = STIMULUS_SD * rng.standard_normal((*shape, 1)), []
+    for mean in odds:
+        of_stage = STAGE_SD * (rng.standard_normal((*shape, 1)) + rng.standard_normal((*shape, OF_STAGES[0])))
+        rates.append(expit(mean + of_stimulus + of_stage))
+    answered = [(rng.binomial(OF_STAGES[1], rate) / OF_STAGES[1]).mean(axis=-1) for rate in rates]
+    return [answered[0] - answered[1], (rates[0] - rates[1]).mean(axis=-1)]
+
+
+def of_first_minus_last(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Compare the interval of the first stage minus the last one with two that have less of a guard for few stimuli."""
+    for stimuli, (condition, odds) in product((6, 8), (FIRST_LAST | dict.fromkeys(LOST, (5, 5))).items()):
+        differences, _ = first_and_last((samples, stimuli), odds, rng)
+        truth = float(first_and_last((1, MANY), odds, rng)[1].mean()) if odds[0] != odds[1] else 0.0
+        if condition in LOST:
+            truth = LOST[condition]
+            differences = np.where(rng.random((samples, stimuli)) < truth, 1, differences)
+        found, mean = difference_interval(differences), differences.mean(axis=-1)
+        with mock.patch("metamers.compare.proportions.RARE", 2 * RARE):
+            narrower = difference_interval(differences)
+        half = stdtrit(stimuli - 1, ENDS[1]) * differences.std(axis=-1, ddof=1) / np.sqrt(stimuli)
+        intervals = {
+            "first minus last stage": (FEWEST, (found.low, found.high)),
+            "first minus last stage, half the smallest variance": (0, (narrower.low, narrower.high)),
+            "first minus last stage, Student's interval": (0, (mean - half, mean + half)),
+        }
+        for statistic, (least, ends) in intervals.items():
+            of_stimuli = f"{stimuli} stimuli, {condition}"
+            yield coverage(statistic, of_stimuli, mean, ends, truth, least, truth != 0, 1.0)
+
+
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
     """Simulate proportions and paired differences over few stimuli, including proportions near 0 and 1."""
     rng = np.random.default_rng(seed)
@@ -168,3 +265,6 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
         yield of_difference("difference of two models", condition, size, both.value, (both.low, both.high), rates)
     yield from of_run(samples, rng)
     yield from of_late_stages(samples, rng)
+    yield from of_relative(samples, np.random.default_rng([seed, 1]))
+    yield from of_networks(samples, np.random.default_rng([seed, 2]))
+    yield from of_first_minus_last(samples, np.random.default_rng([seed, 3]))

@@ -9,27 +9,28 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from metamers.compare.humans_vs_models import CORRELATIONS, bootstrap_intervals, correlations
+from metamers.compare.humans_vs_models import CORRELATIONS, correlation_intervals, correlations
+from metamers.compare.proportions import ratio_interval
 from metamers.compare.relation import NAMES, PARTIAL, relation_beyond_position, relation_intervals, sums_of_products
-from metamers.humans.noise_ceiling import reliability_interval
+from metamers.humans.noise_ceiling import reliability, reliability_interval
 from studies.simulations.results import Simulated, coverage, proportion
 
 STAGES, MODELS, MANY = 8, (10, 20), 20_000
+TRUE = 0.5  # correlation of models with one point each
 SHARED = {"people and models have in common what depth does not tell": 1.0, "they have depth alone in common": 0.0}
-BOOTSTRAP = 200
 POINTS, TRIALS = 40, 10  # points, and trials of each participant and point
 # Participants of each experiment; two experiments have a third of the points in common.
 EXPERIMENTS = {"6 participants": (6,), "20 participants": (20,), "two experiments of 20 participants": (20, 20)}
 # Standard deviations of the logits of participants, of a participant's points, and of the points themselves.
 SPREADS = {"stages differ much": (0.5, 0.3, 1.5), "stages differ little": (0.5, 0.5, 0.3)}
 MANY_PARTICIPANTS = 20_000
+PARTICIPANTS_OF_SHARES = 6, 20  # of R² divided by the noise ceiling
 # Smallest accepted coverage.
-OF_MODELS, OF_PARTICIPANTS = 0.9, 0.93
+OF_MODELS, OF_SHARES, OF_PARTICIPANTS = 0.9, 0.88, 0.93
 MOST = 0.99  # largest accepted coverage of the noise ceiling
 ABOVE = 0.06  # largest accepted share of intervals above 0 where humans and models have only depth in common
-PERCENTILES = 0.75  # smallest accepted coverage of percentile intervals, which are too narrow
 
 
 def curves(number: int, shared: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -77,13 +78,28 @@ def of_models(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
                 case = f"{of_number}; power: they have more in common"
                 above = low > 0
                 yield proportion(f"people and models, {name}", case, "interval above 0", above, 0, ABOVE, power=power)
-        if number == max(MODELS) and shared:  # the case of the published data only, because it is slow
-            intervals = [
-                bootstrap_intervals(*one, BOOTSTRAP, sample) for sample, one in enumerate(found[: samples // 20])
-            ]
-            for name, ends, value in zip(CORRELATIONS, np.moveaxis(intervals, 1, 0), exact_correlations, strict=True):
-                statistic = f"people and models, {name}, percentiles"
-                yield coverage(statistic, of_number, ends.mean(axis=1), (ends[:, 0], ends[:, 1]), value, PERCENTILES)
+        yield from of_correlations(found, exact_correlations, of_number, None)
+
+
+def of_correlations(
+    found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], exact: np.ndarray, condition: str, most: float | None
+) -> Iterator[Simulated]:
+    """Count the coverage of the three correlations in data sets of two series and the model of each point."""
+    ends = np.array([correlation_intervals(*one) for one in found])
+    values = np.array([correlations(*one[:2]) for one in found])
+    for index, name in enumerate(CORRELATIONS):
+        low, high = ends[:, index].T
+        statistic = f"people and models, {name}"
+        yield coverage(statistic, condition, values[:, index], (low, high), exact[index], OF_MODELS, most=most)
+
+
+def of_single_points(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Test the intervals of models with one point each, as for brain areas."""
+    exact = np.array([TRUE**2, 6 / np.pi * np.arcsin(TRUE / 2), 2 / np.pi * np.arcsin(TRUE)])
+    for number in (7, 29):
+        drawn = rng.multivariate_normal([0, 0], [[1, TRUE], [TRUE, 1]], (samples, number))
+        found = [(*one.T, np.arange(number)) for one in drawn]
+        yield from of_correlations(found, exact, f"{number} models of one point each", 1.0)
 
 
 def asked(participants: Sequence[int]) -> list[np.ndarray]:
@@ -96,7 +112,7 @@ def answers(
     logits: np.ndarray, spread: tuple[float, float, float], number: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw proportions correct (participant, point)."""
-    of_participant = spread[0] * rng.normal(size=(number, 1)) + spread[1] * rng.normal(size=(number, POINTS))
+    of_participant = spread[0] * rng.normal(size=(number, 1)) + spread[1] * rng.normal(size=(number, len(logits)))
     return rng.binomial(TRIALS, expit(logits + of_participant)) / TRIALS
 
 
@@ -132,8 +148,35 @@ def of_participants(samples: int, rng: np.random.Generator) -> Iterator[Simulate
         yield coverage(statistic, condition, ends.mean(axis=0), (low, high), exact, OF_PARTICIPANTS, most=MOST)
 
 
+def of_shares(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Test the interval of R² divided by the noise ceiling, over models and participants."""
+    spread = SPREADS["stages differ much"]
+
+    def draw(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        humans, others, models = points(number, 1.0, rng)
+        given = answers(logit(humans), spread, participants, rng)
+        return given.mean(axis=0), others, models, [(given, np.ones(len(humans), bool))]
+
+    for models, participants in product(MODELS, PARTICIPANTS_OF_SHARES):
+        many = [draw(MANY // 20) for _ in range(20)]
+        exact = float(np.mean([correlations(*one[:2])[0] / reliability(one[3]) for one in many]))
+        found = np.empty((samples, 3))
+        for sample in found:
+            *means, given = draw(models)
+            r2 = (correlations(*means[:2])[0], *correlation_intervals(*means)[0])
+            sample[:] = ratio_interval(r2, (reliability(given), *reliability_interval(given)))
+        value, *ends = found.T
+        statistic, condition = (
+            "people and models, pearson_r2 by its ceiling",
+            f"{models} models, {participants} participants",
+        )
+        yield coverage(statistic, condition, value, (ends[0], ends[1]), exact, OF_SHARES)
+
+
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
     """Simulate intervals over models, and intervals over participants, which are slower, with fewer samples."""
     rng = np.random.default_rng(seed)
     yield from of_models(samples, rng)
     yield from of_participants(samples // 4, rng)
+    yield from of_shares(samples // 2, rng)
+    yield from of_single_points(samples // 4, np.random.default_rng([seed, 1]))

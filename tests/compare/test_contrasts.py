@@ -176,13 +176,14 @@ GROUPS = [(["robust", "robust_2"], ["plain", "plain_2"])]
 
 
 def test_a_contrast_of_retrained_networks_is_that_of_their_means_and_its_interval_is_over_networks_too():
-    rates = {"robust": 0.9, "robust_2": 0.5, "plain": 0.3, "plain_2": 0.3}
+    rates = {"robust": 0.9, "robust_2": 0.5, "robust_3": 0.7, "plain": 0.3, "plain_2": 0.3, "plain_3": 0.3}
     recognition, acceptance = of_networks(rates, np.random.default_rng(0))
     own = {name: name for name in [*rates, "other"]}
-    both = contrasts(GROUPS, recognition, acceptance, own).isel(contrast=0)
-    assert (both["networks"].item(), both["reference_networks"].item()) == (2, 2)
+    sides = [*rates][:3], [*rates][3:]
+    both = contrasts([sides], recognition, acceptance, own).isel(contrast=0)
+    assert (both["networks"].item(), both["reference_networks"].item()) == (3, 3)
     assert both["contrast"].item() == "robust - plain"
-    single = contrasts([(["robust"], ["plain"]), (["robust_2"], ["plain_2"])], recognition, acceptance, own)
+    single = contrasts([([one], [other]) for one, other in zip(*sides, strict=True)], recognition, acceptance, own)
     assert (single["networks"] == 1).all()
     for name in ("difference", "late_difference"):
         np.testing.assert_allclose(both[name], single[name].mean("contrast"))

@@ -181,16 +181,17 @@ def test_the_spread_between_families_of_generation_models_is_that_of_the_publish
 # Published models that are left out completely
 
 
-def test_a_left_out_model_does_not_influence_its_own_prediction(relation, left_out):
-    changed = relation.copy(deep=True)
-    own = changed["generation_model"] == "VGG-19"
+def test_a_family_does_not_influence_the_predictions_of_its_models(relation, left_out):
+    changed = relation.sel(modality=["vision"]).copy(deep=True)
+    own = changed["generation_family"] == "alexnet"
     changed["human_mean"] = xr.where(own & changed["human_mean"].notnull(), 0.5, changed["human_mean"])
-    changed = changed.sel(modality=["vision"])
     before, after = (
-        one.set_index("generation_model") for one in (left_out, predicted.predict_left_out_models(changed))
+        one.set_index("generation_model")["predicted"] for one in (left_out, predicted.predict_left_out_models(changed))
     )
-    np.testing.assert_allclose(before.loc["VGG-19", "predicted"], after.loc["VGG-19", "predicted"])
-    assert not np.allclose(before.loc["CORnet-S", "predicted"], after.loc["CORnet-S", "predicted"], atol=1e-4)
+    family = np.unique(changed["generation_model"].values[own.values])
+    assert len(family) == 8
+    np.testing.assert_allclose(before.loc[family], after.loc[family])
+    assert not np.allclose(before.loc["CORnet-S"], after.loc["CORnet-S"], atol=1e-4)
 
 
 FAMILIES = {"0": "one", "1": "one", "2": "two", "3": "three"}
@@ -231,9 +232,9 @@ def test_intervals_cover_left_out_models_in_every_third_of_the_scale(left_out):
     for modality in GUESSING:
         for part in ("all", "lowest third", "highest third"):
             count, covered = found.loc[(modality, part), ["points", "covered"]]
-            assert covered / count >= 0.9, (modality, part)
-            # With fewer than 100 points, the coverage may be that with one point outside.
-            assert covered / count <= (0.98 if part == "all" else max(0.98, 1 - 1 / count)), (modality, part)
+            # The few families, of sounds two, make the coverage of a third uncertain.
+            least, most = (0.9, 0.98) if part == "all" else (0.85, 1)
+            assert least <= covered / count <= most, (modality, part)
     assert found["points"].unstack()[list(THIRDS)].sum(axis=1).to_dict() == {"vision": 148, "audio": 144}
 
 

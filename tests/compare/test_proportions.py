@@ -11,6 +11,7 @@ from metamers.compare.proportions import (
     mean_of_known,
     networks_interval,
     proportion_interval,
+    ratio_interval,
 )
 
 
@@ -180,7 +181,7 @@ EVEN, HALF, UNEVEN = np.zeros(5), np.full(5, 0.5), np.array([0, 0.9, 0.9, 0.9, 0
 
 
 @pytest.mark.parametrize("refused", [EVEN, HALF, UNEVEN], ids=["none", "half", "uneven"])
-@pytest.mark.parametrize(("networks", "of_networks"), [(2, 0.3), (5, 0), (5, 0.3), (5, 1)])
+@pytest.mark.parametrize(("networks", "of_networks"), [(3, 0.3), (5, 0), (5, 0.3), (5, 1)])
 def test_the_interval_over_networks_contains_the_truth(networks, of_networks, refused):
     """With none, half, or very unequal proportions of the metamers of each network refused."""
     rng = np.random.default_rng(2)
@@ -195,10 +196,43 @@ def test_the_interval_over_networks_contains_the_truth(networks, of_networks, re
         assert ((over_stimuli.low <= 0) & (over_stimuli.high >= 0)).mean() < 0.7
 
 
-def test_several_networks_of_which_one_has_answers_have_no_interval():
-    one, other = (group[:, 0] for group in two_groups(np.random.default_rng(3), 3, 30))
-    refused = np.where(np.arange(3)[:, None] > 0, np.nan, one)
-    found = networks_interval(refused, other)
-    assert found.value == pytest.approx(one[0].mean() - other.mean())
-    assert np.isnan(found.low)
-    assert np.isnan(found.high)
+@pytest.mark.parametrize("answering", [1, 2])
+def test_a_group_of_which_two_networks_have_answers_has_no_interval(answering):
+    """Two networks against ten: where the two vary more, an interval would contain the truth in 87% of the samples."""
+    one, other = (group[:, 0] for group in two_groups(np.random.default_rng(3), 10, 30))
+    refused = np.where(np.arange(10)[:, None] >= answering, np.nan, one)
+    for pair in ((refused, other), (other, refused), (one[:answering], other)):
+        found = networks_interval(*pair)
+        assert np.isfinite(found.value)
+        assert np.isnan([found.low, found.high]).all()
+
+
+def test_the_interval_of_a_ratio_is_that_of_a_known_denominator_and_wider_otherwise():
+    one = (0.6, 0.4, 0.75)
+    assert ratio_interval(one, (0.8, 0.8, 0.8)) == pytest.approx((0.75, 0.5, 0.9375))
+    assert np.isnan(ratio_interval(one, (-0.1, 0.0, 0.2))).all()
+    value, low, high = ratio_interval(one, (0.8, 0.7, 0.88))
+    assert value == pytest.approx(0.75)
+    assert low < 0.5
+    assert high > 0.9375
+
+
+@pytest.mark.parametrize("correlation", [0, 0.5, -0.7])
+@pytest.mark.parametrize("a", [0.6, 0.02, -0.3])
+def test_the_interval_of_a_ratio_is_that_of_fieller_where_both_are_normal(a, correlation):
+    """Of two means with normal errors; the ends are the ratios whose difference is barely significant."""
+    b, a_error, b_error, z = 0.8, 0.07, 0.04, 1.959964
+    one, other = (a, a - z * a_error, a + z * a_error), (b, b - z * b_error, b + z * b_error)
+    _, *ends = ratio_interval(one, other, correlation)
+    covariance = correlation * a_error * b_error
+    roots = np.roots([b**2 - (z * b_error) ** 2, -2 * (a * b - z**2 * covariance), a**2 - (z * a_error) ** 2])
+    assert ends == pytest.approx(sorted(roots))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [((0.6, np.nan, np.nan), (0.8, 0.7, 0.9)), ((0.6, 0.4, 0.8), (0.8, np.nan, np.nan))]
+)
+def test_a_ratio_without_one_of_the_two_intervals_has_none(one, other):
+    value, low, high = ratio_interval(one, other)
+    assert value == pytest.approx(0.75)
+    assert np.isnan([low, high]).all()

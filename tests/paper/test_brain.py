@@ -84,11 +84,11 @@ def test_participants_of_several_experiments_count_alike():
 def test_each_area_meets_the_stage_that_predicts_it(tmp_path):
     scores = paper_brain.read_brain_scores(table_of(tmp_path, ROWS), MODELS, ["V1", "IT"])
     people = people_of(*(group(m, s, v, 5) for m, s, v in [("A", "one", 0.9), ("A", "two", 0.5), ("B", "two", 0.1)]))
-    related = paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people, 20, 0)
+    related = paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people)
     np.testing.assert_allclose(related["human_mean"], [[0.9, 0.5], [0.1, 0.1]])
     np.testing.assert_allclose(related["spearman_rho"], [-1, -1])
     with pytest.raises(ValueError, match="no human answers for stage 'two' of B"):
-        paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people.iloc[:2], 20, 0)
+        paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people.iloc[:2])
 
 
 def test_p_counts_every_correlation_that_was_made():
@@ -100,7 +100,7 @@ def test_p_counts_every_correlation_that_was_made():
     predictions = human + rng.normal(0, 0.4, (12, 2))
     array = xr.DataArray(predictions, coords=dims, dims=list(dims))
     stages = xr.DataArray(np.array([["a", "b"]] * 12), coords=dims, dims=list(dims))
-    related = paper_brain.against_participants(array, stages, people, 50, 0)
+    related = paper_brain.against_participants(array, stages, people)
     for number in range(2):
         rho, p = scipy.stats.spearmanr(predictions[:, number], human[:, number])
         assert float(related["spearman_rho"][number]) == pytest.approx(rho)
@@ -159,7 +159,7 @@ def test_the_best_stage_is_chosen_on_the_other_participants(tmp_path):
             model["files"][stage] = path.name
     entry = {"participants": 4, "regions": ["pitch"], "models": models}
     people = people_of(*(group(m, s, v, 5) for m in "AB" for s, v in (("one", 0.9), ("two", 0.1))))
-    related = paper_brain.fmri_dataset(paper_brain.fmri_predictions(entry, tmp_path), people, 5, 0)
+    related = paper_brain.fmri_dataset(paper_brain.fmri_predictions(entry, tmp_path), people)
     of_model = related.sel(generation_model="A", region="pitch")
     assert list(of_model["chosen_stage"].values) == ["two", "two", "two", "one"]
     np.testing.assert_allclose(of_model["participant_variance_explained"], [0.4, 0.4, 0.4, 0.1])
@@ -181,7 +181,7 @@ def test_of_stages_chosen_equally_often_the_model_s_own_earlier_one_counts():
         coords={"region": ["all"], "participant": list("abcd")},
     )
     people = people_of(*(group(m, s, v, 5) for m in "AB" for s, v in (("one", 0.9), ("two", 0.1))))
-    related = paper_brain.fmri_dataset(predictions, people, 5, 0).sel(region="all")
+    related = paper_brain.fmri_dataset(predictions, people).sel(region="all")
     assert related["chosen_stage"].sel(generation_model="B").values.tolist() == ["one", "one", "two", "two"]
     assert related["best_stage"].values.tolist() == ["one", "two"]
 
@@ -200,12 +200,12 @@ def test_the_public_data(public, registry, root):
     entry = registry["brains"]["brain_score"]
     scores = paper_brain.read_brain_scores(public / entry["file"], entry["models"], entry["areas"])
     assert scores.sizes == {"generation_model": 29, "visual_area": 4}
-    related = paper_brain.brain_score_dataset(scores, people, 20, 0)
+    related = paper_brain.brain_score_dataset(scores, people)
     assert related["human_mean"].notnull().all()
     # What explains people's recognition in the paper explains far more than any Brain-Score.
     assert (related["pearson_r2"] < 0.5).all()
     entry = registry["brains"]["fmri"]
-    related = paper_brain.fmri_dataset(paper_brain.fmri_predictions(entry, public), people, 20, 0)
+    related = paper_brain.fmri_dataset(paper_brain.fmri_predictions(entry, public), people)
     assert related.sizes["participant"] == 8
     assert related["variance_explained"].notnull().all()
     # Middle stages predict auditory cortex best, and a linear model of it worst.

@@ -109,7 +109,7 @@ def test_the_panel_of_brains_has_every_model(groups):
         {"brain_score": (list(dims), [[0.4, 0.5], [0.45, 0.3], [0.3, 0.2]]), "best_stage": (list(dims), stages)},
         coords=dims | {"model_class": ("generation_model", ["standard"] * 3)},
     )
-    related = paper_brain.brain_score_dataset(scores, paper_brain.pooled_participants(groups), 5, 0)
+    related = paper_brain.brain_score_dataset(scores, paper_brain.pooled_participants(groups))
     figure = paper_panels.against_participants_figure(related, "brain_score", "visual_area", "Brain-Score")
     for axes, area in zip(figure.axes, dims["visual_area"], strict=True):
         of_area = related.sel(visual_area=area)

@@ -45,10 +45,10 @@ def test_the_default_settings_take_all(root, monkeypatch, configuration):
 @pytest.mark.parametrize(
     ("changed", "computed"),
     [
-        ({"comparison": {"bootstrap": 1999}}, {"humans_vs_models"}),
+        ({"comparison": {"bootstrap": 1999}}, set()),
         ({"comparison": {"permutations": 9999}}, {"power"}),
         ({"comparison": {"power": {"alpha": 0.04}}}, {"power"}),
-        ({"seed": 1}, {"humans_vs_models", "power"}),
+        ({"seed": 1}, {"power"}),
         ({"human_data": "participants"}, set(OF_RESULT)),
         ({"comparison": {"contrasts": []}}, set()),
         ({"acceptance": {"measures": ["spearman_rho"]}}, set()),

@@ -199,7 +199,7 @@ def relation_of(seed: int = 0) -> xr.Dataset:
         "vision": {"public": 5, "recognition_models": 7},
         "audio": {"public": 5, "recognition_models": 5, "pearson_r2": 0.9},
     }
-    relation = humans_vs_models(points, ceilings, recognition_models, bootstrap=20, seed=0)
+    relation = humans_vs_models(points, ceilings, recognition_models)
     return relation.assign(
         recognition_spread=(
             ("modality", "spread_component"),

@@ -86,7 +86,7 @@ def test_several_networks_of_a_side_are_said_where_the_side_is_named(compared):
     said = contrast_sentence(compared.isel(contrast=0))
     assert said["networks"]
     assert not said["too_few_networks"]
-    compared["late_networks"][0] = 1
+    compared["late_networks"][0] = 2
     assert contrast_sentence(compared.isel(contrast=0))["too_few_networks"]
     assert said["claim"].endswith("metamers of b (5 networks) are recognized more often than those of a (4 networks)")
     assert contrasts_context(compared)["table"]["rows"][0][:2] == ["b (5 networks)", "a (4 networks)"]

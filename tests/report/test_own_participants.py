@@ -109,9 +109,11 @@ def test_correlations_with_models_stand_with_their_intervals(answers):
     compared = xr.Dataset({name: ("modality", [0.5]) for name in names}, coords={"modality": ["vision"]})
     compared["human_mean"] = (("modality", "point"), [[0.1, np.nan]])
     compared = compared.assign(inside_n=("modality", [1]), depth_r2_low=("modality", [np.nan]))
+    compared = compared.assign(kendall_tau_low=("modality", [np.nan]))
     shown = own_participants_context({"mine": answers}, compared, None)
     (row,) = shown["compared"]["rows"]
-    assert row == ["vision", "1", *["0.500 (0.500 to 0.500)"] * 5]
+    both = "0.500 (0.500 to 0.500)"
+    assert row == ["vision", "1", both, both, "0.500", both, both]
     (row,) = shown["beyond_depth"]["rows"]
     assert row == ["vision", "0.50", *["0.50 (0.50 to 0.50)"] * 3, "1"]
 

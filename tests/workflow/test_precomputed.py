@@ -60,11 +60,10 @@ def test_a_run_with_the_default_settings_takes_them(root, tmp_path):
 
 @pytest.mark.slow
 def test_other_settings_are_computed(finished):
-    """The small run has fewer bootstrap samples and simulations than the default; ``passes`` has no settings."""
+    """The small run has fewer simulations of power than the default; the other results do not depend on its settings."""
     logs = finished[0] / "results/small/logs"
-    assert from_package(logs / "compare_passes.log")
-    assert not any(map(from_package, (logs / "compare_humans_vs_models.log", logs / "power.log")))
-    assert not any(map(from_package, (logs / "report_humans_vs_models").iterdir()))
+    assert all(map(from_package, (logs / "compare_passes.log", logs / "compare_humans_vs_models.log")))
+    assert not from_package(logs / "power.log")
     assert "precomputed" not in files.load(finished[0] / "results/small/comparison/power.nc").attrs["inputs"]
 
 

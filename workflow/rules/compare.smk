@@ -190,8 +190,6 @@ rule compare_own_participants_vs_models:
         modalities={name: entry.modality for name, entry in plan.own_participants.items()},
         stages=plan.judged_stages,
         design_modalities=[modality for modality in COMPARED for _ in designs_of_modality(modality)],
-        bootstrap=plan.settings.comparison.bootstrap,
-        run_seed=plan.settings.seed,
     resources:
         **needs("compare_own_participants_vs_models"),
     conda:

@@ -74,8 +74,6 @@ rule paper_brain_score:
     params:
         **step("paper/brain_score"),
         entry=parameters_of(plan.published.brains).get("brain_score"),
-        bootstrap=plan.settings.comparison.bootstrap,
-        run_seed=plan.settings.seed,
     resources:
         **needs("paper_brain_score"),
     conda:
@@ -99,8 +97,6 @@ rule paper_fmri:
     params:
         **step("paper/fmri"),
         entry=parameters_of(plan.published.brains).get("fmri"),
-        bootstrap=plan.settings.comparison.bootstrap,
-        run_seed=plan.settings.seed,
     resources:
         **needs("paper_fmri"),
     conda:

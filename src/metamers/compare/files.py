@@ -15,8 +15,8 @@ MEANINGS: Meanings = {
     "relative_to_natural": (
         "proportion_correct minus guessing, divided by that of natural stimuli: 1 if recognized as often"
     ),
-    "relative_to_natural_low": "low end of the 95% interval (Fieller) of relative_to_natural over stimuli",
-    "relative_to_natural_high": "high end of the 95% interval (Fieller) of relative_to_natural over stimuli",
+    "relative_to_natural_low": "low end of the 95% interval of relative_to_natural over stimuli",
+    "relative_to_natural_high": "high end of the 95% interval of relative_to_natural over stimuli",
     "most_frequent_answer": ("most frequent answer of a recognition model", NO_UNIT),
     "most_frequent_answer_share": "proportion of answers that are most_frequent_answer",
     "single_answer": "whether a recognition model gives nearly all metamers, of several categories, the same answer",
@@ -278,7 +278,8 @@ HUMANS_VS_MODELS = RunFile(
     coordinates="spread_component?, recognition_family?, modality, point",
     variables={
         "modality, point": (
-            "human_mean, human_sem, human_n, model_mean, model_sem, model_n, model_class, generation_model, stage"
+            "human_mean, human_sem, human_n, model_mean, model_sem, model_n, model_class, generation_model, stage, "
+            "generation_family?"
         ),
         "modality": (
             "pearson_r2, pearson_r2_low, pearson_r2_high, spearman_rho, spearman_rho_low, spearman_rho_high, "

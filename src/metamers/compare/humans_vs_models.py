@@ -10,83 +10,67 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from metamers.compare.proportions import ENDS
-from metamers.compare.relation import NAMES, relation_beyond_position
+from metamers.compare.proportions import ratio_interval
+from metamers.compare.relation import (
+    FEWEST_MODELS,
+    NAMES,
+    ONE,
+    jackknife_interval,
+    relation_beyond_position,
+    squared_interval,
+)
 from metamers.humans.noise_ceiling import noise_ceilings
 from metamers.humans.summary import group_results, pooled_points
 
 CORRELATIONS = ("pearson_r2", "spearman_rho", "kendall_tau")
 
 
-def correlations(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """Compute the square of Pearson's r, Spearman's rho and Kendall's tau-b of two series."""
+def _coefficients(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Compute Pearson's r, Spearman's rho and Kendall's tau-b of two series."""
     import scipy.stats  # slow to import, and most importers of this module do not need it
 
     return (
-        float(scipy.stats.pearsonr(x, y).statistic ** 2),
+        float(scipy.stats.pearsonr(x, y).statistic),
         float(scipy.stats.spearmanr(x, y).statistic),
         float(scipy.stats.kendalltau(x, y).statistic),
     )
 
 
-def bootstrap_intervals(x: np.ndarray, y: np.ndarray, clusters: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """Compute 95% percentile bootstrap intervals of ``correlations``, resampling whole clusters.
+def correlations(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Compute the square of Pearson's r, Spearman's rho and Kendall's tau-b of two series."""
+    r, rho, tau = _coefficients(x, y)
+    return r**2, rho, tau
 
-    The stages of one model are not independent observations, so models are drawn with replacement, each with all its
-    stages.
+
+def correlation_intervals(x: np.ndarray, y: np.ndarray, models: np.ndarray) -> np.ndarray:
+    """Compute 95% intervals of ``correlations`` over models, by ``metamers.compare.relation.jackknife_interval``.
+
+    The stages of one model are not independent observations, so each model is left out with all its stages.
 
     Parameters
     ----------
     x, y
         The two series, (point,).
-    clusters
-        Cluster of each point, (point,).
-    number
-        Number of bootstrap samples.
-    seed
-        Random seed of the samples.
+    models
+        Model of each point, (point,).
 
     Returns
     -------
     np.ndarray
-        (statistic, 2): low and high end of each of ``CORRELATIONS``.
+        (statistic, 2): low and high end of each of ``CORRELATIONS``; NaN with fewer than ``FEWEST_MODELS`` models.
     """
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(clusters == cluster) for cluster in dict.fromkeys(clusters)]
-    samples = np.empty((number, len(CORRELATIONS)))
-    for sample in samples:
-        points = np.concatenate([members[index] for index in rng.integers(len(members), size=len(members))])
-        sample[:] = correlations(x[points], y[points])
-    return np.quantile(samples, ENDS, axis=0).T
-
-
-def of_ceiling(r2: tuple[float, float, float], ceiling: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Compute R² divided by the noise ceiling, with its 95% interval, from value, low and high end of both.
-
-    The two are estimated from different samples, of models and of participants, so their errors are independent. The
-    interval is that of Donner and Zou for a ratio, which recovers the variances from the two intervals. It is NaN where
-    one of these is. All are NaN if the ceiling is not above 0, as it can be with few participants.
-
-    References
-    ----------
-    Donner & Zou (2012), Statistical Methods in Medical Research 21, 347-359.
-    """
-    (a, a_low, a_high), (b, b_low, b_high) = r2, ceiling
-
-    def end(of_r2: float, of_ceiling: float, side: int) -> float:
-        scale = of_ceiling * (2 * b - of_ceiling)
-        inside = (a * b) ** 2 - of_r2 * (2 * a - of_r2) * scale
-        return (a * b + side * float(np.sqrt(max(inside, 0)))) / scale if scale > 0 else np.nan
-
-    return (a / b, end(a_low, b_high, -1), end(a_high, b_low, 1)) if b > 0 else (np.nan, np.nan, np.nan)
+    names = np.unique(models)
+    if len(names) < FEWEST_MODELS:
+        return np.full((len(CORRELATIONS), 2), np.nan)
+    whole = np.clip(_coefficients(x, y), -ONE, ONE)
+    left_out = np.clip([_coefficients(x[models != name], y[models != name]) for name in names], -ONE, ONE)
+    ends = np.stack(jackknife_interval(whole, left_out, np.ones(left_out.shape, bool)), axis=-1)
+    ends[0] = squared_interval(*ends[0])
+    return ends
 
 
 def humans_vs_models(
-    points: pd.DataFrame,
-    ceilings: pd.DataFrame,
-    published: Mapping[str, Mapping[str, float]],
-    bootstrap: int,
-    seed: int,
+    points: pd.DataFrame, ceilings: pd.DataFrame, published: Mapping[str, Mapping[str, float]]
 ) -> xr.Dataset:
     """Compare human recognizability of metamers with that by other models.
 
@@ -100,21 +84,18 @@ def humans_vs_models(
     published
         Modality → ``public``: number of recognition models with public answers, ``recognition_models``: their number in
         the paper, and the ``CORRELATIONS`` that the paper reports, if any.
-    bootstrap, seed
-        Number of bootstrap samples, and their random seed.
 
     Returns
     -------
     xr.Dataset
         (modality, point) → ``human_mean``, ``human_sem``, ``human_n``, ``model_mean``, ``model_sem``, ``model_n``, with
         coordinates ``generation_model``, ``model_class``, ``stage``. A modality with fewer points is padded with NaN, 0
-        and empty names. (modality) → each of ``CORRELATIONS``, with ``_low`` and ``_high`` (95% bootstrap interval over
-        models), and with the prefix ``published_``; ``noise_ceiling_r2`` with ``_low`` and ``_high`` (range over
-        splits) and with ``_participants_low`` and ``_participants_high`` (95% interval over participants);
-        ``pearson_r2_of_ceiling`` with ``_low`` and ``_high`` (``of_ceiling``);
-        ``partial_r2``, ``inside_r2``, ``depth_r2``, ``depth_square_r2`` with ``_low`` and ``_high``, and ``inside_n``,
-        from ``metamers.compare.relation.relation_beyond_position``; ``recognition_models``,
-        ``recognition_models_in_paper``.
+        and empty names. (modality) → each of ``CORRELATIONS``, with ``_low`` and ``_high`` (``correlation_intervals``),
+        and with the prefix ``published_``; ``noise_ceiling_r2`` with ``_low`` and ``_high`` (range over splits) and
+        with ``_participants_low`` and ``_participants_high`` (95% interval over participants);
+        ``pearson_r2_of_ceiling`` with ``_low`` and ``_high`` (``ratio_interval``); ``partial_r2``, ``inside_r2``,
+        ``depth_r2``, ``depth_square_r2`` with ``_low`` and ``_high``, and ``inside_n``, from
+        ``metamers.compare.relation.relation_beyond_position``; ``recognition_models``, ``recognition_models_in_paper``.
     """
     modalities = list(dict.fromkeys(points["modality"]))
     of_modality = {modality: points[points["modality"] == modality].reset_index(drop=True) for modality in modalities}
@@ -133,13 +114,13 @@ def humans_vs_models(
     for modality, table in of_modality.items():
         human, model = table["human_mean"].to_numpy(), table["model_mean"].to_numpy()
         correlated = correlations(human, model)
-        intervals = bootstrap_intervals(human, model, table["generation_model"].to_numpy(), bootstrap, seed)
+        intervals = correlation_intervals(human, model, table["generation_model"].to_numpy(str))
         ceiling = ceilings.set_index("modality").loc[modality]
         row = {"noise_ceiling_r2": ceiling["noise_ceiling_r2"]}
         ends = ("low", "high", "participants_low", "participants_high")
         row |= {f"noise_ceiling_r2_{end}": ceiling[end] for end in ends}
         known = (ceiling["noise_ceiling_r2"], ceiling["participants_low"], ceiling["participants_high"])
-        of_best = of_ceiling((correlated[0], *intervals[0]), known)
+        of_best = ratio_interval((correlated[0], *intervals[0]), known)
         row |= {f"pearson_r2_of_ceiling{end}": value for end, value in zip(("", "_low", "_high"), of_best, strict=True)}
         row |= relation_beyond_position(human, model, table["generation_model"].to_numpy(str))
         in_paper = published[modality]["recognition_models"]
@@ -163,11 +144,7 @@ def humans_vs_models(
 
 
 def own_participants_vs_models(
-    own_participants: Mapping[str, xr.Dataset],
-    modalities: Mapping[str, str],
-    judged: Mapping[str, pd.DataFrame],
-    bootstrap: int,
-    seed: int,
+    own_participants: Mapping[str, xr.Dataset], modalities: Mapping[str, str], judged: Mapping[str, pd.DataFrame]
 ) -> xr.Dataset:
     """Compare the recognizability of a run's metamers by own participants with that by the run's other models.
 
@@ -179,8 +156,6 @@ def own_participants_vs_models(
         Experiment → ``vision`` or ``audio``.
     judged
         Modality → result of ``metamers.humans.own_participants.judgements_of_shown``.
-    bootstrap, seed
-        Number of bootstrap samples, and their random seed.
 
     Returns
     -------
@@ -194,7 +169,7 @@ def own_participants_vs_models(
     }
     numbers = {modality: table["recognition_model"].nunique() for modality, table in judged.items()}
     all_public = {modality: {"public": number, "recognition_models": number} for modality, number in numbers.items()}
-    compared = humans_vs_models(points, noise_ceilings(points, by_modality), all_public, bootstrap, seed)
+    compared = humans_vs_models(points, noise_ceilings(points, by_modality), all_public)
     return compared.assign_attrs(comment="Own participants, and the recognition models of this run.")
 
 

@@ -560,42 +560,38 @@ def _reason(
     )
 
 
-def predict_left_out_models(relation: xr.Dataset, families: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Predict every published model's curve from the relation of the other published models.
+def predict_left_out_models(relation: xr.Dataset) -> pd.DataFrame:
+    """Predict every published model's curve from the relation of the published models of other families.
 
     Parameters
     ----------
     relation
-        Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
-    families
-        Published model → family, to leave out its whole family, whose effect the interval then includes; None to leave
-        out the model alone.
+        Result of ``metamers.compare.recognition_spread.with_spread``.
 
     Returns
     -------
     pd.DataFrame
         One row per model and stage: ``modality``, ``generation_model``, ``stage``, ``human`` (measured mean),
         ``predicted``, ``low``, ``high``: the median and the 95% interval for the measured number of participants,
-        including the few points outside the range of the other models. The left-out model still counts as a recognition
-        model of the other models' metamers.
+        including the effect of a new family and the few points outside the range of the other families. The models that
+        are left out still count as recognition models of the others' metamers.
     """
     tables = []
-    for modality in map(str, relation["modality"].values):
+    for modality, chance in ((str(name), GUESSING[str(name)]) for name in relation["modality"].values):
         points = relation.sel(modality=modality)
         points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
-        models = points["generation_model"].values
-        groups = models if families is None else np.array([families[model] for model in models])
-        for model in dict.fromkeys(models):
-            own = points.isel(point=np.flatnonzero(models == model))
-            others = points.isel(point=np.flatnonzero(groups != groups[models == model][0]))
-            fitted, judged = fit_relation(others, GUESSING[modality]), own["model_mean"].values
-            fitted = replace(fitted, family_spread=FAMILY_SPREAD if families else 0.0)
+        families, of_modality = points["generation_family"].values, []
+        for family in dict.fromkeys(families):
+            own = points.isel(point=np.flatnonzero(families == family))
+            others = points.isel(point=np.flatnonzero(families != family))
+            fitted = replace(fit_relation(others, chance), family_spread=FAMILY_SPREAD)
             # Over 400 stimuli the standard error of a published mean is small compared with the spread of the relation.
-            ends = fitted.interval(judged, np.zeros(len(judged)), GUESSING[modality], own["human_n"].values)
-            line = fitted.line(judged, GUESSING[modality])
-            table = pd.DataFrame({"predicted": line, "low": ends[:, 0], "high": ends[:, 1]})
-            names = {"modality": modality, "generation_model": str(model), "stage": own["stage"].values}
-            tables.append(table.assign(**names, human=own["human_mean"].values))
+            judged = own["model_mean"].values
+            ends = fitted.interval(judged, np.zeros(len(judged)), chance, own["human_n"].values)
+            table = own[["generation_model", "stage"]].to_dataframe()[["generation_model", "stage"]]
+            columns = {"human": own["human_mean"].values, "predicted": fitted.line(judged, chance)}
+            of_modality.append(table.assign(modality=modality, **columns, low=ends[:, 0], high=ends[:, 1]))
+        tables.append(pd.concat(of_modality).sort_index())
     return pd.concat(tables, ignore_index=True)
 
 

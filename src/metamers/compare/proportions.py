@@ -17,6 +17,7 @@ Z = float(scipy.special.ndtri(ENDS[1]))
 FEW = 3  # up to this number of correct answers the Poisson distribution gives the low end
 ONE_SIDED = 1 - INTERVAL
 ADDED = 1.5  # weight of the additional differences for single answers
+MIN_NETWORKS = 3  # of a group of several that has an interval
 RARE = 20  # one stimulus in at least this number is assumed to differ by 1 from the others
 
 
@@ -66,6 +67,46 @@ def _poisson_end(p: np.ndarray, n: np.ndarray) -> np.ndarray:
     right = p * n
     quantile = scipy.special.gammaincinv(np.maximum(right, np.finfo(float).tiny), ONE_SIDED)
     return np.where(right <= FEW, np.where(right > 0, quantile, 0) / n, np.inf)
+
+
+def ratio_interval(
+    one: tuple[np.ndarray, ...], other: tuple[np.ndarray, ...], correlation: float | np.ndarray = 0.0
+) -> tuple[np.ndarray, ...]:
+    """Compute a ratio with its 95% interval, from value, low and high end of both numbers, by Donner and Zou's method.
+
+    The method recovers the variances of both numbers from the distances of their ends. With (a, a') and (b, b') the
+    values and the ends that decide, and ρ the correlation, the ends are the r with (a - r b)² = (a' - a)² +
+    r² (b' - b)² - 2 ρ r |a' - a| |b' - b| (sign of r). For normal numbers, they are those of Fieller's theorem.
+
+    Parameters
+    ----------
+    one, other
+        Value, low and high end of the numerator and of the denominator, arrays that broadcast.
+    correlation
+        Correlation of the errors of both.
+
+    Returns
+    -------
+    value, low, high
+        NaN where the denominator is not above 0; the ends also where its interval includes 0 or one of the two
+        intervals is NaN.
+
+    References
+    ----------
+    Donner & Zou (2012), Statistical Methods in Medical Research 21, 347-359.
+    """
+    a, a_low, a_high, b, b_low, b_high = map(np.asarray, (*one, *other))
+    ends = []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for a_end, side in ((a_low, -1), (a_high, 1)):
+            toward_zero = side * a_end < 0  # then the largest denominator decides
+            b_end = np.where(toward_zero, b_high, b_low)
+            square, constant = b_end * (2 * b - b_end), a_end * (2 * a - a_end)
+            middle = a * b - correlation * np.abs((a_end - a) * (b_end - b))
+            root = side * np.sqrt(np.maximum(middle**2 - square * constant, 0))
+            end = np.where(toward_zero, constant / (middle - root), (middle + root) / square)
+            ends.append(np.where(b_low > 0, end, np.nan))
+        return np.where(b > 0, a / b, np.nan), *(np.where(np.isfinite(ends).all(axis=0), end, np.nan) for end in ends)
 
 
 def independent_answers(proportions: np.ndarray) -> np.ndarray:
@@ -153,16 +194,15 @@ def networks_interval(one: np.ndarray, other: np.ndarray) -> Interval:
     sum of their squared weights, less the part that the stimuli already bring: the mean square of the residuals of
     networks and stimuli times the sum of the squared weights of the answers. A negative estimate counts as 0. The
     weight of an answer is its share in the mean. In a balanced design, this is the variance of the crossed analysis of
-    variance. The quantile is that of Student's distribution with Satterthwaite's degrees of freedom.
-
-    With very different numbers of networks in the two groups (2 and 10), the interval is too narrow.
+    variance. The quantile is that of Student's distribution with Satterthwaite's degrees of freedom. A group of two
+    networks has no interval: where its networks vary more than those of the other group, the coverage is 0.87 to 0.91.
 
     Parameters
     ----------
     one, other
         (network, …, stimulus), 0..1, with NaN where a network has no answer; the same stimuli in both, and either one
-        network in each or at least two. Stimuli without an answer in one of the groups are left out. Where only one
-        network of a group of several has answers, there is no interval (NaN).
+        network in each or at least two. Stimuli without an answer in one of the groups are left out. Where fewer than
+        ``MIN_NETWORKS`` networks of a group of several have answers, there is no interval (NaN).
 
     References
     ----------
@@ -195,7 +235,7 @@ def mean_of_known(values: np.ndarray) -> np.ndarray:
 def _variance_of_networks(group: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Variance of the mean of a group by the means of its networks, and by the residuals; number of networks.
 
-    ``group`` is (network, …, stimulus). NaN with fewer than two networks.
+    ``group`` is (network, …, stimulus). NaN with fewer than ``MIN_NETWORKS`` networks.
     """
     known = np.isfinite(group)
     of_network, of_stimulus = mean_of_known(np.moveaxis(group, -1, 0)), mean_of_known(group)
@@ -208,7 +248,7 @@ def _variance_of_networks(group: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
         residuals = group - of_network[..., None] - of_stimulus + whole[..., None]
         df = known.sum(axis=(0, -1)) - networks - stimuli + 1
         residual = np.nansum(residuals**2, axis=(0, -1)) / df * (weights**2).sum(axis=(0, -1))
-    return np.where(networks > 1, between, np.nan), np.where(df > 0, residual, 0), networks
+    return np.where(networks >= MIN_NETWORKS, between, np.nan), np.where(df > 0, residual, 0), networks
 
 
 def _guarded_mean(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -237,16 +237,23 @@ def with_spread(relation: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
     -------
     xr.Dataset
         Also with (modality, spread_component) → ``recognition_spread``; (modality, recognition_family) →
-        ``published_recognition_models``, their number; (modality) → ``related_share``.
+        ``published_recognition_models``, their number; (modality) → ``related_share``; (modality, point) →
+        ``generation_family``, empty where a modality has no point.
     """
     spreads = [fit_spread(answers_of(table, str(modality))) for modality in relation["modality"].values]
     families = sorted({family for spread in spreads for family in spread.families})
     counts = [[spread.families.get(family, 0) for family in families] for spread in spreads]
+    generation_models = relation["generation_model"].to_series()
+    of_points = generation_models.map(dict(zip(table["generation_model"], table["family"], strict=True))).fillna("")
     return relation.assign(
         recognition_spread=(("modality", "spread_component"), np.stack([spread.components for spread in spreads])),
         published_recognition_models=(("modality", "recognition_family"), np.array(counts)),
         related_share=("modality", np.array([spread.related for spread in spreads])),
-    ).assign_coords(spread_component=list(COMPONENTS), recognition_family=families)
+    ).assign_coords(
+        spread_component=list(COMPONENTS),
+        recognition_family=families,
+        generation_family=of_points.to_xarray().astype(str),
+    )
 
 
 def spread_of(relation: xr.Dataset) -> Spread:

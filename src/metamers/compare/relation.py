@@ -140,23 +140,49 @@ def relation_intervals(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     whole, within = sums
     estimates = relation_correlations(whole.sum(axis=-3), within.sum(axis=-3))
     left_out = relation_correlations(*(one.sum(axis=-3, keepdims=True) - one for one in sums))
-    z, left = np.arctanh(estimates), np.arctanh(left_out)
     # Models without points inside the scale are left out there.
     has_points = [one[..., CONSTANT, CONSTANT] > 0 for one in sums]
     counted = np.stack([has_points[name == INSIDE] for name in NAMES], axis=-1)
+    low, high = jackknife_interval(estimates, left_out, counted)
+    signed = np.isin(NAMES, (PARTIAL, INSIDE))
+    smallest, largest = squared_interval(low, high)
+    return (
+        np.where(signed, estimates * np.abs(estimates), estimates**2),
+        np.where(signed, low * np.abs(low), smallest),
+        np.where(signed, high * np.abs(high), largest),
+    )
+
+
+def jackknife_interval(
+    estimates: np.ndarray, left_out: np.ndarray, counted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the 95% intervals of correlations over models, tanh(z ± t s); see ``relation_intervals``.
+
+    Parameters
+    ----------
+    estimates, left_out
+        (…, correlation) and (…, model, correlation): inside -1..1, of all models and without each model.
+    counted
+        (…, model, correlation): whether the model has points.
+
+    Returns
+    -------
+    low, high
+        (…, correlation). NaN with fewer than ``FEWEST_MODELS`` models with points, or where leaving one out gives no
+        number.
+    """
+    z, left = np.arctanh(estimates), np.arctanh(left_out)
     models = counted.sum(axis=-2)
     mean = np.where(counted, left, 0).sum(axis=-2) / np.maximum(models, 1)
     squares = np.where(counted, (left - mean[..., None, :]) ** 2, 0).sum(axis=-2)
     error = np.sqrt((models - 1) / np.maximum(models, 1) * squares)
     half = np.where(models >= FEWEST_MODELS, stdtrit(np.maximum(models - 1, 1), ENDS[1]) * error, np.nan)
-    low, high = np.tanh(z - half), np.tanh(z + half)
-    signed = np.isin(NAMES, (PARTIAL, INSIDE))
-    smallest = np.where(low * high < 0, 0, np.minimum(low**2, high**2))
-    return (
-        np.where(signed, estimates * np.abs(estimates), estimates**2),
-        np.where(signed, low * np.abs(low), smallest),
-        np.where(signed, high * np.abs(high), np.maximum(low**2, high**2)),
-    )
+    return np.tanh(z - half), np.tanh(z + half)
+
+
+def squared_interval(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn the interval of a correlation into that of its square."""
+    return np.where(low * high < 0, 0, np.minimum(low**2, high**2)), np.maximum(low**2, high**2)
 
 
 def relation_beyond_position(human: np.ndarray, model: np.ndarray, models: Sequence[str]) -> dict[str, float]:

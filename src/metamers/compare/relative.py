@@ -9,21 +9,18 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from metamers.compare.proportions import difference_interval
+from metamers.compare.proportions import independent_answers, proportion_interval, ratio_interval
 from metamers.compare.recognizability import proportion_by_stimulus
 from metamers.names import NATURAL
 
-SMALLEST, LARGEST = -5.0, 5.0  # ends of the search for the ends of an interval
-HALVINGS = 30
-
 
 def relative_to_natural(metamers: np.ndarray, natural: np.ndarray, guessing: float) -> tuple[np.ndarray, ...]:
-    """Compute (m - g) / (n - g), with its 95% interval over stimuli, by Fieller's theorem.
+    """Compute (m - g) / (n - g), with its 95% interval over stimuli, by ``ratio_interval``.
 
     m and n are the mean proportions correct of metamers and of natural stimuli, over the stimuli that have accepted
-    metamers, and g is the rate of guessing. The interval contains each ratio r for which the interval of the mean of
-    (m_i - g) - r (n_i - g) over stimuli i includes 0. That one is
-    ``metamers.compare.proportions.difference_interval``, so it has a width where all answers agree.
+    metamers, and g is the rate of guessing. Their intervals are those of ``proportion_interval`` for
+    ``independent_answers``, and the correlation is that of the answers over stimuli (0 where one of the two does not
+    vary).
 
     Parameters
     ----------
@@ -36,30 +33,19 @@ def relative_to_natural(metamers: np.ndarray, natural: np.ndarray, guessing: flo
     -------
     value, low, high
         (…). NaN where natural stimuli are not recognized more often than by guessing, for the ends also where the
-        interval includes ratios beyond -5 and 5, or has a single stimulus.
-
-    References
-    ----------
-    Fieller (1954), Journal of the Royal Statistical Society B 16, 175-185.
+        interval of n includes g.
     """
-    left = np.asarray(metamers, float) - guessing
-    whole = np.where(np.isfinite(left), natural, np.nan) - guessing
-    numbers = np.maximum(np.isfinite(left).sum(axis=-1), 1)
-    of_metamers, of_natural = np.nansum(left, axis=-1) / numbers, np.nansum(whole, axis=-1) / numbers
-    known = of_natural > 0
-    value = np.where(known, of_metamers / np.where(known, of_natural, 1), np.nan)
-    ends = []
-    for end in ("low", "high"):
-        below, above = np.full(value.shape, SMALLEST), np.full(value.shape, LARGEST)
-        for _ in range(HALVINGS):
-            middle = (below + above) / 2
-            scale = np.maximum(1, np.abs(middle))[..., None]  # residuals within -1 and 1, which the interval is for
-            positive = getattr(difference_interval((left - middle[..., None] * whole) / scale), end) > 0
-            below, above = np.where(positive, middle, below), np.where(positive, above, middle)
-        inside = known & (below > SMALLEST) & (above < LARGEST)
-        ends.append(np.where(inside, below, np.nan))
-    both = np.isfinite(ends).all(axis=0)
-    return value, *(np.where(both, end, np.nan) for end in ends)
+    left = np.asarray(metamers, float)
+    both = np.stack([left, np.where(np.isfinite(left), natural, np.nan)])
+    counts = np.maximum(np.isfinite(left).sum(axis=-1), 1)
+    means = np.where(np.isfinite(left).any(axis=-1), np.nansum(both, axis=-1) / counts, np.nan)
+    intervals = proportion_interval(means, independent_answers(both))
+    centred = np.nan_to_num(both - means[..., None])
+    variances = (centred**2).sum(axis=-1).prod(axis=0)
+    covariance = centred.prod(axis=0).sum(axis=-1)
+    correlation = np.divide(covariance, np.sqrt(variances), out=np.zeros_like(variances), where=variances > 0)
+    one, other = (tuple(part[index] - guessing for part in (means, intervals.low, intervals.high)) for index in (0, 1))
+    return ratio_interval(one, other, correlation)
 
 
 def with_relative(

@@ -16,16 +16,16 @@ class ComparisonSettings(Settings):
     )
     bootstrap: Annotated[
         int,
-        from_to("samples of every bootstrap interval", 100, 100_000, more="Of correlations, and of the leaderboard."),
+        from_to("samples of every bootstrap interval", 100, 100_000, more="Of the leaderboard."),
     ] = 2000
     contrasts: Annotated[
         list[Annotated[list[ModelName], setting("[model, reference]", min_length=2, max_length=2)]],
         several(
             "pairs of generation models whose recognizability is compared stage by stage: [model, reference]",
-            "Models that differ only by `weights.train.seed` count with a named one "
-            "([Contrasts](../docs/explanation/recognizability.md#contrasts-between-models)). The recognition models "
-            "are those of other families than both; else those in no contrast; else all except the two. A file with "
-            "other models needs its own contrasts, or `contrasts: []`.",
+            "Models that differ only by `weights.train.seed` count with a named one; if both sides have several, each "
+            "needs three ([Contrasts](../docs/explanation/recognizability.md#contrasts-between-models)). The "
+            "recognition models are those of other families than both; else those in no contrast; else all except the "
+            "two. A file with other models needs its own contrasts, or `contrasts: []`.",
             least=0,
         ),
     ] = []

@@ -27,7 +27,7 @@ MEANINGS: Meanings = {
     "depth_last": "position of the last stage in the area",
     "entry_modality": ("modality of the entry", NO_UNIT),
     "stages": "number of stages in the area",
-    "left_out_area": "area predicted without the human answers to the model's metamers",
+    "left_out_area": "area predicted without the human answers to the metamers of the model's family",
     "left_out_error": (
         "mean absolute error over stages of the prediction without the human answers to the model's metamers"
     ),

@@ -2,8 +2,8 @@
 
 Published models are ranked by measured human recognizability. A run's own models are placed among them by predictions
 and, where own participants have judged their metamers, by these answers too. To show how reliable predictions are,
-every published model is left out in turn and predicted from the others. Curves, intervals, ranks and own models have
-their own modules in this package; fitting and predicting are in ``metamers.compare.predicted_human``.
+every published model is left out in turn with its family and predicted from the others. Curves, intervals, ranks and
+own models have their own modules in this package; fitting and predicting are in ``metamers.compare.predicted_human``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ import scipy.stats
 import xarray as xr
 
 from metamers.brain.group_level import best_stage_left_out
-from metamers.compare.humans_vs_models import CORRELATIONS, bootstrap_intervals, correlations
+from metamers.compare.humans_vs_models import CORRELATIONS, correlation_intervals, correlations
 from metamers.config.tables import read_table
 from metamers.foreign.isolated import read_all_isolated, read_isolated
 from metamers.foreign.pickles import abbreviated
@@ -114,9 +114,7 @@ def read_brain_scores(path: str | Path, models: Mapping[str, Mapping[str, Any]],
     )
 
 
-def against_participants(
-    prediction: xr.DataArray, best_stage: xr.DataArray, participants: pd.DataFrame, bootstrap: int, seed: int
-) -> xr.Dataset:
+def against_participants(prediction: xr.DataArray, best_stage: xr.DataArray, participants: pd.DataFrame) -> xr.Dataset:
     """Prediction of a brain area by models, against participants' recognition of metamers of the best stage.
 
     Parameters
@@ -126,14 +124,12 @@ def against_participants(
         name.
     participants
         Result of ``pooled_participants``; every best stage must be in it.
-    bootstrap, seed
-        Samples of the intervals (models resampled), and their seed.
 
     Returns
     -------
     xr.Dataset
         (generation_model, area) → ``human_mean``, ``human_sem``, ``human_n``; (area) → ``pearson_r2``,
-        ``spearman_rho``, ``kendall_tau`` over models, each with ``_low`` and ``_high`` (95% bootstrap interval), and
+        ``spearman_rho``, ``kendall_tau`` over models, each with ``_low`` and ``_high`` (95% interval), and
         ``p_bonferroni``: p of Spearman's rho times the number of areas, at most 1 (as published; not verified).
 
     Raises
@@ -156,7 +152,7 @@ def against_participants(
     columns: dict[str, list[float]] = {}
     for number, of_area in enumerate(prediction.transpose("generation_model", area).values.T):
         recognized = result["human_mean"][1][:, number]
-        intervals = bootstrap_intervals(of_area, recognized, np.arange(len(models)), bootstrap, seed)
+        intervals = correlation_intervals(of_area, recognized, models)
         p = scipy.stats.spearmanr(of_area, recognized).pvalue
         row = {"p_bonferroni": min(float(p) * prediction.sizes[area], 1.0)}
         for name, value, (low, high) in zip(CORRELATIONS, correlations(of_area, recognized), intervals, strict=True):
@@ -166,14 +162,14 @@ def against_participants(
     return xr.Dataset(result | {name: (area, np.array(values)) for name, values in columns.items()})
 
 
-def brain_score_dataset(scores: xr.Dataset, participants: pd.DataFrame, bootstrap: int, seed: int) -> xr.Dataset:
+def brain_score_dataset(scores: xr.Dataset, participants: pd.DataFrame) -> xr.Dataset:
     """Brain-Scores of the published visual models against participants' recognition of their metamers.
 
     Parameters
     ----------
     scores
         Result of ``read_brain_scores``.
-    participants, bootstrap, seed
+    participants
         As for ``against_participants``.
 
     Returns
@@ -181,9 +177,7 @@ def brain_score_dataset(scores: xr.Dataset, participants: pd.DataFrame, bootstra
     xr.Dataset
         ``scores`` and the result of ``against_participants``.
     """
-    return scores.merge(
-        against_participants(scores["brain_score"], scores["best_stage"], participants, bootstrap, seed)
-    )
+    return scores.merge(against_participants(scores["brain_score"], scores["best_stage"], participants))
 
 
 def _array(path: Path, name: str, part: Any) -> np.ndarray:
@@ -326,7 +320,7 @@ def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset
     )
 
 
-def fmri_dataset(predictions: xr.Dataset, participants: pd.DataFrame, bootstrap: int, seed: int) -> xr.Dataset:
+def fmri_dataset(predictions: xr.Dataset, participants: pd.DataFrame) -> xr.Dataset:
     """Prediction of auditory cortex from each model's best stage, against participants' recognition of its metamers.
 
     As published (not verified), each participant's value is that at the stage that is best for the mean of the other
@@ -336,7 +330,7 @@ def fmri_dataset(predictions: xr.Dataset, participants: pd.DataFrame, bootstrap:
     ----------
     predictions
         Result of ``fmri_predictions``.
-    participants, bootstrap, seed
+    participants
         As for ``against_participants``.
 
     Returns
@@ -369,5 +363,5 @@ def fmri_dataset(predictions: xr.Dataset, participants: pd.DataFrame, bootstrap:
         best_stage=(list(coords)[:2], stages[most]),
         n=single.isel(generation_model=0).count("participant"),
     )
-    related = against_participants(result["variance_explained"], result["best_stage"], participants, bootstrap, seed)
+    related = against_participants(result["variance_explained"], result["best_stage"], participants)
     return result.merge(related)

@@ -33,9 +33,7 @@ def published_settings(plan: Plan) -> dict[str, dict[str, Any]]:
             "recognition_models": {
                 modality: {"public": len(entry.models), **entry.published}
                 for modality, entry in plan.published.judgements.items()
-            },
-            "bootstrap": plan.settings.comparison.bootstrap,
-            "run_seed": plan.settings.seed,
+            }
         },
         "passes": {},
         "power": {

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from metamers.compare.proportions import MIN_NETWORKS
 from metamers.compare.verdict import LATER_STAGES, read_evidence, side_of_zero, verdict
 from metamers.report.tables import NO_INTERVAL, Table, percentage_points
 from metamers.report.verdicts import contrast_claim, missing_sentence
@@ -51,7 +52,8 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     -------
     dict
         ``model``, ``reference`` (``side_of_contrast``), ``networks``: whether they are several networks each,
-        ``too_few_networks``: whether the later stages have accepted metamers of fewer than two of them;
+        ``too_few_networks``: whether the later stages have accepted metamers of fewer than ``MIN_NETWORKS`` of
+        them;
         ``stages`` (the later ones), ``n``, ``found`` (difference and interval);
         ``verdict`` of the later stages; ``claim``: what it permits to say; ``missing``: what it lacks to be shown;
         ``above``, ``below``: stages whose own interval lies above or below 0; ``left_out``: number of stimuli whose
@@ -70,7 +72,7 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
         "model": model,
         "reference": reference,
         "networks": (several := int(contrast["networks"]) > 1),
-        "too_few_networks": several and min(int(contrast[f"late_{name}"]) for name in NETWORKS) < 2,
+        "too_few_networks": several and min(int(contrast[f"late_{name}"]) for name in NETWORKS) < MIN_NETWORKS,
         "stages": str(contrast["late_stages"].values),
         "n": int(contrast["late_n"]),
         "found": percentage_points(found.evidence.difference, found.evidence.low, found.evidence.high),

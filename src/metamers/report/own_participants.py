@@ -22,6 +22,7 @@ from metamers.report.tables import (
     f_value,
     number,
     p_value,
+    with_ends,
 )
 
 NAMES = {"pearson_r2": "R²", "spearman_rho": "Spearman ρ", "kendall_tau": "Kendall τ"}
@@ -48,10 +49,7 @@ def _compared_table(compared: xr.Dataset) -> Table:
     rows = []
     for modality in compared["modality"].values:
         one = compared.sel(modality=modality)
-        values = [
-            "{} ({} to {})".format(*(number(float(one[name + end]), 3) for end in ("", "_low", "_high")))
-            for name in CORRELATIONS
-        ]
+        values = [with_ends(one, name) for name in CORRELATIONS]
         rows.append([str(modality), str(int(one["human_mean"].count())), *values, *ceiling(one)])
     return {"head": ["Modality", "Points", *NAMES.values(), *CEILING], "rows": rows}
 

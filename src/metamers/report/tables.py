@@ -183,8 +183,7 @@ def relation_table(relation: xr.Dataset) -> Table:
         row = [str(modality), str(int(of_modality["human_mean"].count()))]
         row.append(f"{int(of_modality['recognition_models'])} of {int(of_modality['recognition_models_in_paper'])}")
         for name in CORRELATIONS:
-            value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
-            row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]
+            row += [with_ends(of_modality, name), number(float(of_modality[f"published_{name}"]), 3)]
         rows.append([*row, *ceiling(of_modality)])
     head = [
         "Modality",
@@ -200,12 +199,14 @@ def relation_table(relation: xr.Dataset) -> Table:
 
 def ceiling(relation: xr.Dataset) -> list[str]:
     """Noise ceiling of one modality, and R² divided by it, each with its interval if it has one."""
-    cells = []
-    for name, over in (("noise_ceiling_r2", "_participants"), ("pearson_r2_of_ceiling", "")):
-        value, low, high = (float(relation[name + end]) for end in ("", f"{over}_low", f"{over}_high"))
-        both = np.isfinite([low, high]).all()
-        cells.append(number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if both else ""))
-    return cells
+    return [with_ends(relation, "noise_ceiling_r2", "_participants"), with_ends(relation, "pearson_r2_of_ceiling")]
+
+
+def with_ends(relation: xr.Dataset, name: str, over: str = "") -> str:
+    """Write a number of one modality, with its interval if it has one."""
+    value, low, high = (float(relation[name + end]) for end in ("", f"{over}_low", f"{over}_high"))
+    both = np.isfinite([low, high]).all()
+    return number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if both else "")
 
 
 def beyond_depth_table(relation: xr.Dataset) -> Table:
