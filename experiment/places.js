@@ -28,6 +28,15 @@ function anyOrder(orders) {
   return crypto.getRandomValues(new Uint32Array(1))[0] % orders;
 }
 
+/** Why a server refused a request: its message for the participant, or status and text. */
+function reason(status, text) {
+  try {
+    return JSON.parse(text).message ?? `(${status} ${text})`;
+  } catch {
+    return `(${status} ${text})`;
+  }
+}
+
 /** Send JSON to an address of this site, several times if that fails; returns the reply. */
 async function send(address, content, failed = "The answer could not be saved") {
   let problem;
@@ -40,13 +49,13 @@ async function send(address, content, failed = "The answer could not be saved") 
         body: JSON.stringify(content),
       });
       if (reply.ok) return reply;
-      problem = `${reply.status} ${await reply.text()}`;
+      problem = reason(reply.status, await reply.text());
       if (reply.status < 500) break; // sending it again would not help
     } catch (error) {
-      problem = error.message;
+      problem = `(${error.message})`;
     }
   }
-  throw new Error(`${failed} (${problem}).`);
+  throw new Error(`${failed}. ${problem}`);
 }
 
 /** The participant's data in this browser's local storage. */
@@ -71,7 +80,8 @@ function server(design) {
     forget: remembered.forget,
     ended: () => (remembered.get()?.ended ? {} : null),
     async begin() {
-      const reply = await send("api/begin", { participant: remembered.get()?.participant, design: design.design });
+      const asked = { participant: remembered.get()?.participant, design: design.design };
+      const reply = await send("api/begin", asked, "The experiment could not begin");
       const begun = await reply.json();
       if (begun.closed) return begun;
       participant = begun.participant;
@@ -87,7 +97,7 @@ function server(design) {
       return (await reply.json()).kept;
     },
     async end(_rows, why) {
-      await send("api/end", { participant });
+      await send("api/end", { participant }, "The end of the experiment could not be stored");
       remembered.end({ participant }, why);
       return { text: END.saved };
     },

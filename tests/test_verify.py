@@ -22,7 +22,7 @@ from metamers.foreign.isolated import ReaderKilledError, call_isolated
 from metamers.run import files, manifest
 from metamers.run.conventions import PRODUCT_VERSION
 from metamers.run.hashes import sha256_of
-from metamers.verify import Problem, count_by_kind, rebuild, repair, verify
+from metamers.verify import Problem, count_by_kind, outputs_to_make_again, rebuild, verify
 from tests.foreign import hostile_hdf5
 
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
@@ -117,7 +117,6 @@ def test_a_file_of_another_version_of_the_program_is_named_and_no_damage(run, mo
     }
     assert problems[0].reason == f"made by {PRODUCT_VERSION}; this is metamers 99.0"
     assert count_by_kind(problems) == {"other_version": 2}
-    assert repair(problems, run, []) == []
 
 
 def test_what_was_computed_from_another_file_is_stale(run):
@@ -150,8 +149,6 @@ def test_what_the_run_did_not_write_is_foreign_and_what_is_gone_is_missing(run):
     assert count_by_kind(verify(run)) == {"foreign": 1, "missing": 1}
     manifest.close(run)
     assert found(run) == {"mine.txt": "foreign", "second.nc": "missing"}
-    repair(verify(run), run, [])
-    assert found(run) == {}
 
 
 def test_what_lies_in_a_folder_without_belonging_there_or_is_gone_from_it_makes_nothing_stale(run):
@@ -170,7 +167,7 @@ def test_what_came_from_something_stale_is_stale(run):
     assert found(run) == dict.fromkeys(["first.nc", "second.nc", "folder/third.nc", "fourth.nc"], "stale")
 
 
-def test_what_was_there_before_the_manifest_is_not_deleted(run):
+def test_what_was_there_before_the_manifest_is_unrecorded(run):
     manifest.manifest_path(run).unlink()
     (run / "weights.safetensors").write_bytes(b"weeks of training")
     manifest.close(run)
@@ -178,8 +175,6 @@ def test_what_was_there_before_the_manifest_is_not_deleted(run):
     os.utime(run / "weights.safetensors", (1, 1))
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
     assert found(run)["weights.safetensors"] == "unrecorded"
-    repair(verify(run), run, [run / "exported"])
-    assert (run / "weights.safetensors").exists()
 
 
 def test_a_log_that_was_written_after_snakemake_last_ended_is_no_damage(run):
@@ -191,8 +186,6 @@ def test_a_log_that_was_written_after_snakemake_last_ended_is_no_damage(run):
     assert found(run) == {}
     rot(run / "logs" / "new.log", b"saId\n")
     assert found(run) == {"logs/new.log": "damaged"}
-    repair(verify(run), run, [])
-    assert (run / "logs" / "new.log").exists()
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_others(run):
@@ -200,8 +193,6 @@ def test_a_file_that_cannot_be_read_is_named_with_the_others(run):
     (run / "second.nc").symlink_to("nowhere")
     (run / "mine.txt").write_text("mine")
     assert found(run) == {"mine.txt": "foreign", "second.nc": "damaged"}
-    repair(verify(run), run, [])
-    assert not (run / "second.nc").is_symlink()
 
 
 def test_a_line_that_a_full_disk_cut_off_takes_no_other_along(run):
@@ -214,7 +205,7 @@ def test_a_line_that_a_full_disk_cut_off_takes_no_other_along(run):
     log.write_text("".join(line for line in log.read_text().splitlines(True) if "third.nc" not in line))
     files.save(files.load(run / "first.nc"), run / "fourth.nc", **PROVENANCE, inputs=[])
     assert found(run) == {"../r.sha256": "damaged", "third.nc": "foreign"}
-    repair(verify(run), run, [])
+    assert rebuild(run) == []
     assert found(run) == {}
 
 
@@ -226,20 +217,27 @@ def test_a_line_of_the_manifest_that_is_damaged_is_said(run):
     assert kinds["second.nc"] == "unrecorded"
 
 
-def test_repair_deletes_just_what_is_wrong(run):
-    manifest.close(run)
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+OUTPUTS = [r"results/r/(first|second)\.nc$", r"results/r/exported$", r"table\.csv"]
+
+
+def test_a_file_is_made_again_by_the_rule_that_makes_it_or_its_folder(run):
     (run / "mine.txt").write_text("mine")
     (run / "first.nc").write_bytes(b"damaged")
-    (run / "exported" / "1.png").write_bytes(b"damaged")
+    (run / "exported" / "0.png").write_bytes(b"damaged")
+    (run / "exported" / "1.png").unlink()
+    Path("table.csv").unlink()
     outside = Problem("table.csv", "damaged", "not of the run")
-    deleted = repair([*verify(run), outside], run, [run / "exported"])
-    assert sorted(deleted) == ["results/r/exported", "results/r/first.nc", "results/r/mine.txt"]
-    assert found(run) == {}
-    logs = {run / "logs" / name for name in ("some_rule.log", "writer.log")}
-    assert {path for path in run.rglob("*") if path.is_file()} == {run / "second.nc", *logs}
-    assert all(path.read_bytes() == before[path] for path in run.rglob("*") if path.is_file())
-    assert Path("table.csv").is_file()
+    assert outputs_to_make_again([*verify(run), outside], run, OUTPUTS) == {
+        "results/r/exported/0.png": "results/r/exported",
+        "results/r/exported/1.png": "results/r/exported",
+        "results/r/first.nc": "results/r/first.nc",
+    }
+
+
+def test_a_problem_is_one_line_whatever_the_name_of_the_file_is(run):
+    (run / "x\n\x1b[31mrun: rm.txt").write_text("mine")
+    (problem,) = verify(run)
+    assert str(problem) == "foreign: results/r/x\\n\\x1b[31mrun: rm.txt: the run has not written it"
 
 
 def test_a_run_without_a_manifest_is_said(run):
@@ -345,8 +343,6 @@ def test_a_folder_that_was_moved_to_another_disk_and_linked_is_verified(run, tmp
     rot(disk / "1.png", b"damaged")
     (disk / "mine.txt").write_text("mine")
     assert found(run) == {"exported": "linked", "exported/1.png": "damaged", "exported/mine.txt": "foreign"}
-    assert repair(verify(run), run, []) == ["results/r/exported/1.png"]
-    assert sorted(path.name for path in disk.iterdir()) == ["0.png", "mine.txt"]
 
 
 @pytest.mark.hostile("a folder or file of the run that …")
@@ -355,10 +351,42 @@ def test_a_file_that_was_moved_and_linked_is_verified(run, tmp_path):
     (run / "first.nc").symlink_to(tmp_path / "elsewhere.nc")
     assert found(run) == {"first.nc": "linked"}
     rot(tmp_path / "elsewhere.nc", b"damaged")
-    assert found(run) == {"first.nc": "damaged"}
-    repair(verify(run), run, [])
-    assert not (run / "first.nc").is_symlink()
-    assert (tmp_path / "elsewhere.nc").exists()
+    (problem,) = verify(run)
+    assert (problem.path, problem.kind) == ("results/r/first.nc", "damaged")
+    assert problem.reason.endswith(f"; it is outside the run's folder, at {tmp_path / 'elsewhere.nc'}")
+
+
+def content_of(*folders: Path) -> dict[Path, bytes]:
+    """Return the bytes of all files in folders."""
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.hostile(
+    "Results, and a bad disk",
+    "a link to a folder elsewhere, with a manifest that names files there",
+    "named with their real paths; nothing is deleted, and no command is given for them",
+)
+def test_files_outside_the_run_that_a_manifest_names_are_named_and_not_deleted(run, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("0.png", "1.png", "thesis.txt"):
+        (home / name).write_text("of somebody")
+    shutil.rmtree(run / "exported")
+    (run / "exported").symlink_to(home)
+    (run / "first.nc").write_bytes(b"damaged")
+    manifest.replace(run, manifest.read(run).recorded | {"r/exported/thesis.txt": "0" * 64})
+    assert manifest.read(run).fault is None
+    before = content_of(run, home)
+    output = run_step(run, fails=True)
+    for name in ("0.png", "1.png", "thesis.txt"):
+        assert f"damaged: results/r/exported/{name}: " in output
+        assert f"it is outside the run's folder, at {home / name}" in output
+    assert "\n  snakemake --cores 2 --forcerun results/r/first.nc results/r/second.nc\n" in output
+    assert "no command makes these files again: 3 that" in output
+    after = content_of(run, home)
+    assert {path: after[path] for path in before if path.parent.name != "logs"} == {
+        path: content for path, content in before.items() if path.parent.name != "logs"
+    }
 
 
 def test_a_run_that_is_itself_a_link_has_no_problem(run, tmp_path):
@@ -366,39 +394,30 @@ def test_a_run_that_is_itself_a_link_has_no_problem(run, tmp_path):
     run.symlink_to(tmp_path / "disk")
     assert found(run) == {}
     (run / "mine.txt").write_text("mine")
-    assert repair(verify(run), run, []) == ["results/r/mine.txt"]
+    (problem,) = verify(run)
+    assert problem.reason == "the run has not written it"
 
 
 @pytest.mark.hostile(
     "Results, and a bad disk",
     "a link whose target is absent, as on a disk that is not mounted",
-    "damaged; `repair` keeps the link and its manifest entries while files are recorded below it",
+    "damaged; the files below it are missing",
 )
-def test_a_link_to_a_disk_that_is_not_mounted_is_damage_and_is_kept(run, tmp_path):
+def test_a_link_to_a_disk_that_is_not_mounted_is_damage(run, tmp_path):
     disk = tmp_path / "disk"
     (run / "exported").rename(disk)
     (run / "exported").symlink_to(disk)
     disk.rename(tmp_path / "unmounted")
-    lost = {"exported": "damaged", "exported/0.png": "missing", "exported/1.png": "missing"}
-    assert found(run) == lost
-    assert repair(verify(run), run, [run / "exported"]) == []
-    assert found(run) == lost
+    assert found(run) == {"exported": "damaged", "exported/0.png": "missing", "exported/1.png": "missing"}
+    assert outputs_to_make_again(verify(run), run, OUTPUTS) == {}
     (tmp_path / "unmounted").rename(disk)
     assert found(run) == {"exported": "linked"}
-
-
-@pytest.mark.hostile("links in a circle, to `/` …")
-def test_a_folder_that_is_linked_within_the_run_is_not_deleted_at_its_other_path(run):
-    (run / "exported").rename(run / "big")
-    (run / "exported").symlink_to("big")
-    assert found(run) == {"exported": "linked", "big/0.png": "linked", "big/1.png": "linked"}
-    assert repair(verify(run), run, []) == []
 
 
 @pytest.mark.hostile(
     "Results, and a bad disk",
     "links in a circle, to `/`, or to another folder of the run",
-    "not followed without end; `repair` deletes a link itself at most, never a file through a second path of the run",
+    "named, and not followed without end",
 )
 def test_links_in_a_circle_and_to_everything_end(run):
     (run / "exported" / "up").symlink_to("..")
@@ -409,10 +428,6 @@ def test_links_in_a_circle_and_to_everything_end(run):
     links = {"exported/up": "foreign", "everything": "foreign"}
     links |= dict.fromkeys(["itself", "one", "two"], "damaged")
     assert found(run) == links
-    before = set(run.rglob("*.nc"))
-    assert len(repair(verify(run), run, [])) == len(links)
-    assert found(run) == {}
-    assert set(run.rglob("*.nc")) == before
 
 
 @pytest.mark.hostile("links in a circle, to `/` …")
@@ -423,8 +438,6 @@ def test_a_circle_that_the_manifest_leads_through_ends(run):
     recorded = manifest.read(run).recorded
     manifest.replace(run, recorded | dict.fromkeys(names, recorded["r/first.nc"]))
     assert found(run)["exported/up"] == "linked"
-    assert repair(verify(run), run, []) == []
-    assert (run / "first.nc").exists()
 
 
 @pytest.mark.hostile("Results, and a bad disk", "a pipe or device in a file's place", "named, not opened")
@@ -438,7 +451,7 @@ def test_a_pipe_in_the_place_of_a_file_is_named(run):
 @pytest.mark.hostile(
     "Results, and a bad disk",
     "a folder in a file's place",
-    "damaged; `repair` deletes it once nothing is left in it that is kept",
+    "damaged",
 )
 @pytest.mark.parametrize("content", [None, "mine.txt", "sub/mine.txt"])
 def test_a_folder_in_the_place_of_a_file_is_damaged(run, content):
@@ -449,21 +462,7 @@ def test_a_folder_in_the_place_of_a_file_is_damaged(run, content):
         (run / "second.nc" / content).write_text("mine")
     foreign = {f"second.nc/{content}": "foreign"} if content else {}
     assert found(run) == {"second.nc": "damaged"} | foreign
-    repair(verify(run), run, [])
-    assert found(run) == {}
-    assert not (run / "second.nc").exists()
-
-
-@pytest.mark.hostile("a folder in a file's place")
-def test_a_folder_in_the_place_of_a_file_stays_while_anything_in_it_is_kept(run):
-    (run / "second.nc").unlink()
-    (run / "second.nc").mkdir()
-    (run / "second.nc" / "older.txt").write_text("older than the manifest")
-    os.utime(run / "second.nc" / "older.txt", (1, 1))
-    kinds = {"second.nc": "damaged", "second.nc/older.txt": "unrecorded"}
-    assert found(run) == kinds
-    assert repair(verify(run), run, []) == []
-    assert found(run) == kinds
+    assert outputs_to_make_again(verify(run), run, OUTPUTS) == {}
 
 
 @pytest.mark.hostile("a folder in a file's place")
@@ -471,22 +470,20 @@ def test_a_file_that_became_a_folder_of_recorded_files_is_missing(run):
     """For example when a new version of a rule makes a folder."""
     manifest.replace(run, manifest.read(run).recorded | {"r/exported": "0" * 64})
     assert found(run) == {"exported": "missing"}
-    assert repair(verify(run), run, []) == []
-    assert found(run) == {}
 
 
 @pytest.mark.hostile(
     "Results, and a bad disk",
     "a manifest whose paths lead out of the run",
-    "those lines are damaged; no file outside is read or deleted",
+    "those lines are damaged; no file outside is read",
 )
 def test_a_manifest_leads_to_no_file_outside_the_run(run):
     Path("results/mine.txt").write_text("mine")
     with manifest.manifest_path(run).open("a") as stream:
         stream.write(f"{'0' * 64}  r/../mine.txt\n{'0' * 64}  r//mine.txt\n")
     assert found(run) == {"../r.sha256": "damaged"}
-    repair(verify(run), run, [])
-    assert Path("results/mine.txt").exists()
+    assert rebuild(run) == []
+    assert found(run) == {}
 
 
 # A manifest that is itself damaged
@@ -495,29 +492,25 @@ def test_a_manifest_leads_to_no_file_outside_the_run(run):
 @pytest.mark.hostile(
     "Results, and a bad disk",
     "a manifest that was emptied or cut, or has a flipped bit",
-    "said; nothing is deleted until it is rebuilt from the hashes in files and logs; later jobs do not hide it, however little is left",
+    "said, until it is rebuilt from the hashes in files and logs; later jobs do not hide it, however little is left",
 )
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 1, 50, 99, 0.3, 0.5, "line", 0.9, -1])
-def test_a_manifest_that_was_cut_is_said_and_nothing_is_deleted(run, kept):
+def test_a_manifest_that_was_cut_is_said(run, kept):
     manifest.close(run)
     path = manifest.manifest_path(run)
     whole = path.read_bytes()
     if kept == "line":
         kept = whole.index(b"\n", len(whole) // 2) + 1
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
     kinds = found(run)
     assert kinds.pop("../r.sha256") == "damaged"
     assert set(kinds.values()) <= {"unrecorded"}
-    with pytest.raises(ValueError, match=r"r\.sha256: .*Nothing was deleted.*rebuild_manifest=True"):
-        repair(verify(run), run, [run / "exported"])
-    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
 
 
 @pytest.mark.hostile("a manifest that was emptied …")
 @pytest.mark.slow
-def test_a_manifest_with_any_flipped_bit_is_said_and_nothing_is_deleted(run):
+def test_a_manifest_with_any_flipped_bit_is_said(run):
     path = manifest.manifest_path(run)
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
@@ -526,8 +519,6 @@ def test_a_manifest_with_any_flipped_bit_is_said_and_nothing_is_deleted(run):
         flipped[place // 8] ^= 1 << (place % 8)
         path.write_bytes(flipped)
         assert manifest.read(run).fault, place
-        with pytest.raises(ValueError, match="Nothing was deleted"):
-            repair([], run, [])
 
 
 @pytest.mark.hostile("a manifest that was emptied …")
@@ -543,8 +534,6 @@ def test_a_manifest_that_was_cut_is_not_sealed_again_by_later_jobs(run, kept):
     assert kinds["../r.sha256"] == "damaged"
     assert "third.nc" not in kinds
     assert "fourth.nc" not in kinds
-    with pytest.raises(ValueError, match="Nothing was deleted"):
-        repair(verify(run), run, [])
 
 
 def record_on_a_full_disk(run: Path) -> None:
@@ -594,7 +583,8 @@ def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_s
     assert int(manifest.SEAL.match(manifest.manifest_path(run).read_bytes())[2]) >= max(sealed + 1, lines - 20)
     assert {kind for kind in found(run).values() if kind != "damaged"} == set()  # a line may be cut
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
-    repair(verify(run), run, [])
+    if manifest.read(run).damaged:
+        rebuild(run)
     assert found(run) == {}
 
 
@@ -606,7 +596,7 @@ def test_what_was_appended_and_not_sealed_yet_counts(run):
     assert found(run) == {}
 
 
-def test_a_manifest_of_an_older_version_is_read_and_nothing_is_deleted_on_its_word(run):
+def test_a_manifest_of_an_older_version_is_read_and_said(run):
     path = manifest.manifest_path(run)
     path.write_bytes(path.read_bytes()[manifest.SEAL_BYTES :])
     assert found(run) == {"../r.sha256": "unconfirmed"}
@@ -614,8 +604,6 @@ def test_a_manifest_of_an_older_version_is_read_and_nothing_is_deleted_on_its_wo
     manifest.close(run)
     rot(run / "third.nc", b"damaged")
     assert found(run) == {"../r.sha256": "unconfirmed", "third.nc": "damaged"}
-    with pytest.raises(ValueError, match="without a checksum of its own"):
-        repair(verify(run), run, [])
     assert [problem.path for problem in rebuild(run)] == ["results/r/third.nc"]
     assert found(run) == {"third.nc": "damaged"}
 
@@ -648,8 +636,6 @@ def test_a_manifest_that_is_rebuilt_lacks_what_nothing_vouches_for(run):
     assert "neither a log nor" in reasons["mine.txt"]
     assert len(reasons) == 3
     assert found(run) == {"first.nc": "damaged", "exported/0.png": "damaged", "mine.txt": "unrecorded"}
-    assert repair(verify(run), run, []) == ["results/r/exported/0.png", "results/r/first.nc"]
-    assert found(run) == {"mine.txt": "unrecorded"}
 
 
 @pytest.mark.hostile(
@@ -673,10 +659,6 @@ def test_what_was_damaged_before_the_manifest_was_rebuilt_is_damaged_after_it(ru
     assert kinds["second.nc"] == kinds["fourth.nc"] == "damaged"
     assert kinds["page.html"] == ("damaged" if logs else "unrecorded")  # without a log it contradicts nothing
     assert kinds.get("first.nc") is None
-    repair(verify(run), run, [])
-    assert not (run / "second.nc").exists()
-    assert not (run / "fourth.nc").exists()
-    assert (run / "page.html").exists() != logs
 
 
 @pytest.mark.hostile("files that were damaged before …")
@@ -687,17 +669,17 @@ def test_what_came_from_a_file_without_an_entry_is_not_blamed(run, changed):
     whole = (run / changed).read_bytes()
     (run / changed).write_bytes(whole.replace(b"table.csv", b"tabla.csv") if changed == "first.nc" else b"another")
     assert str(run / changed) in [problem.path for problem in rebuild(run)]
-    assert "second.nc" not in found(run)
-    assert str(run / "second.nc") not in repair(verify(run), run, [])
-    assert (run / changed).exists() == (changed != "first.nc")
+    kinds = found(run)
+    assert "second.nc" not in kinds
+    assert kinds[changed] == ("damaged" if changed == "first.nc" else "unrecorded")
 
 
 @pytest.mark.hostile(
     "Results, and a bad disk",
     "a manifest restored from an older copy, or with fewer entries and a checksum that fits",
-    "files that logs name with their hash are `unrecorded` and kept",
+    "files that logs name with their hash are `unrecorded`",
 )
-def test_files_that_a_manifest_lacks_and_logs_vouch_for_are_kept(run):
+def test_files_that_a_manifest_lacks_and_logs_vouch_for_are_unrecorded(run):
     path = manifest.manifest_path(run)
     older = path.read_bytes()
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[run / "first.nc"])
@@ -708,12 +690,11 @@ def test_files_that_a_manifest_lacks_and_logs_vouch_for_are_kept(run):
     manifest.replace(run, {"r/exported/0.png": sha256_of(run / "exported" / "0.png")})
     for file in run.rglob("*.*"):
         os.utime(file)  # none is older than the manifest
-    kept = dict.fromkeys(["exported/1.png", "first.nc", "page.html", "second.nc", "third.nc"], "unrecorded")
-    assert found(run) == kept
-    assert repair(verify(run), run, []) == []
+    unrecorded = dict.fromkeys(["exported/1.png", "first.nc", "page.html", "second.nc", "third.nc"], "unrecorded")
+    assert found(run) == unrecorded
     (run / "page.html").write_text("another page")
     exchange(run / "first.nc", run / "third.nc")
-    assert found(run) == kept | dict.fromkeys(["page.html", "first.nc", "third.nc"], "damaged")
+    assert found(run) == unrecorded | dict.fromkeys(["page.html", "first.nc", "third.nc"], "damaged")
 
 
 def test_a_manifest_is_rebuilt_from_the_hashes_of_inputs_where_logs_are_gone(run):
@@ -758,25 +739,6 @@ def test_of_two_files_that_were_exchanged_both_are_damaged_and_no_innocent_is(ru
         "results/r/first.nc": "it belongs elsewhere: its own path is third.nc",
         "results/r/third.nc": "it belongs elsewhere: its own path is first.nc",
     }
-    assert sorted(repair(verify(run), run, [])) == sorted(problems)
-    assert (run / "second.nc").exists()
-    assert (run / "fourth.nc").exists()
-
-
-@pytest.mark.hostile("two files exchanged, with …")
-def test_a_file_of_another_step_is_damaged(run):
-    assert verify(run, steps={r".*/first\.nc": "test", r".*": "test"}) == []
-    (problem,) = verify(run, steps={r".*/first\.nc": "synthesize"})
-    assert (problem.path, problem.kind) == ("results/r/first.nc", "damaged")
-    assert problem.reason.endswith("its own step is test, but this path is made by synthesize")
-
-
-def test_a_file_that_an_earlier_version_made_by_another_step_stays(run):
-    made = PROVENANCE | {"step": "synthesize_metamers"}
-    files.save(files.load(run / "first.nc"), run / "third.nc", **made, inputs=["table.csv"])
-    assert verify(run, steps={r".*/third\.nc": "synthesize_measure"}) == []
-    (problem,) = verify(run, steps={r".*/third\.nc": "null_distribution"})
-    assert problem.path == "results/r/third.nc"
 
 
 @pytest.mark.hostile(
@@ -796,7 +758,6 @@ def test_a_file_that_was_changed_with_the_manifest_is_damaged_by_its_job_s_log(r
     assert list(problems) == [f"results/r/{name}"]
     assert "the log of its job says" in problems[f"results/r/{name}"]
     assert "second.nc" not in found(run)
-    assert repair(verify(run), run, []) == [f"results/r/{name}"]
 
 
 @pytest.mark.hostile("a script in a page, or another …")
@@ -807,7 +768,6 @@ def test_a_file_that_no_log_names_is_unconfirmed(run):
     recorded = manifest.read(run).recorded
     manifest.replace(run, {name: sha256 for name, sha256 in recorded.items() if "writer" not in name})
     assert found(run) == {"exported/0.png": "unconfirmed", "exported/1.png": "unconfirmed"}
-    assert repair(verify(run), run, []) == []
 
 
 def test_a_run_that_is_moved_or_copied_has_no_problem(run, tmp_path, monkeypatch):
@@ -867,7 +827,6 @@ def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
     (problem,) = verify(run)
     assert (problem.path, problem.kind) == (str(run / "second.nc"), "unread")
     assert "did not end within" in problem.reason
-    assert repair([problem], run, []) == []
 
 
 SHORTAGES = {
@@ -888,23 +847,21 @@ def fail_with(error: Exception):
 @pytest.mark.hostile("a folder that cannot be listed …")
 @pytest.mark.slow
 @pytest.mark.parametrize("shortage", SHORTAGES)
-def test_a_file_that_memory_or_time_did_not_suffice_for_is_unread_and_kept(run, monkeypatch, shortage):
+def test_a_file_that_memory_or_time_did_not_suffice_for_is_unread(run, monkeypatch, shortage):
     module, name, error = SHORTAGES[shortage]
     monkeypatch.setattr(module, name, fail_with(error))
     problems = verify(run)
     assert {problem.kind for problem in problems} == {"unread"}
     assert {str(run / "first.nc"), str(run / "second.nc")} <= {problem.path for problem in problems}
-    before = manifest.read(run).recorded
-    assert repair(problems, run, [run / "exported"]) == []
-    assert manifest.read(run).recorded == before
+    assert outputs_to_make_again(problems, run, OUTPUTS) == {}
 
 
 @pytest.mark.hostile(
     "Results, and a bad disk",
     "a folder that cannot be listed; a file for whose check memory or time did not suffice",
-    "`unread`: `repair` keeps it, and `snakemake verify` fails",
+    "`unread`, and `snakemake verify` fails",
 )
-def test_a_folder_that_cannot_be_listed_is_unread_and_its_entries_are_kept(run, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_unread(run, monkeypatch):
     listed, there = os.scandir, os.path.lexists
     refuse = fail_with(PermissionError(errno.EACCES, "Permission denied"))
     kinds = {"exported": "unread", "exported/0.png": "missing", "exported/1.png": "missing"}
@@ -912,33 +869,39 @@ def test_a_folder_that_cannot_be_listed_is_unread_and_its_entries_are_kept(run, 
         patched.setattr(os, "scandir", lambda path: refuse() if Path(path).name == "exported" else listed(path))
         patched.setattr(os.path, "lexists", lambda path: "exported/" not in str(path) and there(path))
         assert found(run) == kinds
-        assert repair(verify(run), run, []) == []
-        assert found(run) == kinds
     assert found(run) == {}
 
 
-@pytest.mark.hostile("a folder that cannot be listed …")
-@pytest.mark.parametrize("repaired", [False, True])
-@pytest.mark.parametrize("unread", [False, True])
-def test_the_step_fails_where_a_file_is_unread(run, repaired, unread):
-    library = Path(files.__file__).parents[2]
+def run_step(run: Path, *, unread: bool = False, fails: bool = False) -> str:
+    """Run the step's script for a run, and return what it logs."""
     code = f"""
 import runpy, sys
 from types import SimpleNamespace as Space
-sys.path.insert(0, {str(library)!r})
+sys.path.insert(0, {str(Path(files.__file__).parents[2])!r})
 from metamers.run import files
 def fail(_): raise MemoryError
 if {unread}: files.content_sha256 = fail
-params = Space(run="results/r", made_whole=[], steps={{}})
-config = dict(rebuild_manifest=False, repair={repaired})
-step = Space(log=["results/r/logs/verify.log"], params=params, threads=1, config=config)
+params = Space(run={str(run)!r}, outputs={OUTPUTS})
+step = Space(log=[{str(run / "logs" / "verify.log")!r}], params=params, threads=1, config=dict(rebuild_manifest=False))
 runpy.run_path({str(ROOT / "scripts" / "verify.py")!r}, dict(snakemake=step))
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ran.returncode == unread, ran.stderr
-    assert ("2 files or folders could not be checked" in ran.stderr) == unread
-    assert ("nothing is damaged, stale or foreign" in ran.stderr) != unread
-    assert (run / "first.nc").exists()
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"METAMERS_CALL": "snakemake --cores 2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == fails, ran.stderr
+    return ran.stderr
+
+
+@pytest.mark.hostile("a folder that cannot be listed …")
+@pytest.mark.parametrize("unread", [False, True])
+def test_the_step_fails_where_a_file_is_unread(run, unread):
+    output = run_step(run, unread=unread, fails=unread)
+    assert ("2 files or folders could not be checked" in output) == unread
+    assert ("nothing is damaged, stale or foreign" in output) != unread
 
 
 @pytest.mark.hostile("a NetCDF file of any kind …")
@@ -996,21 +959,3 @@ def test_processes_get_only_inputs_from_outside_the_run(run, monkeypatch):
     monkeypatch.setattr(verification, "_pool", Pool)
     assert verify(run) == []
     assert ("_sha256_now", ["table.csv"]) in asked
-
-
-def test_a_path_is_compared_with_the_patterns_of_its_name_alone():
-    """Each recognition model has a pattern, which searches all generation models."""
-    models = "|".join(f"model_{n}" for n in range(50))
-    steps = {f"results/r/recognition/(?P<generation_model>{models})/model_{n}\\.nc$": "recognize" for n in range(50)}
-    steps |= {f"results/r/nulls/(?P<generation_model>{models})\\.nc$": "null", r"results/r/.*": "other"}
-    patterns = verification._patterns_by_name(steps)
-    assert {name: len(of_name) for name, of_name in patterns.items()} == {
-        **{f"model_{n}.nc": 1 for n in range(50)},
-        None: 2,
-    }
-    assert verification._step_of("results/r/other/model_3.nc", patterns) == "other"
-    assert verification._step_of("results/r/recognition/model_7/model_3.nc", patterns) is None  # two steps match
-    del steps["results/r/.*"]
-    patterns = verification._patterns_by_name(steps)
-    assert verification._step_of("results/r/recognition/model_7/model_3.nc", patterns) == "recognize"
-    assert verification._step_of("results/r/recognition/model_99/model_3.nc", patterns) is None

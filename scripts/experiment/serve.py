@@ -45,7 +45,11 @@ def main() -> None:
     finally:
         server.server_close()
         for experiment in experiments:
-            experiment.export()
+            try:
+                experiment.export()
+            except (OSError, sqlite3.Error) as error:
+                logger.error("%s", error)
+                logger.error("all answers are in %s; --export writes the JSON files later", experiment.answers)
 
 
 main()

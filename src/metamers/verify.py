@@ -2,19 +2,20 @@
 
 The problem of a file is one of these:
 
-- ``damaged``: its bytes differ from the manifest, or its values from its ``content_sha256``; or it belongs elsewhere,
-  according to its own ``path`` and ``step`` or to the log of the job that wrote the path. A folder in the place of a
-  file and a broken link are damaged, too;
+- ``damaged``: its bytes differ from the manifest or from the log of its job, its values from its ``content_sha256``,
+  or its path from its attribute ``path``. A folder in the place of a file and a broken link are damaged, too;
 - ``stale``: a file that it was computed from has changed;
-- ``foreign``: the run has not written it, even if it is a copy of a file that the run would write;
+- ``foreign``: the run has not written it;
 - ``unread``: it could not be checked, because memory or time ran out or its folder cannot be listed, so nothing is
   known about it;
 - ``unrecorded``: the manifest has no entry for it, and a job's log names its SHA-256, or it is older than the manifest,
   or the manifest has a fault. If it contradicts its log or itself, it is damaged instead;
-- ``missing``: the run has written it, and it no longer exists; a rerun makes it if it is needed;
+- ``missing``: the run has written it, and it no longer exists;
 - ``other_version``: another version of this program has made it. This is no damage;
-- ``linked``: it is a link, which was followed, or the target of one. This is no damage;
+- ``linked``: it is a link, which was followed. This is no damage;
 - ``unconfirmed``: only the manifest confirms it. This is no damage, but a change of both would not be noticed.
+
+No file of a run is changed or deleted.
 """
 
 import errno
@@ -30,7 +31,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from shutil import rmtree
 
 from metamers.foreign.isolated import TIMEOUT_S, ReaderKilledError, call_isolated_each, reading_s
 from metamers.run import files, manifest
@@ -43,14 +43,12 @@ logger = logging.getLogger("metamers")
 PROGRESS_S = 5.0
 FILES_AT_ONCE = 16  # which a process examines; another one reads the NetCDF files among them
 OTHER_VERSION = "other_version"
-REPAIRED = ("damaged", "stale", "foreign")  # kinds that `repair` deletes
-FAILING = (*REPAIRED, "unread")  # kinds that make verification fail
+FAILING = ("damaged", "stale", "foreign", "unread")  # kinds that make verification fail
 NOTED = ("unrecorded", "missing", "linked", "unconfirmed", OTHER_VERSION)
-# Step → the step that made its files in an earlier version; `snakemake --touch` keeps such files.
-FORMER_STEPS = {"synthesize_measure": "synthesize_metamers", "beyond_measure": "beyond_synthesize"}
+MADE_AGAIN = ("damaged", "stale", "missing")  # kinds that a forced rerun ends
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"  # Snakemake writes this file into folders that rules make
 OUR_ATTRIBUTES = ("content_sha256", "inputs")
-ORIGIN = ("path", "step", "product_version")  # attributes that say where a file comes from
+ORIGIN = ("path", "product_version")  # attributes that say where a file comes from
 SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)  # too little memory, processes or open files
 REBUILD = "`snakemake verify --config rebuild_manifest=True` rebuilds it from the hashes in the files and logs"
 
@@ -85,6 +83,11 @@ class Problem:
     kind: str
     reason: str
 
+    def __str__(self) -> str:
+        """Return one line; unprintable characters, which names of files can have, are escaped."""
+        line = f"{self.kind}: {self.path}: {self.reason}"
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -98,14 +101,11 @@ class Place:
         The path relative to the run's folder.
     recorded
         SHA-256 in the manifest; None if the file has no entry.
-    step
-        The step that makes this path; None if unknown.
     """
 
     path: str
     inside: str
     recorded: str | None
-    step: str | None = None
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def read_own_record(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
     inputs : dict
         Path → SHA-256 of the files that it was computed from.
     origin : dict
-        ``path``, ``step`` and ``product_version``, if present: files of older versions lack the first two.
+        ``path`` and ``product_version``, if present.
 
     Raises
     ------
@@ -300,12 +300,9 @@ def _judged_record(place: Place, record: tuple[dict[str, str], dict[str, str]] |
 
 
 def _misplaced(place: Place, origin: Mapping[str, str]) -> str | None:
-    """Return why a NetCDF file with the given ``path`` and ``step`` does not belong at its path; None if it does."""
+    """Return why a NetCDF file with the given ``path`` does not belong at its path; None if it does."""
     if origin.get("path", place.inside) != place.inside:
         return f"it belongs elsewhere: its own path is {origin['path']}"
-    step = origin.get("step", place.step)
-    if place.step is not None and step != place.step and step != FORMER_STEPS.get(place.step):
-        return f"it belongs elsewhere: its own step is {origin['step']}, but this path is made by {place.step}"
     return None
 
 
@@ -336,7 +333,6 @@ def verify(
     run: str | Path,
     workers: int = 1,
     skipped: Iterable[str | Path] = (),
-    steps: Mapping[str, str] | None = None,
 ) -> list[Problem]:
     """Find all problems of the files of a run.
 
@@ -348,8 +344,6 @@ def verify(
         Number of processes that hash files.
     skipped
         Files to skip because they are still being written, such as the log of the calling step.
-    steps
-        Regular expression of paths → the step that makes these files, as far as known.
 
     Returns
     -------
@@ -371,26 +365,22 @@ def verify(
     passed = set(map(Path, skipped))
     tree = tree_of(run, known.recorded)
     paths_in_run = {str(path): path.relative_to(run.parent).as_posix() for path in tree.files if path not in passed}
-    patterns = _patterns_by_name(steps or {})
 
     def examine_all(paths: Iterable[str]) -> dict[str, Examined]:
         names = {path: paths_in_run[path] for path in paths}
-        places = [
-            Place(path, name.split("/", 1)[1], known.recorded.get(name), _step_of(path, patterns))
-            for path, name in names.items()
-        ]
+        places = [Place(path, name.split("/", 1)[1], known.recorded.get(name)) for path, name in names.items()]
         return _examined(places, workers)
 
     examined = examine_all(
         path for path, name in paths_in_run.items() if name in known.recorded or Path(path).name == SNAKEMAKE_TIMESTAMP
     )
     logged_hashes, logs_complete = _hashes_in_logs(run, known, paths_in_run, examined)
-    unrecorded = _unrecorded_problems(run, known, tree, paths_in_run)
+    unrecorded = _unrecorded_problems(run, known, paths_in_run)
     # An unknown file is opened only if a log names it or its origin is uncertain.
     examined |= examine_all(
         path
         for path, problem in unrecorded.items()
-        if problem.kind != "linked" and (paths_in_run[path] in logged_hashes or problem.kind == "unrecorded")
+        if paths_in_run[path] in logged_hashes or problem.kind == "unrecorded"
     )
     for path, problem in unrecorded.items():
         if path in examined:
@@ -408,7 +398,7 @@ def verify(
     # If the manifest is wrong about a file, lacks a file that may be the run's, or lacks a file that a log names and
     # that no longer exists, then the inputs of other files are unknown: these files are not called stale.
     wrong = {path for path, one in examined.items() if one.as_recorded and _is_of(problems, path, "damaged")}
-    wrong |= {path for path, problem in unrecorded.items() if problem.kind not in ("foreign", "linked")}
+    wrong |= {path for path, problem in unrecorded.items() if problem.kind != "foreign"}
     named = (run.parent / name for name in logged_hashes if name.startswith(f"{run.name}/"))
     wrong |= {str(path) for path in named if str(path) not in written and not os.path.lexists(path)}
     unknown = wrong | {str(parent) for path in wrong for parent in Path(path).parents}
@@ -427,59 +417,65 @@ def verify(
             problems[path] = Problem(path, OTHER_VERSION, f"made by {one.made_by}; this is {PRODUCT_VERSION}")
     path = str(manifest.manifest_path(run))
     if known.fault == manifest.NO_SEAL:
-        problems[path] = Problem(
-            path, "unconfirmed", f"{known.fault}; `repair` deletes nothing because of it. {REBUILD}"
-        )
+        problems[path] = Problem(path, "unconfirmed", f"{known.fault}. {REBUILD}")
     elif known.fault:
-        problems[path] = Problem(path, "damaged", f"{known.fault}; `repair` deletes nothing because of it. {REBUILD}")
+        problems[path] = Problem(path, "damaged", f"{known.fault}. {REBUILD}")
     elif known.damaged:
-        problems[path] = Problem(path, "damaged", f"{len(known.damaged)} lines are not valid manifest entries")
-    return sorted(problems.values())
+        reason = f"{len(known.damaged)} lines are not valid manifest entries. {REBUILD}"
+        problems[path] = Problem(path, "damaged", reason)
+    root = os.path.realpath(run)
+    return sorted(_with_real_path(problem, run, root) for problem in problems.values())
 
 
-Patterns = Mapping[str | None, list[tuple[re.Pattern[str], str]]]
+def _with_real_path(problem: Problem, run: Path, root: str) -> Problem:
+    """Add the real path to the reason of a problem of a file outside the run's real folder ``root``."""
+    real = os.path.realpath(problem.path)
+    if problem.kind == "linked" or not Path(problem.path).is_relative_to(run) or Path(real).is_relative_to(root):
+        return problem
+    return replace(problem, reason=f"{problem.reason}; it is outside the run's folder, at {real}")
 
 
-def _patterns_by_name(steps: Mapping[str, str]) -> Patterns:
-    """Return name of a file → the patterns of its paths, with their steps; None → the patterns for several names.
+def outputs_to_make_again(problems: Iterable[Problem], run: str | Path, outputs: Iterable[str]) -> dict[str, str]:
+    """Return damaged, stale or missing file → the output of a rule, for ``snakemake --forcerun``, that makes it again.
 
-    There is a pattern for each recognition model, and each would search the names of all generation models.
+    The output is the file, or a folder that a rule makes as a whole. A file outside the run's real folder has none, nor
+    has a folder in the place of a file, which Snakemake does not replace.
+
+    Parameters
+    ----------
+    problems
+        The result of ``verify``.
+    run
+        The run's folder.
+    outputs
+        Regular expressions of the outputs of all rules.
     """
-    patterns: dict[str | None, list[tuple[re.Pattern[str], str]]] = {}
-    for pattern, step in steps.items():
-        last = pattern.removesuffix("$").rpartition("/")[2]
-        name = re.sub(r"\\(.)", r"\1", last)
-        patterns.setdefault(name if re.escape(name) == last else None, []).append((re.compile(pattern), step))
-    return patterns
-
-
-def _step_of(path: str, patterns: Patterns) -> str | None:
-    """Return the step that makes a NetCDF path (other files do not record their step); None unless exactly one does."""
-    if not path.endswith(".nc"):
-        return None
-    possible = [*patterns.get(path.rpartition("/")[2], ()), *patterns.get(None, ())]
-    steps = {step for pattern, step in possible if pattern.fullmatch(path)}
-    return steps.pop() if len(steps) == 1 else None
+    root, run, patterns = os.path.realpath(run), Path(run), [re.compile(pattern) for pattern in outputs]
+    again = {}
+    for problem in problems:
+        path = Path(problem.path)
+        if problem.kind not in MADE_AGAIN or not path.is_relative_to(run) or os.path.isdir(path):
+            continue
+        candidates = [path, *(parent for parent in path.parents if run in parent.parents)]
+        made = [output for output in map(str, candidates) if any(pattern.fullmatch(output) for pattern in patterns)]
+        if made and all(Path(os.path.realpath(real)).is_relative_to(root) for real in (path, made[0])):
+            again[problem.path] = made[0]
+    return again
 
 
 def _is_of(problems: Mapping[str, Problem], path: str, kind: str) -> bool:
     return path in problems and problems[path].kind == kind
 
 
-def _unrecorded_problems(
-    run: Path, known: manifest.Manifest, tree: Tree, paths_in_run: Mapping[str, str]
-) -> dict[str, Problem]:
-    """Classify files without entry as foreign, unrecorded or linked, by their age and the manifest's state."""
+def _unrecorded_problems(run: Path, known: manifest.Manifest, paths_in_run: Mapping[str, str]) -> dict[str, Problem]:
+    """Classify files without entry as foreign or unrecorded, by their age and the manifest's state."""
     problems = {}
-    link_targets = _link_targets(run, tree, paths_in_run, known)
     broken = known.fault not in (None, manifest.NO_SEAL)
     for path, name in paths_in_run.items():
         if name in known.recorded or Path(path).name == SNAKEMAKE_TIMESTAMP or _added_at_the_end(run, path):
             continue
         kind, reason = "foreign", "the run has not written it"
-        if link := link_targets.get(os.path.realpath(path)):
-            kind, reason = "linked", f"{link} leads to it"
-        elif broken:
+        if broken:
             kind, reason = "unrecorded", "the manifest has no entry for it, but may have lost entries"
         elif Path(path).lstat().st_mtime_ns < known.begun:
             kind, reason = "unrecorded", "it is older than the manifest"
@@ -578,16 +574,6 @@ def _hashes_in_logs(
     return logged_hashes, logs_complete
 
 
-def _link_targets(run: Path, tree: Tree, paths_in_run: Mapping[str, str], known: manifest.Manifest) -> dict[str, str]:
-    """Return final target in the run's folder → recorded path that leads to it through a link."""
-    inward = [link for link, target in tree.links.items() if Path(target).is_relative_to(os.path.realpath(run))]
-    return {
-        os.path.realpath(path): path
-        for path, name in paths_in_run.items()
-        if name in known.recorded and any(Path(path).is_relative_to(link) for link in inward)
-    }
-
-
 def _link_problems(run: Path, tree: Tree) -> dict[str, Problem]:
     """Return the problems of links and of folders that cannot be listed."""
     root = os.path.realpath(run)
@@ -665,84 +651,8 @@ def _inside(hashes: Mapping[str, str], folders: Iterable[str]) -> dict[str, dict
     return {folder: files for folder in folders if (files := inside[Path(folder)])}
 
 
-def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[str | Path]) -> list[str]:
-    """Delete damaged, stale and foreign files, so that a rerun makes those that are needed.
-
-    Outside the run's folder, only files that the run wrote through a link are deleted. These are kept: logs and
-    benchmarks, which no rerun makes; a broken link below which files are recorded, for example to a disk that is not
-    mounted; and a folder in the place of a file while it contains a kept file. The manifest drops damaged lines and
-    entries of files that no longer exist, but not entries below such a link or an unread folder.
-
-    Parameters
-    ----------
-    problems
-        The result of ``verify``.
-    run
-        The run's folder.
-    made_whole
-        Folders that a rule makes as a whole; they are deleted as a whole, because Snakemake does not look inside.
-
-    Returns
-    -------
-    list of str
-        The deleted paths.
-
-    Raises
-    ------
-    ValueError
-        When the manifest has a fault, so that intact files could look foreign; nothing is deleted.
-    """
-    run, folders = Path(run), [Path(folder) for folder in made_whole]
-    known = manifest.read(run)
-    if known.fault:
-        raise ValueError(
-            f"{manifest.manifest_path(run)}: {known.fault}. Nothing was deleted, because intact files may look "
-            f"foreign. {REBUILD}; then repair."
-        )
-    problems = list(problems)
-    root = Path(os.path.realpath(run))
-    recorded = {run.parent / name for name in known.recorded}
-    expected = {parent for path in recorded for parent in path.parents}
-    unreachable = {Path(problem.path) for problem in problems if problem.kind == "unread"}
-    deleted = {}
-    # A folder in the place of a file comes after the files inside it.
-    for problem in sorted(problems, key=lambda problem: _is_folder(Path(problem.path))):
-        path = Path(problem.path)
-        if problem.kind not in REPAIRED or not path.is_relative_to(run) or _added_at_the_end(run, problem.path):
-            continue
-        if path in expected and not path.exists():
-            unreachable.add(path)
-            continue
-        real = Path(os.path.realpath(path.parent)) / path.name
-        through_link = real != root / path.relative_to(run)
-        of_other_path = real.is_relative_to(root) and run / real.relative_to(root) in recorded
-        if through_link and (path not in recorded or of_other_path):
-            continue  # the file belongs to another owner or to another path of the run
-        target = next((folder for folder in folders if path.is_relative_to(folder)), path)
-        if target in deleted or (target == path and _is_folder(path) and _has_files(path)):
-            continue
-        deleted[target] = None
-        rmtree(target) if _is_folder(target) else target.unlink(missing_ok=True)
-    gone = {
-        path.relative_to(run.parent).as_posix()
-        for path in recorded
-        if (not os.path.lexists(path) or _is_folder_of(path, known, run)) and not unreachable & set(path.parents)
-    }
-    manifest.forget(run, gone)
-    return list(map(str, deleted))
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether a path is a folder and not a link to one."""
-    return os.path.isdir(path) and not os.path.islink(path)
-
-
-def _has_files(folder: Path) -> bool:
-    return any(not _is_folder(path) and path.name != SNAKEMAKE_TIMESTAMP for path in folder.rglob("*"))
-
-
 def rebuild(run: str | Path, workers: int = 1, skipped: Iterable[str | Path] = ()) -> list[Problem]:
-    """Rebuild a missing or faulty manifest from the hashes stored in the files and logs.
+    """Rebuild a manifest that is missing, faulty or has damaged lines from the hashes stored in the files and logs.
 
     A NetCDF file is recorded if its values agree with its ``content_sha256`` and it is at its own ``path``. Another
     file is recorded if the log of its job names its SHA-256 or, when no log names the file, if an entry of the older
@@ -763,12 +673,12 @@ def rebuild(run: str | Path, workers: int = 1, skipped: Iterable[str | Path] = (
     Raises
     ------
     ValueError
-        When the manifest exists and has no fault.
+        When the manifest exists, and has neither a fault nor damaged lines.
     """
     run = Path(run)
     known = manifest.read(run)
     path = manifest.manifest_path(run)
-    if path.is_file() and not known.fault:
+    if path.is_file() and not known.fault and not known.damaged:
         raise ValueError(f"{path} has no fault and need not be rebuilt. Leave rebuild_manifest out.")
     passed = set(map(Path, skipped))
     recordable = [path for path in tree_of(run, known.recorded).files if path not in passed and not path.is_dir()]

@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import contextlib
+import errno
 import http.client
 import json
+import logging
 import os
 import re
 import shlex
@@ -11,10 +13,12 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -747,7 +751,7 @@ def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch
     assert [store.begin(path, None, 3)["order"] for _ in range(2)] == [0, 1]
     finished = store.begin(path, None, 3)
     store.keep(path, finished["participant"], "trial-0", {})
-    store.end(path, finished["participant"], {"trial-0"})
+    store.end(path, finished["participant"], {"trial-0"}, tmp_path)
     with pytest.raises(store.StoreError, match="the participant has ended"):
         store.keep(path, finished["participant"], "trial-1", {})
     monkeypatch.setattr(store.time, "time", lambda: now + store.INACTIVE_AFTER_S + 1)
@@ -763,7 +767,7 @@ def test_who_is_not_asked_to_the_end_leaves_their_order_to_another(tmp_path):
         store.keep(path, begun["participant"], "trial-0", {})
         if failed % 2 == 0:
             assert begun["order"] == failed // 2 % 2
-        store.end(path, begun["participant"], {"trial-0"} if failed % 2 else {"trial-0", "trial-1"})
+        store.end(path, begun["participant"], {"trial-0"} if failed % 2 else {"trial-0", "trial-1"}, tmp_path)
 
 
 def test_answers_to_another_design_are_not_mixed_in(tmp_path):
@@ -862,19 +866,121 @@ def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root,
         assert len(exported) <= len(rows) + 1
 
 
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_database(*_):
+    raise sqlite3.OperationalError("database or disk is full")
+
+
 @pytest.mark.hostile("a killed server, a full disk")
-def test_a_disk_that_is_full_is_said_and_the_page_may_ask_again(served, made, monkeypatch):
+@pytest.mark.parametrize(
+    ("action", "function", "failure"),
+    [
+        ("begin", "begin", full_database),
+        ("begin", "begin", full_disk),
+        ("keep", "keep", full_database),
+        ("keep", "participant_order", full_disk),
+        ("end", "end", full_database),
+        ("end", "write", full_disk),
+    ],
+)
+def test_a_full_disk_is_an_error_in_the_log_and_the_page_may_ask_again(
+    served, made, monkeypatch, caplog, action, function, failure
+):
     known = made[1]
     _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
-    asked = {"participant": begun["participant"], "row": row_of(begun, known, "consent")}
-
-    def full(*_):
-        raise sqlite3.OperationalError("database or disk is full")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(store, "keep", full)
-        assert post(served, "keep", asked) == (503, "database or disk is full\n")
+    asked = {"participant": begun["participant"], "row": row_of(begun, known, "consent"), "design": known["design"]}
     assert post(served, "keep", asked)[0] == 200
+    with monkeypatch.context() as patched:
+        patched.setattr(store, function, failure)
+        status, body = post(served, action, asked)
+    assert status == 503
+    message = json.loads(body)["message"]
+    assert "All answers before are stored" in message
+    assert "tell the person who invited you" in message
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage().startswith(f"vision/api/{action}: ")
+    assert re.search("No space left on device|database or disk is full", record.getMessage())
+    # A participant whose end was not stored continues, and does not begin again.
+    assert post(served, "begin", asked)[1]["rows"] == [asked["row"]]
+    assert post(served, action, asked)[0] == 200
+
+
+# In place of jsPsych: an experiment in which nobody answers anything.
+NO_TRIALS = """
+window.jsPsychModule = { ParameterType: {} };
+window.initJsPsych = () => ({ data: { addProperties() {} }, run: async () => {} });
+"""
+# The page waits between its attempts to send a request.
+WITHOUT_WAITING = "const later = setTimeout; window.setTimeout = (call) => later(call, 0);"
+
+
+def test_the_page_tells_of_a_full_disk_and_continues_after_a_reload(browser, made, tmp_path, monkeypatch):
+    shutil.copytree(made[0], tmp_path / "experiment")
+    (tmp_path / "experiment/vision/jspsych/jspsych.js").write_text(NO_TRIALS)
+    page = browser.new_page()
+    page.add_init_script(WITHOUT_WAITING)
+    with running((tmp_path / "experiment",), tmp_path / "answers") as server:
+        for function, failed in (
+            ("begin", "The experiment could not begin."),
+            ("end", "The end of the experiment could not be stored."),
+        ):
+            with monkeypatch.context() as patched:
+                patched.setattr(store, function, full_disk)
+                page.goto(f"http://localhost:{server.server_address[1]}/vision/")
+                page.wait_for_selector("h1:has-text('Something went wrong')")
+            assert page.locator("#experiment p").inner_text() == (
+                f"{failed} The server could not read or write a file. All answers before are stored. Please tell the "
+                "person who invited you. Please reload the page to continue where you stopped."
+            )
+        page.reload()
+        page.wait_for_selector("h1:has-text('The end')")
+    page.close()
+
+
+def test_a_file_that_cannot_be_read_is_an_error_in_the_log(served, made, monkeypatch, caplog):
+    def fail(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    status, body, _ = ask(served, "GET", "/vision/experiment.js")
+    assert status == 503
+    assert "message" in json.loads(body)
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage() == "vision/experiment.js: [Errno 5] Input/output error"
+
+
+def test_a_fault_of_the_server_is_an_error_in_the_log_and_a_client_that_goes_away_is_not(
+    served, made, monkeypatch, caplog
+):
+    caplog.set_level(logging.DEBUG, "metamers")
+    with socket.create_connection(served.server_address, 10) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(b"POST")
+    wait_for(lambda: any("request from" in record.getMessage() for record in caplog.records))
+    assert all(record.levelno == logging.DEBUG for record in caplog.records)
+    monkeypatch.setattr(store, "begin", lambda *_: {}["a fault"])
+    with pytest.raises(http.client.RemoteDisconnected):
+        post(served, "begin", {"participant": None, "design": made[1]["design"]})
+    wait_for(lambda: any(record.levelno == logging.ERROR for record in caplog.records))
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info[0] is KeyError
+
+
+def test_twenty_simultaneous_ends_of_a_participant_are_all_answered_and_the_file_is_whole(served, made):
+    known = made[1]
+    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    row = row_of(begun, known, "consent")
+    asked = {"participant": begun["participant"], "row": row}
+    assert post(served, "keep", asked)[0] == 200
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: post(served, "end", asked), range(100)))
+    assert replies == [(200, {})] * 100
+    exported = served.experiments["vision"].exported
+    assert [path.name for path in exported.iterdir()] == [f"{begun['participant']}.json"]
+    assert json.loads((exported / f"{begun['participant']}.json").read_text()) == [row]
 
 
 def test_a_folder_without_experiment_is_said(root, tmp_path):

@@ -6,6 +6,8 @@ import resource
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -261,6 +263,22 @@ def test_a_disk_that_fills_up_leaves_the_older_file_and_nothing_else(dataset, tm
     assert "disk full" in ran.stderr
     assert (tmp_path / "x.nc").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["x.nc"]
+
+
+def test_threads_that_write_a_file_at_the_same_time_leave_one_whole_file(tmp_path):
+    path, both = tmp_path / "x.json", threading.Barrier(2)
+
+    def write(content):
+        def write_content(partial):
+            partial.write_text(content)
+            both.wait(60)  # both threads have written their partial file
+
+        files.write_atomically(path, write_content)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, ["one", "other"]))
+    assert path.read_text() in ("one", "other")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
 
 
 def test_names_of_several_files_keep_their_length(tmp_path):

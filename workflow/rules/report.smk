@@ -479,7 +479,6 @@ rule report_pages:
                 "cuda_graphs",
                 "model",
                 "save_every_s",
-                "repair",
                 "rebuild_manifest",
                 "left_out",
             )

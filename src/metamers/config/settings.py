@@ -122,20 +122,12 @@ class RunSettings(Settings):
             ge=0,
         ),
     ] = 60
-    repair: Annotated[
-        bool,
-        setting(
-            "true or false, on the command line repair=True: whether `snakemake verify` deletes damaged, stale and "
-            "foreign files",
-            "`false`: it only names them. Read its list first: files of your own in the run's folder are foreign.",
-        ),
-    ] = False
     rebuild_manifest: Annotated[
         bool,
         setting(
             "true or false, on the command line rebuild_manifest=True: whether `snakemake verify` first rebuilds a "
             "manifest that differs from its own checksum",
-            "Or a manifest that is missing or has no checksum "
+            "Or a manifest that is missing, has no checksum or has damaged lines "
             "([Guarantees](../docs/promises.md#checks-and-their-time)).",
         ),
     ] = False

@@ -16,11 +16,12 @@ import os
 import re
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,6 +87,10 @@ TYPES = {".js": "text/javascript", ".json": "application/json", ".wav": "audio/w
 
 
 OTHER_DESIGN = "the page belongs to another design; reload it"
+# The page shows this text to the participant.
+DISK_FAILED = (
+    "The server could not read or write a file. All answers before are stored. Please tell the person who invited you."
+)
 
 
 class Refused(Exception):  # noqa: N818 (an answer, not an error of ours)
@@ -94,6 +99,20 @@ class Refused(Exception):  # noqa: N818 (an answer, not an error of ours)
     def __init__(self, status: HTTPStatus, why: str):
         super().__init__(why)
         self.status = status
+
+
+class DiskError(Exception):
+    """The server could not read or write a file."""
+
+
+@contextmanager
+def _disk_errors_logged(name: str) -> Iterator[None]:
+    """Log an error of the disk, such as a full disk, with the name of the request, and raise ``DiskError`` instead."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        logger.error("%s: %s", name, error)
+        raise DiskError from error
 
 
 class Experiment:
@@ -262,10 +281,9 @@ class Experiment:
             raise RowError(f"exhibit: found {str(exhibit)[:MAX_TEXT_LETTERS]!r}; wanted the chosen one")
 
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Handle ``api/end``: mark the participant as ended and export the answers."""
+        """Handle ``api/end``: mark the participant as ended and export their answers."""
         participant = _participant(asked)
-        store.end(self.answers, participant, self.steps)
-        store.export(self.answers, [participant], self.exported)
+        store.end(self.answers, participant, self.steps, self.exported)
         if self.selector is not None:
             with self.choosing:
                 estimate = self.selector.estimate(self.selector.counts(self.given))
@@ -274,9 +292,7 @@ class Experiment:
 
     def export(self) -> int:
         """Write all answers as jsPsych's JSON files and return the number of participants."""
-        names = store.participants(self.answers)
-        store.export(self.answers, names, self.exported)
-        return len(names)
+        return store.export(self.answers, self.exported)
 
 
 def _load_selector(folder: Path, design: str) -> StimulusSelector:
@@ -366,9 +382,8 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(refused.status, f"{refused}\n".encode(), "text/plain; charset=utf-8")
         except store.StoreError as error:
             self._reply(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), "text/plain; charset=utf-8")
-        except sqlite3.Error as error:  # for example a full disk; the page sends the answer again
-            logger.error("an answer could not be stored: %s", error)
-            self._reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n".encode(), "text/plain; charset=utf-8")
+        except DiskError:  # the page sends the request again
+            self._json({"message": DISK_FAILED}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _check_headers(self) -> None:
         """Check that each line is a header, that none appears twice, and that ``Host`` is a name of this server."""
@@ -406,7 +421,9 @@ class Handler(BaseHTTPRequestHandler):
         kind = (
             TYPES.get(path_of_file.suffix) or mimetypes.guess_type(path_of_file.name)[0] or "application/octet-stream"
         )
-        self._reply(HTTPStatus.OK, path_of_file.read_bytes(), kind)
+        with _disk_errors_logged(f"{name}/{path_of_file.relative_to(experiments[name].folder)}"):
+            content = path_of_file.read_bytes()
+        self._reply(HTTPStatus.OK, content, kind)
         return None
 
     def _index(self) -> None:
@@ -449,10 +466,12 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "wanted JSON") from error
         if not isinstance(asked, dict):
             raise Refused(HTTPStatus.BAD_REQUEST, "wanted a JSON object")
-        self._json(getattr(self.server.experiments[matched[1]], matched[2])(asked))
+        with _disk_errors_logged(self.path[1:]):
+            content = getattr(self.server.experiments[matched[1]], matched[2])(asked)
+        self._json(content)
 
-    def _json(self, content: Mapping[str, Any]) -> None:
-        self._reply(HTTPStatus.OK, json.dumps(content).encode(), "application/json")
+    def _json(self, content: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:
+        self._reply(status, json.dumps(content).encode(), "application/json")
 
     def _moved(self, address: str) -> None:
         self._reply(HTTPStatus.FOUND, b"", "text/plain", {"Location": address})
@@ -545,8 +564,9 @@ class Server(ThreadingHTTPServer):
             self._released(client_address[0])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log at debug level: a client that disconnects during a request is not an error of the server."""
-        logger.debug("request from %s", client_address, exc_info=True)
+        """Log an error of the server; a client that disconnects during a request is not one."""
+        level = logging.DEBUG if isinstance(sys.exception(), ConnectionError | TimeoutError) else logging.ERROR
+        logger.log(level, "request from %s", client_address, exc_info=True)
 
 
 def _resolved(path: Path) -> Path:

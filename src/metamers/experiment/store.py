@@ -9,7 +9,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -204,12 +204,16 @@ def keep(path: Path, participant: str, step: str, row: Mapping[str, Any], after:
         return connection.execute(kept, (participant, step)).fetchone()[0] == content
 
 
-def end(path: Path, participant: str, steps: Collection[str]) -> None:
-    """Mark a participant as ended, and as finished if all given steps are answered."""
+def end(path: Path, participant: str, steps: Collection[str], folder: Path) -> None:
+    """Mark a participant as ended, and as finished if all given steps are answered; export the answers to ``folder``.
+
+    If the export fails, the participant has not ended, and can continue.
+    """
     with _opened(path) as connection:
         kept = connection.execute("SELECT step FROM answer WHERE participant = ?", (participant,))
         finished = {step for (step,) in kept}.issuperset(steps)
         connection.execute("UPDATE participant SET ended = 1, finished = ? WHERE name = ?", (finished, participant))
+        _export(connection, participant, folder)
 
 
 def _rows(connection: sqlite3.Connection, participant: str) -> list[str]:
@@ -245,13 +249,20 @@ def participants(path: Path) -> list[str]:
         return [name for (name,) in connection.execute("SELECT DISTINCT participant FROM answer ORDER BY participant")]
 
 
-def export(path: Path, names: Iterable[str], folder: Path) -> None:
-    """Write the answers of each named participant who has any as jsPsych's JSON, ``<participant>.json``.
+def export(path: Path, folder: Path) -> int:
+    """Write the answers of all participants as jsPsych's JSON, ``<participant>.json``; return their number."""
+    names = participants(path)
+    with _opened(path) as connection:
+        for name in names:
+            _export(connection, name, folder)
+    return len(names)
+
+
+def _export(connection: sqlite3.Connection, participant: str, folder: Path) -> None:
+    """Write the answers of a participant, if any.
 
     Each row is on its own line, as it was stored, so that an invalid row from an older server leaves the other rows
     readable.
     """
-    with _opened(path) as connection:
-        answered = {name: rows for name in names if (rows := _rows(connection, name))}
-    for name, rows in answered.items():
-        write(folder / f"{name}.json", "[\n" + ",\n".join(rows) + "\n]\n")
+    if rows := _rows(connection, participant):
+        write(folder / f"{participant}.json", "[\n" + ",\n".join(rows) + "\n]\n")

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -131,7 +132,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], None], staged: st
     """
     path = Path(path)
     place = Path(staged or path)
-    partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    partial = place.with_name(f".{place.name}.{threading.get_native_id()}.partial")
     try:
         with _explained(path):
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -350,8 +351,8 @@ def save_in_pieces(
         As ``save``.
     """
     path = Path(path)
-    grown = path.with_name(f".{path.name}.{os.getpid()}.growing")
-    _remove(grown)  # may be left by a killed process that had the same process ID
+    grown = path.with_name(f".{path.name}.{threading.get_native_id()}.growing")
+    _remove(grown)  # may be left by a killed thread that had the same ID
 
     @counted("files")
     def append(piece: xr.Dataset) -> None:

@@ -345,15 +345,6 @@ def close(run: str | Path) -> None:
         _write(run, known)
 
 
-def forget(run: str | Path, names: set[str]) -> None:
-    """Remove the entries of the named files, and damaged lines."""
-    with _locked(manifest_path(run)):
-        known = read(run)
-        known.damaged = []
-        known.recorded = {name: sha256 for name, sha256 in known.recorded.items() if name not in names}
-        _write(Path(run), known)
-
-
 def replace(run: str | Path, recorded: Mapping[str, str]) -> None:
     """Replace all entries by others. The manifest counts as begun now: files that it lacks are older than it."""
     with _locked(manifest_path(run)):
