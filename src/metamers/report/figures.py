@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metamers.compare.humans_vs_models import CORRELATIONS
+from metamers.report.tables import with_ends
 from metamers.run import files
 
 INK, SLATE, FAINT, GREY, PALE = "#1f2328", "#4c535c", "#6e7681", "#9aa2ab", "#d0d4da"
@@ -177,14 +178,8 @@ def loss_figure(errors: Mapping[str, np.ndarray], colour: str) -> Figure:
     return figure
 
 
-def with_interval(relation: xr.Dataset, modality: str, name: str) -> str:
-    """Correlation of the published data with its 95% interval, as text."""
-    value, low, high = (float(relation[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-
 def correlation_lines(relation: xr.Dataset, modality: str) -> list[str]:
     """Correlations of participants with other models, and the noise ceiling, as two lines of text."""
-    found = [f"{NAMES[name]} {with_interval(relation, modality, name)}" for name in CORRELATIONS]
+    found = [f"{NAMES[name]} {with_ends(relation.sel(modality=modality), name)}" for name in CORRELATIONS]
     ceiling = f"noise ceiling of R² {float(relation['noise_ceiling_r2'].sel(modality=modality)):.3f}"
     return [f"{found[0]},  {ceiling}", ",  ".join(found[1:])]

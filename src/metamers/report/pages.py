@@ -27,7 +27,6 @@ from metamers.report.browser import link
 from metamers.report.chance import chance_context
 from metamers.report.contrasts import contrasts_context
 from metamers.report.error_consistency import consistency_context
-from metamers.report.figures import with_interval
 from metamers.report.navigation import navigation_context
 from metamers.report.own_participants import own_participants_context, without_own_participants
 from metamers.report.points import TITLES as MEASURE_TITLES
@@ -42,6 +41,7 @@ from metamers.report.tables import (
     recognizability_table,
     relation_table,
     relative_table,
+    with_ends,
 )
 from metamers.report.training import attacked_places, training_findings, training_table
 from metamers.report.verdicts import criterion_context, decline_sentences, missing_sentence
@@ -155,9 +155,9 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
             "name": str(modality),
             "points": int(relation["human_mean"].sel(modality=modality).count()),
             "r2": float(relation["pearson_r2"].sel(modality=modality)),
-            "text": with_interval(relation, modality, "pearson_r2"),
+            "text": with_ends(relation.sel(modality=modality), "pearson_r2"),
             "ceiling": float(relation["noise_ceiling_r2"].sel(modality=modality)),
-            "of_ceiling": with_interval(relation, modality, "pearson_r2_of_ceiling"),
+            "of_ceiling": with_ends(relation.sel(modality=modality), "pearson_r2_of_ceiling"),
             "depth": float(relation["depth_r2"].sel(modality=modality)),
             "partial": float(relation["partial_r2"].sel(modality=modality)),
             "recognition_models": int(relation["recognition_models"].sel(modality=modality)),
