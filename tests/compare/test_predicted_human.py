@@ -199,9 +199,10 @@ FAMILIES = {"0": "one", "1": "one", "2": "two", "3": "three"}
 
 def test_a_left_out_family_is_predicted_from_the_other_families_and_the_spread_between_families():
     given, _ = made([0.5, 0.2, -1, -0.7, -0.5, 0.4], 1 / 16, models=4)
-    given = given.assign_coords(stage=("point", np.arange(given.sizes["point"])))
-    found = predicted.predict_left_out_models(given.expand_dims(modality=["vision"]), FAMILIES)
     family = np.array([FAMILIES.get(name, "") for name in given["generation_model"].values])
+    coordinates = {"stage": np.arange(given.sizes["point"]), "generation_family": family}
+    given = given.assign_coords({name: ("point", values) for name, values in coordinates.items()})
+    found = predicted.predict_left_out_models(given.expand_dims(modality=["vision"]))
     for model, of_model in FAMILIES.items():
         others = given.isel(point=np.flatnonzero(family != of_model))
         fitted = replace(fit_relation(others, 1 / 16), family_spread=predicted.FAMILY_SPREAD)

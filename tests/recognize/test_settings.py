@@ -181,7 +181,8 @@ def test_every_model_and_dataset_of_the_registry_states_its_vocabulary(root):
     assert {datasets[name]["vocabulary"] for name in of_imagenet} == {IMAGENET}
 
 
-def test_in_a_notebook_a_network_of_the_registry_is_asked_in_its_vocabulary():
+def test_in_a_notebook_a_network_of_the_registry_is_asked_in_its_vocabulary(root, monkeypatch):
+    monkeypatch.chdir(root)
     model = SimpleNamespace(name="efficientnet_lite0")
     with pytest.raises(ConfigurationError, match=r"^categories: the classes of 'efficientnet_lite0' .* of imagenet_1k"):
         interactive._classes_of("spoken_words", model, "efficientnet_lite0")
