@@ -92,8 +92,15 @@ def plan_studies(benchmark: Any, plan: Plan) -> tuple[Plan, Studies]:
     Raises
     ------
     ConfigurationError
-        When a setting does not fit.
+        When a setting does not fit, or the classes of the networks of a dataset are in several tables.
     """
+    for dataset in plan.stimuli:
+        tables = {plan.categories_of(name) for name, other in plan.dataset_of.items() if other == dataset}
+        if len(tables) > 1:
+            raise ConfigurationError(
+                f"datasets: {dataset}: the classes of the networks of this run are in {', '.join(sorted(tables))}; a "
+                "study needs networks with their classes in one table"
+            )
     settings = study_settings(benchmark)
     studies = Studies(
         settings,

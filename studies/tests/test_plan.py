@@ -218,3 +218,12 @@ def test_stages_of_models_that_are_not_timed_pass(root):
         check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/logits.nc"], [], studies.stages_of_paths)
         with pytest.raises(ConfigurationError, match=r"unknown stage 'input'\. Valid: .*logits"):
             check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/input.nc"], [], studies.stages_of_paths)
+
+
+def test_networks_of_a_study_have_their_classes_in_one_table(monkeypatch):
+    plan = make_plan(merge_defaults({}))
+    monkeypatch.setattr(type(plan), "categories_of", lambda _, name: f"{name}.csv")
+    with pytest.raises(
+        ConfigurationError, match=r"^datasets: imagenet_photographs: .* efficientnet_lite0\.csv, .* one table"
+    ):
+        plan_studies({}, plan)
