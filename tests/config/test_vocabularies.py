@@ -3,8 +3,7 @@
 import pytest
 from torchvision.models import ResNet18_Weights
 
-from metamers.config.vocabularies import IMAGENET, class_names, vocabulary_of_names
-from metamers.models.sources.timm import timm_vocabulary
+from metamers.config.vocabularies import IMAGENET, class_names, vocabulary_of_names, vocabulary_of_tag
 from metamers.models.sources.transformers import _vocabulary
 from metamers.names import ConfigurationError
 
@@ -43,8 +42,8 @@ def test_a_configuration_of_transformers_names_classes_by_their_index():
     ],
 )
 def test_the_tag_of_timm_names_the_last_dataset_of_the_training(tag, classes, vocabulary):
-    assert timm_vocabulary({"tag": tag, "num_classes": classes}) == vocabulary
-    assert timm_vocabulary({"tag": tag, "num_classes": classes, "label_names": ["cat"]}) is None
+    assert vocabulary_of_tag({"tag": tag, "num_classes": classes}) == vocabulary
+    assert vocabulary_of_tag({"tag": tag, "num_classes": classes, "label_names": ["cat"]}) is None
 
 
 def test_a_vocabulary_has_a_name_for_each_class(tmp_path):

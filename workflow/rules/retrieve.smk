@@ -108,7 +108,7 @@ rule retrieve_categories:
         dataset=one_of(dataset for dataset, entry in plan.datasets.items() if entry.encodings),
     params:
         **step("retrieve/categories"),
-        classes=lookup("{dataset}/encodings/classes", within=parameters_of(plan.datasets)),
+        classes=lookup("{dataset}/vocabulary/classes", within=parameters_of(plan.datasets)),
     resources:
         **needs("retrieve_categories"),
     conda:

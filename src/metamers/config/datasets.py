@@ -91,9 +91,13 @@ class DatasetEntry:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The keys on which the stimuli depend, as jobs and ``metamers.stimuli.datasets`` take them."""
-        of_models = ("vocabulary", "other_vocabularies")
-        return {key: value for key, value in asdict(self).items() if value is not None and key not in of_models}
+        """The keys on which the stimuli depend, as jobs and ``metamers.stimuli.datasets`` take them.
+
+        Jobs have the encodings as ``vocabulary``, so that results of earlier versions stay valid.
+        """
+        of_stimuli = asdict(self) | {"vocabulary": self.encodings and asdict(self.encodings)}
+        of_models = ("encodings", "other_vocabularies")
+        return {key: value for key, value in of_stimuli.items() if value is not None and key not in of_models}
 
     @property
     def tables(self) -> dict[str, str]:

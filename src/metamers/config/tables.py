@@ -312,7 +312,7 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
             f"{source}: several files would be stimulus {', '.join(double)} (such as {' and '.join(files[:2])}); give "
             "each a name of its own in a column `stimulus` of the table"
         )
-    if "encodings" in entry and not Path(entry["categories"]).is_file():
+    if "vocabulary" in entry and not Path(entry["categories"]).is_file():
         return rows  # the step that reads the stimuli checks the categories, after they have been retrieved
     known = dict.fromkeys(stimulus_categories(dataset, entry))
     unknown = [

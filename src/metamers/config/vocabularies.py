@@ -4,8 +4,10 @@ A class index means something in one vocabulary only: a named one, or the user's
 declares its vocabulary, or it comes with the publisher's weights. It never follows from the number of classes.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from metamers.config.read import resolve_path
 from metamers.config.tables import category_classes
@@ -85,6 +87,26 @@ def vocabulary_of_names(names: Sequence[str]) -> str | None:
         return None
     shared = sum(_first_name(name) == _first_name(other) for name, other in zip(names, expected, strict=True))
     return IMAGENET if shared >= MIN_SHARED_NAMES else None
+
+
+def vocabulary_of_tag(cfg: Mapping[str, Any]) -> str | None:
+    """The named vocabulary that timm's description of published weights states.
+
+    The tag of weights names the datasets of their training, the last one at the end, before the size of the images.
+
+    Parameters
+    ----------
+    cfg
+        ``tag``, ``num_classes`` (0 without the layer of classes) and ``label_names``, as timm's ``PretrainedCfg``.
+
+    Returns
+    -------
+    str or None
+        ``imagenet_1k`` if the tag ends with ``in1k`` and the weights have its classes under no other names.
+    """
+    if cfg.get("label_names") or cfg.get("num_classes") != len(class_names(IMAGENET_TABLE)):
+        return None
+    return IMAGENET if re.search(r"(^|_)in1k(_\d+)?$", cfg.get("tag") or "") else None
 
 
 def _first_name(names: str) -> str:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from metamers.config.sources import SOURCES, source_name
+from metamers.config.vocabularies import vocabulary_of_names, vocabulary_of_tag
 from metamers.models.build import source_module
 from metamers.names import ConfigurationError
 
 
-def describe(source: Mapping[str, Any], mirror: Path | None = None) -> dict[str, dict[str, Any]]:
+def describe(source: Mapping[str, Any], mirror: Path | None = None) -> dict[str, Any]:
     """Describe the published weights that the source of a model names.
 
     Parameters
@@ -46,7 +47,25 @@ def describe(source: Mapping[str, Any], mirror: Path | None = None) -> dict[str,
         When there are no such weights, the hub cannot be reached, or the workflow cannot use the weights; the message
         begins with the key below ``source``.
     """
-    return source_module(source).describe(source, mirror)
+    described = source_module(source).describe(source, mirror)
+    return {"vocabulary": _stated_vocabulary(source, described["weights"]["weights_name"])} | described
+
+
+def _stated_vocabulary(source: Mapping[str, Any], weights_name: str) -> str | None:
+    """The vocabulary that timm or torchvision states; None for other sources, whose modules may describe it.
+
+    It is not in the modules of these sources, because their code counts as the code of each job with their networks.
+    """
+    if "timm" in source:
+        import timm
+
+        return vocabulary_of_tag(timm.get_pretrained_cfg(weights_name).to_dict())
+    if "torchvision" in source:
+        import torchvision
+
+        weights = torchvision.models.get_model_weights(source["torchvision"])[weights_name]
+        return vocabulary_of_names(weights.meta["categories"])
+    return None
 
 
 def usual_input(source: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from metamers.models.sources.timm import FILES, build, load, timm_input, timm_vocabulary
+from metamers.config.vocabularies import vocabulary_of_tag
+from metamers.models.sources.timm import FILES, build, load, timm_input
 from metamers.names import ConfigurationError, unknown_name
 from metamers.retrieve.publishers import file_on_hub, read_json
 
@@ -61,7 +62,7 @@ def describe(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[s
             "architecture, because the weights are those of the repository"
         )
     with _timm_errors(repository):
-        vocabulary = timm_vocabulary(cfg)
+        vocabulary = vocabulary_of_tag(cfg)
         cfg = {key: value for key, value in cfg.items() if key in KEPT}
         input_ = timm_input(cfg, "hub")
     config = {"architecture": architecture, "arguments": arguments, "pretrained_cfg": cfg}

@@ -1,18 +1,15 @@
 """Networks of timm."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from metamers.config.vocabularies import IMAGENET
 from metamers.models.weights import Weights
 from metamers.names import ConfigurationError, unknown_name
 from metamers.retrieve.publishers import file_at, file_on_hub, square_input
 
-IMAGENET_CLASSES = 1000  # weights with the tag that were published without the layer of classes have 0
 # Files of weights in a repository of the hub, in the order of preference.
 FILES = ("model.safetensors", "pytorch_model.bin", "model.bin", "model.pth")
 
@@ -86,22 +83,7 @@ def describe(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[s
         raise ConfigurationError(f"timm: the weights of {name} are in a format of JAX, which the workflow cannot read")
     else:
         place = file_at(cfg.url)
-    stated = cfg.to_dict()
-    return {
-        "weights": {"weights_name": name, **place},
-        "input": timm_input(stated, "timm"),
-        "vocabulary": timm_vocabulary(stated),
-    }
-
-
-def timm_vocabulary(cfg: Mapping[str, Any]) -> str | None:
-    """The vocabulary that timm's description of weights states: ImageNet's if the tag ends with ``in1k``.
-
-    The tag of weights names the datasets of their training, the last one at the end, before the size of the images.
-    """
-    if cfg.get("label_names") or cfg.get("num_classes") != IMAGENET_CLASSES:
-        return None
-    return IMAGENET if re.search(r"(^|_)in1k(_\d+)?$", cfg.get("tag") or "") else None
+    return {"weights": {"weights_name": name, **place}, "input": timm_input(cfg.to_dict(), "timm")}
 
 
 def timm_input(cfg: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from unittest import mock
 
 from torch import nn
 
-from metamers.config.vocabularies import vocabulary_of_names
 from metamers.models.weights import Weights
 from metamers.names import ConfigurationError, unknown_name
 from metamers.retrieve.publishers import file_at, square_input
@@ -54,8 +53,4 @@ def describe(source: Mapping[str, Any], _mirror: Path | None) -> dict[str, dict[
     input_ = square_input(
         (side, side), transform.mean, transform.std, transform.interpolation.value, side / resized, "torchvision"
     )
-    return {
-        "weights": {"weights_name": chosen.name, **file_at(chosen.url)},
-        "input": input_,
-        "vocabulary": vocabulary_of_names(chosen.meta["categories"]),
-    }
+    return {"weights": {"weights_name": chosen.name, **file_at(chosen.url)}, "input": input_}
