@@ -36,9 +36,11 @@ else:
     logger.info("%s: %s", run, "; ".join(["nothing is damaged, stale or foreign", *numbers]))
 if again := outputs_to_make_again(problems, run, params.outputs):
     command = f"{os.environ.get('METAMERS_CALL', 'snakemake')} --forcerun {shlex.join(sorted(set(again.values())))}"
-    logger.info("%d files are made again, with all files computed from them, by\n  %s", len(again), command)
+    logger.info(
+        "%d files are made again, with the requested files that are computed from them, by\n  %s", len(again), command
+    )
 others = {problem.path for problem in problems if problem.kind in FAILING and problem.kind != "unread"} - again.keys()
-if others := [path for path in others if path.startswith(f"{run}/")]:
+if params.outputs and (others := [path for path in others if path.startswith(f"{run}/")]):
     logger.error(
         "no command makes these files again: %d that the run or this configuration does not make, or that are outside "
         "the run's folder. Look at each before you move or delete it",

@@ -151,11 +151,13 @@ def load(
     parameters = parameters | {"stages": parameters["stages"] | added}
     file = weights or _weights_file(name, entry, registries)
     try:
-        return load_model(name, parameters, file, choose_device(device))
+        model = load_model(name, parameters, file, choose_device(device))
     except ValueError as error:
         if not any(stage in str(error) for stage in added):
             raise
         raise ValueError(f"{error}. Stages of {name}: {', '.join(entry.stages)}") from error
+    model.registry_entry = entry  # says what its classes mean
+    return model
 
 
 def _weights_file(name: str, entry: ModelEntry, registries: Registry) -> str | Path | None:
@@ -334,21 +336,18 @@ def _number_of_classes(model: Model) -> int:
     return class_scores(model, model.preprocessing.example().to(model.device)).shape[1]
 
 
-def _classes_of(
-    categories: str | Mapping[str, int | Sequence[int]] | None, model: Model, network: str | nn.Module
-) -> dict[str, list[int]]:
+def _classes_of(categories: str | Mapping[str, int | Sequence[int]] | None, model: Model) -> dict[str, list[int]]:
     """Category → classes of the model; without categories, each class is a category. Empty without class scores.
 
-    ``network`` is what the user gave. The classes of a model of the registry must be those of a dataset.
+    The classes of a model of a registry must be those of the dataset that ``categories`` names.
     """
     if isinstance(categories, str):
-        dataset, registry = _dataset(categories), _registries()
-        table = dataset.categories
-        if isinstance(network, str | Model) and model.name in registry.models:
-            check_classes({model.name: "categories"}, registry.models, {model.name: categories}, registry.datasets)
-            vocabulary = registry.models[model.name].vocabulary_for(dataset, registry.datasets)
-            table = dataset.tables.get(vocabulary or "", table)
-        return category_classes(categories, {"categories": table})
+        dataset, vocabulary = _dataset(categories), None
+        if (entry := getattr(model, "registry_entry", None)) is not None:
+            datasets = _registries().datasets
+            check_classes({model.name: "categories"}, {model.name: entry}, {model.name: categories}, datasets)
+            vocabulary = entry.vocabulary_for(dataset, datasets)
+        return category_classes(categories, {"categories": dataset.table_for(vocabulary)})
     if categories is not None and not isinstance(categories, Mapping):
         raise TypeError(
             f"categories: found an object of type {type(categories).__name__}; wanted a mapping from names to "
@@ -639,7 +638,7 @@ def metamer(
     stage = stage if isinstance(stage, str) else stage_of_place(place)
     has_categories = categories is not None
     model = _as_model(network, {stage: place}, stimulus, sampling_rate_hz, input, output, has_categories, device)
-    classes = _classes_of(categories, model, network)
+    classes = _classes_of(categories, model)
     if classes and not model.classes:
         raise ValueError(NO_SCORES.format(model.name))
     name, as_exported = name_of(stimulus), FORMATS[model.modality].as_exported
@@ -804,7 +803,7 @@ def recognize(
         (first.metamer, first.sampling_rate_hz) if isinstance(first, Metamer) else (first, sampling_rate_hz)
     )
     model = _as_model(network, {}, signal, rate_hz, input, output, categories is not None, device)
-    classes = _classes_of(categories, model, network)
+    classes = _classes_of(categories, model)
     if not classes or not model.classes:
         raise ValueError(NO_SCORES.format(model.name))
     answers = []

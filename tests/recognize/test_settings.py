@@ -3,11 +3,16 @@
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
+import torchvision
+import yaml
 
 from metamers import interactive
 from metamers.config import stages
 from metamers.config.read import read_yaml
+from metamers.config.registry import read_registries
 from metamers.config.vocabularies import IMAGENET
 from metamers.names import ConfigurationError
 from metamers.plan.plan import make_plan
@@ -76,7 +81,12 @@ def test_a_network_of_imagenet_is_not_asked_about_other_classes():
         "recognition_models.1: the classes of 'efficientnet_lite1' are those of imagenet_1k, but dataset 'images' has the "
         "classes of classes.csv."
     )
-    for remedy in ("other_vocabularies: {imagenet_1k: TABLE}", "readout: linear", "CLIP", "leave out"):
+    for remedy in (
+        "other_vocabularies: {imagenet_1k: TABLE}",
+        "readout: linear",
+        "CLIP",
+        "a run without 'efficientnet_lite1'",
+    ):
         assert remedy in message
 
 
@@ -183,7 +193,37 @@ def test_every_model_and_dataset_of_the_registry_states_its_vocabulary(root):
 
 def test_in_a_notebook_a_network_of_the_registry_is_asked_in_its_vocabulary(root, monkeypatch):
     monkeypatch.chdir(root)
-    model = SimpleNamespace(name="efficientnet_lite0")
+    entry = read_registries(merge_defaults({})).models["efficientnet_lite0"]
+    model = SimpleNamespace(name="efficientnet_lite0", registry_entry=entry)
     with pytest.raises(ConfigurationError, match=r"^categories: the classes of 'efficientnet_lite0' .* of imagenet_1k"):
-        interactive._classes_of("spoken_words", model, "efficientnet_lite0")
-    assert len(interactive._classes_of("imagenet_photographs", model, "efficientnet_lite0")) == 19
+        interactive._classes_of("spoken_words", model)
+    assert len(interactive._classes_of("imagenet_photographs", model)) == 19
+
+
+def test_in_a_notebook_a_network_of_the_users_registry_is_asked_in_its_vocabulary(root, tmp_path, monkeypatch):
+    """Also if an entry of the default registry has its name."""
+    torch.save(torchvision.models.resnet18(num_classes=6).state_dict(), tmp_path / "animals.pth")
+    mine = OWN | {"weights": {"path": str(tmp_path / "animals.pth")}, "vocabulary": str(tmp_path / "classes.csv")}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"resnet50": mine}))
+    monkeypatch.chdir(root)
+    network = interactive.load("resnet50", registry=str(tmp_path / "mine.yaml"), device="cpu")
+    with pytest.raises(ConfigurationError, match=r"^categories: the classes of 'resnet50' are those of .*classes\.csv"):
+        interactive.recognize(network, np.zeros((3, 64, 64)), categories="imagenet_photographs")
+
+
+@pytest.mark.parametrize("key", ["classes.csv", "./classes.csv"])
+def test_each_vocabulary_of_a_dataset_has_one_table(key):
+    with pytest.raises(ConfigurationError, match=r"other_vocabularies: \S+ is the vocabulary of another table"):
+        plan_of(["mine"], OWN, IMAGES | {"other_vocabularies": {key: "in_imagenet.csv"}})
+
+
+def test_a_vocabulary_of_a_dataset_that_is_no_file_is_named():
+    with pytest.raises(
+        ConfigurationError, match=r"^datasets: images\.vocabulary: there is no file imagnet_1k; expected"
+    ):
+        plan_of(["mine"], OWN, IMAGES | {"vocabulary": "imagnet_1k"})
+
+
+def test_a_vocabulary_is_a_table_of_classes():
+    with pytest.raises(ConfigurationError, match=r"images\.csv: no column class_index"):
+        plan_of(["mine"], RESNET | {"vocabulary": "images.csv"})

@@ -1,9 +1,13 @@
 """A model that cannot be trained, or whose readout cannot, is named before the first job."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from metamers.config.datasets import DatasetEntry
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
+from metamers.train.settings import check_vocabulary
 from tests.configurations import change, check_refused, table, with_registry
 
 
@@ -102,3 +106,25 @@ def test_a_readout_knows_every_category_that_it_may_have_to_name(settings, tmp_p
     changed["analyses"] = dict.fromkeys(("vulnerability", "brain", "similarity"))
     with pytest.raises(ConfigurationError, match=message):
         config.make_plan(with_encoder(changed, tmp_path, {"dataset": dataset}))
+
+
+def test_a_trained_network_is_compared_with_the_table_that_it_is_asked_with(tmp_path):
+    """The dataset of the test has a further table for the vocabulary of the training."""
+    for name, classes in {"learned": "0,cat\n1,dog\n", "same": "0,cat\n1,dog\n", "reversed": "0,dog\n1,cat\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(f"class_index,category\n{classes}")
+    tables = {name: str(tmp_path / f"{name}.csv") for name in ("learned", "same", "reversed")}
+    learned = DatasetEntry(modality="vision", categories=tables["learned"], vocabulary="words")
+    training, dataset_of = {"net": SimpleNamespace(dataset="learned")}, {"net": "tested"}
+
+    def check(main, further):
+        tested = DatasetEntry(
+            modality="vision",
+            categories=tables[main],
+            vocabulary="others",
+            other_vocabularies={"words": tables[further]},
+        )
+        check_vocabulary(training, {"learned": learned, "tested": tested}, dataset_of)
+
+    check("reversed", "same")
+    with pytest.raises(ConfigurationError, match=r"class 0 is 'cat' in 'learned'.* but 'dog' in 'tested'"):
+        check("same", "reversed")

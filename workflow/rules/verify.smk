@@ -1,6 +1,5 @@
 """Verification: every file of a run against the run's manifest, its own hash and those of its inputs."""
 
-
 if workflow.is_main_process:
     # The job tells this call how to make files again; it inherits the variable, also on a cluster.
     os.environ["METAMERS_CALL"] = command_line([word for word in sys.argv if word != "verify"]).removesuffix(" --")

@@ -95,14 +95,18 @@ class DatasetEntry:
 
         Jobs have the encodings as ``vocabulary``, so that results of earlier versions stay valid.
         """
-        of_stimuli = asdict(self) | {"vocabulary": self.encodings and asdict(self.encodings)}
-        of_models = ("encodings", "other_vocabularies")
-        return {key: value for key, value in of_stimuli.items() if value is not None and key not in of_models}
+        keys = asdict(self) | {"vocabulary": self.encodings and asdict(self.encodings)}
+        excluded = ("encodings", "other_vocabularies")
+        return {key: value for key, value in keys.items() if value is not None and key not in excluded}
 
     @property
     def tables(self) -> dict[str, str]:
         """Vocabulary → path of the table with its classes of each category."""
-        return (self.other_vocabularies or {}) | {self.vocabulary: self.categories}
+        return {self.vocabulary: self.categories} | (self.other_vocabularies or {})
+
+    def table_for(self, vocabulary: str | None) -> str:
+        """Path of the table with the classes of a vocabulary; for another or unknown one, that of ``categories``."""
+        return self.tables.get(vocabulary or "", self.categories)
 
     @property
     def folder(self) -> str | None:
@@ -125,9 +129,16 @@ def dataset_entry(name: str, entry: Mapping[str, Any]) -> DatasetEntry:
     settings |= {key: resolve_path(settings[key]) for key in ("table", "categories") if key in settings}
     default = PUBLISHED_WORDS if "encodings" in settings else settings["categories"]
     settings["vocabulary"] = resolve_vocabulary(entry.get("vocabulary", default))
-    if "other_vocabularies" in entry:
-        tables = entry["other_vocabularies"].items()
-        settings["other_vocabularies"] = {resolve_vocabulary(name): resolve_path(table) for name, table in tables}
+    tables: dict[str, str] = {}
+    for vocabulary, table in entry.get("other_vocabularies", {}).items():
+        if (resolved := resolve_vocabulary(vocabulary)) in (settings["vocabulary"], *tables):
+            raise ConfigurationError(
+                f"datasets: {name}.other_vocabularies: {vocabulary} is the vocabulary of another table of this "
+                "dataset; expected one table for each vocabulary"
+            )
+        tables[resolved] = resolve_path(table)
+    if tables:
+        settings["other_vocabularies"] = tables
     files = entry.get("files", {})
     if "folder" in files and "package" not in files and "archive" not in files:
         settings["files"] = files | {"folder": resolve_path(files["folder"])}
@@ -168,20 +179,21 @@ def check_files_of_dataset(name: str, entry: DatasetEntry) -> None:
                 raise ConfigurationError(listed(problems))
 
 
-def check_other_vocabularies(name: str, entry: DatasetEntry) -> None:
-    """Check that the tables of a dataset for other vocabularies have the categories of the dataset.
+def check_vocabularies_of_dataset(name: str, entry: DatasetEntry) -> None:
+    """Check that the vocabularies of a dataset exist, and that its tables for them have the same categories.
 
     Raises
     ------
     ConfigurationError
-        For the first table that cannot be read, or has other categories.
+        For the first vocabulary that is not known, and the first table that cannot be read or has other categories.
     """
+    check_vocabulary_exists(entry.vocabulary, f"datasets: {name}.vocabulary")
     for vocabulary, table in (entry.other_vocabularies or {}).items():
         key = f"datasets: {name}.other_vocabularies"
         check_vocabulary_exists(vocabulary, key)
-        listed = category_classes(name, {"categories": table})
-        expected = category_classes(name, entry.parameters) if Path(entry.categories).is_file() else listed
-        if differing := sorted(listed.keys() ^ expected.keys()):
+        categories = category_classes(name, {"categories": table})
+        expected = category_classes(name, entry.parameters) if Path(entry.categories).is_file() else categories
+        if differing := sorted(categories.keys() ^ expected.keys()):
             raise ConfigurationError(
                 f"{key}: {table} and {entry.categories} differ in the categories {', '.join(differing[:5])}; expected "
                 "the same categories in both"

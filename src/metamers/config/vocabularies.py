@@ -33,7 +33,7 @@ def resolve_vocabulary(vocabulary: str) -> str:
 
 
 def check_vocabulary_exists(vocabulary: str, key: str) -> None:
-    """Check that a vocabulary is a named one or the path of a file.
+    """Check that a vocabulary is a named one or the path of a table of classes.
 
     Parameters
     ----------
@@ -45,13 +45,16 @@ def check_vocabulary_exists(vocabulary: str, key: str) -> None:
     Raises
     ------
     ConfigurationError
-        When it is neither.
+        When it is neither, or the table cannot be read.
     """
-    if vocabulary not in VOCABULARIES and not Path(vocabulary).is_file():
+    if vocabulary in VOCABULARIES:
+        return
+    if not Path(vocabulary).is_file():
         raise ConfigurationError(
             f"{key}: there is no file {vocabulary}; expected {', '.join(VOCABULARIES)}, or the path of a table with "
             "the columns class_index and category"
         )
+    category_classes(vocabulary, {"categories": vocabulary})
 
 
 def class_names(table: str | Path) -> list[str]:

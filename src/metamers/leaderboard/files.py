@@ -29,7 +29,8 @@ MEANINGS: Meanings = {
     "stages": "number of stages in the area",
     "left_out_area": "area predicted without the human answers to the metamers of the model's family",
     "left_out_error": (
-        "mean absolute error over stages of the prediction without the human answers to the model's metamers"
+        "mean absolute error over stages of the prediction without the human answers to the metamers of the model's "
+        "family"
     ),
     "left_out_area_coverage": "share of left-out models whose area lies in the interval of the prediction",
     "left_out_area_error": "root mean square error of the predicted areas of left-out models",

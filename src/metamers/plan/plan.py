@@ -17,7 +17,7 @@ from metamers.beyond.sets import Beyond
 from metamers.brain.settings import DEFAULT_MODALITY, Brain, Similarity, plan_brain, plan_similarity
 from metamers.compare.settings import check_contrasts, check_sides
 from metamers.config.archives import Archive
-from metamers.config.datasets import DatasetEntry, check_files_of_dataset, check_other_vocabularies
+from metamers.config.datasets import DatasetEntry, check_files_of_dataset, check_vocabularies_of_dataset
 from metamers.config.experiments import PublishedStudy
 from metamers.config.models import (
     ModelEntry,
@@ -310,8 +310,7 @@ class Plan:
 
     def categories_of(self, model: str) -> str:
         """Path of the table that has the model's classes of each category of its dataset."""
-        dataset = self.datasets[self.dataset_of[model]]
-        return dataset.tables.get(self.vocabulary_of(model) or "", dataset.categories)
+        return self.datasets[self.dataset_of[model]].table_for(self.vocabulary_of(model))
 
     def stimuli_of(self, model: str) -> list[str]:
         """Names of the natural stimuli for the metamers of a model."""
@@ -523,7 +522,7 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     check_power(settings.comparison.power, settings.comparison.permutations)
     dataset_of = {name: of_modality[models[name].modality] for name in used}
     for name in stimuli:
-        check_other_vocabularies(name, datasets[name])
+        check_vocabularies_of_dataset(name, datasets[name])
     check_classes(_asked_models(settings, card, analyses), models, dataset_of, datasets)
     recognizing = dict.fromkeys([*recognition_models, *card])
     readouts = {

@@ -82,7 +82,7 @@ def check_classes(
         # The classes of a network that the run trains are compared one by one (``train.settings.check_vocabulary``).
         if not model.training and vocabulary not in dataset.tables:
             raise ConfigurationError(_other_vocabulary(key, name, vocabulary, dataset_of[name], dataset))
-        table = dataset.tables.get(vocabulary or "", dataset.categories)
+        table = dataset.table_for(vocabulary)
         if scores and Path(table).is_file():
             classes = category_classes(dataset_of[name], {"categories": table})
             check_number_of_classes(name, scores["number"], table, classes)
@@ -91,16 +91,22 @@ def check_classes(
 def _other_vocabulary(key: str, model: str, vocabulary: str | None, dataset: str, entry: DatasetEntry) -> str:
     """Why a model cannot be asked about the stimuli of a dataset, and what would do."""
     asked = f"dataset {dataset!r} has the classes of {' or '.join(entry.tables)}"
+    of_model = [
+        "`classes: false` and `readout: linear` in the entry of the model",
+        f"for a CLIP model, `vocabulary: {entry.vocabulary}` in its entry",
+        f"a run without {model!r}, or with another dataset (`stimuli`; `metamers add` takes a run as --run)",
+    ]
     if vocabulary is None:
-        return (
-            f"{key}: nothing states what the classes of {model!r} are, and {asked}. Add `vocabulary` to the entry of "
-            f"the model (`metamers add --vocabulary`): {', '.join(VOCABULARIES)}, or the path of a table of its "
-            f"classes. {ABOUT_CLASSES}"
-        )
-    return (
-        f"{key}: the classes of {model!r} are those of {vocabulary}, but {asked}. Expected one of these. In the entry "
-        f"of the dataset: `other_vocabularies: {{{vocabulary}: TABLE}}`, a table with the classes of {vocabulary} for "
-        f"each category; or `vocabulary: {vocabulary}`, if `categories` has them. In that of the model: `classes: "
-        f"false` and `readout: linear`; for a CLIP model, `vocabulary: {entry.vocabulary}`. Or leave out {model!r}. "
-        f"{ABOUT_CLASSES}"
-    )
+        problem = f"nothing states what the classes of {model!r} are, and {asked}"
+        remedies = [
+            f"`vocabulary` in the entry of the model (`metamers add --vocabulary`): {', '.join(VOCABULARIES)}, or the "
+            "path of a table of its classes"
+        ]
+    else:
+        problem = f"the classes of {model!r} are those of {vocabulary}, but {asked}"
+        remedies = [
+            f"`other_vocabularies: {{{vocabulary}: TABLE}}` in the entry of the dataset: a table with the classes of "
+            f"{vocabulary} for each category",
+            f"`vocabulary: {vocabulary}` in the entry of the dataset, if its `categories` table has these classes",
+        ]
+    return "\n  ".join([f"{key}: {problem}. {ABOUT_CLASSES}. Expected one of", *remedies, *of_model])

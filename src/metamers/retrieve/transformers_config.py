@@ -40,6 +40,11 @@ def _check_settings(settings: Mapping[str, Any], parent: str = "") -> None:
             raise ConfigurationError(
                 f"{parent}{key}: the workflow does not pass this setting to transformers; remove it"
             )
+        if key == "pretrained" and value:
+            raise ConfigurationError(
+                f"{parent}{key}: timm would load weights of its own, and the workflow reads only the files of the "
+                "model's repository; remove it"
+            )
         if key in NAMES_NETWORK and value is not None and not timm.is_model(str(value)):
             raise ConfigurationError(
                 f"{parent}{key}: {value!r} names another repository or file, and the workflow reads only the files of "

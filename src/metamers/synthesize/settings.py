@@ -171,7 +171,7 @@ class Target(Settings):
         TargetErrors,
         setting(
             "for each modality, a normalized error between 0 and 1, or null",
-            "Whether recognition at the defaults equals that at closer matches is undecided at most measured stages "
+            "Whether recognition at the defaults equals that at closer matches is undecided at 8 of 13 measured stages "
             "([Convergence](../docs/explanation/convergence.md)).",
         ),
     ] = TargetErrors()

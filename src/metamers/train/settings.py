@@ -55,7 +55,8 @@ def check_vocabulary(
                 f"stimuli: the categories of {tested!r} are those of published models; {name!r}, which this run trains "
                 f"on {learned!r}, does not know them"
             )
-        known, needed = (category_classes(dataset, datasets[dataset].parameters) for dataset in (learned, tested))
+        known = category_classes(learned, datasets[learned].parameters)
+        needed = category_classes(tested, {"categories": datasets[tested].table_for(datasets[learned].vocabulary)})
         category_of = {index: category for category, indices in known.items() for index in indices}
         for category, indices in needed.items():
             for index in indices:
