@@ -4,6 +4,7 @@ The values come from ``metamers.report.pages`` and the modules of the other page
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +31,22 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
+@cache
+def _environment(folders: tuple[Path, ...]) -> jinja2.Environment:
+    """The templates of these folders, each compiled once."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (percent, number, significant, counted, breakable)
+    environment.filters |= {function.__name__: function for function in filters}
+    environment.globals |= {"modalities": MODALITIES, "mark": mark}
+    return environment
+
+
 def render(template: str | Path, context: Mapping[str, Any]) -> str:
     """A page as HTML.
 
@@ -45,14 +62,5 @@ def render(template: str | Path, context: Mapping[str, Any]) -> str:
     jinja2.UndefinedError
         When the context lacks a variable of the template.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader((*(() if isinstance(template, str) else (template.parent,)), *TEMPLATES)),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = (percent, number, significant, counted, breakable)
-    environment.filters |= {function.__name__: function for function in filters}
-    environment.globals |= {"modalities": MODALITIES, "mark": mark}
-    return environment.get_template(Path(template).name).render(context)
+    own = () if isinstance(template, str) else (template.parent,)
+    return _environment((*own, *TEMPLATES)).get_template(Path(template).name).render(context)
