@@ -25,9 +25,10 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict]] = []
         self.rows: list[list[str]] = []
-        self.words, self._in_cell = "", False
+        self._texts: list[str] = []
+        self._in_cell = False
         self.feed(html)
-        self.words = " ".join(self.words.split())
+        self.words = " ".join("".join(self._texts).split())
         self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
@@ -46,7 +47,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Note words."""
-        self.words += data
+        self._texts.append(data)
         if self._in_cell:
             self.rows[-1][-1] += data
 
@@ -84,6 +85,7 @@ def broken_links(pages: Mapping[str, Page], files: Collection[str] = ()) -> list
     files
         Paths of other files, and of pages whose places do not matter.
     """
+    places = {name: set(page.ids) for name, page in pages.items()}
     broken = []
     for name, page in pages.items():
         for link in page.links:
@@ -97,6 +99,6 @@ def broken_links(pages: Mapping[str, Page], files: Collection[str] = ()) -> list
                 path = f"{path}/index.html"
             place = unquote(parts.fragment)
             of_place = place and "=" not in place and path in pages
-            if (path not in pages and path not in files) or (of_place and place not in pages[path].ids):
+            if (path not in pages and path not in files) or (of_place and place not in places[path]):
                 broken.append((name, link))
     return broken
