@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
+VOID = {"meta", "link", "img", "br", "wbr", "input", "hr", "path"}  # elements without an end tag
 LOADING = ("src", "data", "srcset", "poster", "action")
 
 
@@ -19,6 +20,8 @@ class Page(HTMLParser):
         The text, on one line.
     rows
         Cells of the rows of all tables.
+    faults
+        End tags that are not of the element that was opened last, and elements that are left open.
     """
 
     def __init__(self, html: str) -> None:
@@ -27,13 +30,18 @@ class Page(HTMLParser):
         self.rows: list[list[str]] = []
         self._texts: list[str] = []
         self._in_cell = False
+        self.faults: list[str] = []
+        self._open: list[str] = []
         self.feed(html)
+        self.faults += self._open
         self.words = " ".join("".join(self._texts).split())
         self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         """Note an element."""
         self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
         if tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th") and self.rows:
@@ -41,7 +49,9 @@ class Page(HTMLParser):
             self._in_cell = True
 
     def handle_endtag(self, tag: str) -> None:
-        """Note the end of a cell."""
+        """Note the end of an element."""
+        if tag not in VOID and (not self._open or self._open.pop() != tag):
+            self.faults.append(tag)
         if tag in ("td", "th"):
             self._in_cell = False
 

@@ -302,8 +302,9 @@ def test_every_link_leads_to_a_page_and_one_place_on_it(pages):
     figures = [link for page in pages.values() for link in page.links if link.startswith("figures/")]
     linked = [f"{name}.html" for name in LINKED]
     assert broken_links({f"{name}.html": page for name, page in pages.items()}, [*figures, *linked]) == []
-    for page in pages.values():
+    for name, page in pages.items():
         assert len(page.ids) == len(set(page.ids))
+        assert page.faults == [], name
 
 
 def test_every_page_is_in_the_navigation_and_says_where_it_is(pages):

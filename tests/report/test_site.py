@@ -13,6 +13,7 @@ from PIL import Image
 
 from metamers.report import navigation
 from metamers.run import files
+from tests.pages import Page, broken_links
 from tests.report.sites import HOSTILE, LINKED, Run, browser_data_script
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -156,21 +157,28 @@ def test_every_page_fits_and_is_accessible(browser, report, size, scheme):
     visit.finish()
 
 
+LONG = {"net_a": "efficientnet_lite0", "net_b": "efficientnet_lite1", '"ear"': '"cochcnn9_standard"'}
+
+
 @pytest.mark.parametrize("width", [360, pytest.param(390, marks=pytest.mark.slow)])
-def test_legends_of_long_names_are_whole_also_after_the_window_became_narrower(browser, tmp_path, width):
-    models = {"efficientnet_lite0": "vision", "efficientnet_lite1": "vision", "cochcnn9_standard": "audio"}
-    run = Run(tmp_path, models, STAGES, stimuli=3, seeds=1, recognition_models=RECOGNITION_MODELS)
-    run.save()
-    for model in models:
-        run.media(model)
-    report = run.pages()
+def test_legends_of_long_names_are_whole_also_after_the_window_became_narrower(browser, report, tmp_path, width):
+    renamed = tmp_path / "report"
+    shutil.copytree(report, renamed, copy_function=lambda source, target: Path(target).hardlink_to(source))
+    points = (report / "points.js").read_text()
+    for name, long in LONG.items():
+        assert name in points
+        points = points.replace(name, long)
+    (renamed / "points.js").unlink()
+    (renamed / "points.js").write_text(points)
     visit = Visit(browser, "desk")
     for name in ("curves", "match", "statistics"):
         for before in (width, SIZES["desk"][0]):
             visit.page.set_viewport_size({"width": before, "height": 800})
-            page = visit.to(report, name)
+            page = visit.to(renamed, name)
             page.set_viewport_size({"width": width, "height": 800})
             until(page, f"({LEGENDS_THAT_ARE_CUT}).length === 0")
+        legends = "".join(page.locator("svg .role-legend").all_text_contents())
+        assert name == "statistics" or "efficientnet_lite1" in legends
     visit.finish()
 
 
@@ -236,6 +244,12 @@ def test_the_navigation_leads_through_all_pages(visit, report):
         assert page.inner_text("nav a[aria-current=page]") == title
 
 
+def test_every_link_leads_to_a_page_a_file_or_a_place(report):
+    pages = {path.name: Page(path.read_text()) for path in report.glob("*.html")}
+    others = [path.relative_to(report).as_posix() for path in report.rglob("*") if path.is_file()]
+    assert broken_links(pages, others) == []
+
+
 def test_the_first_key_skips_to_the_content(visit, report):
     page = visit.to(report, "curves")
     page.keyboard.press("Tab")
@@ -271,21 +285,18 @@ def test_after_its_finding_the_overview_shows_a_natural_stimulus_and_its_metamer
     assert first.get_attribute("src").startswith("media/net_a/natural/")
     captions = rows.first.locator("figcaption").all_inner_texts()
     assert [text.split("\n")[0] for text in captions] == ["Natural", *STAGES[1:]]
-    assert all("the model: " in text and "of 2 others: " in text for text in captions)
     rows.first.locator("li").last.locator("a").click()
     page.wait_for_selector("#stimuli a")
     assert {"model": "net_a", "stage": "logits"}.items() <= shown(page).items()
 
 
-@pytest.mark.parametrize(("width", "cropped"), [(64, False), (24, True), (10, False)])
-def test_pictures_a_little_larger_than_their_place_are_not_reduced(visit, report, width, cropped):
+def test_pictures_a_little_larger_than_their_place_are_not_reduced(visit, report):
     page = visit.to(report, "index")
-    page.locator(".cells:not(.heard) img").first.evaluate(
-        "(image, width) => { image.style.width = `${width}px`; }", width
-    )
     first = "document.querySelector('.cells:not(.heard) img')"
-    until(page, f"{first}.classList.contains('centre') === {str(cropped).lower()}")
-    assert (page.evaluate(f"getComputedStyle({first}).objectFit") == "none") == cropped
+    for width, cropped in ((64, False), (24, True), (10, False)):
+        page.evaluate(f"width => {{ {first}.style.width = `${{width}}px`; }}", width)
+        until(page, f"{first}.classList.contains('centre') === {str(cropped).lower()}")
+        assert (page.evaluate(f"getComputedStyle({first}).objectFit") == "none") == cropped
 
 
 def test_one_sound_of_the_overview_plays_at_a_time(visit, report):
@@ -315,6 +326,9 @@ def test_the_overview_compares_adversarial_training_with_the_reference(visit, re
 def test_choices_change_what_is_shown_and_what_the_address_names(visit, report):
     page = visit.to(report, "browser")
     assert shown(page) == {"model": "net_a", "stage": "block/2", "stimulus": "stimulus_000", "seed": "0"}
+    assert page.locator("audio:visible").count() == 0
+    assert page.is_hidden("#both")
+    assert page.is_hidden("#axes")
     page.select_option("#model", "net_b")
     until(page, "document.getElementById('shown').textContent.includes('net_b')")
     page.select_option("#stage", "block 1")
@@ -342,31 +356,25 @@ def test_a_link_shows_what_it_names(visit, report):
     assert page.is_hidden("#notice")
 
 
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [
-        ("#model=nobody", "This run has no model “nobody”"),
-        ("?model=nobody", "This run has no model “nobody”"),
-        ("?model=net_b&stage=nowhere", "net_b has no stage “nowhere” in this run"),
-        ("#fragment", "The address has the part “fragment”, which names no metamer"),
-        ("#model=net_a&stage=nowhere", "net_a has no stage “nowhere” in this run"),
-        ("#model=net_a&stimulus=%3Cimg%20src=x%3E", "net_a has no stimulus “<img src=x>” in this run"),
-        (
-            "#model=net_b&stage=nowhere&seed=7",
-            "net_b has no stage “nowhere” in this run; net_b has no seed “7” in this run",
-        ),
-        ("#model=__proto__&seed=7", "This run has no model “__proto__”"),
-    ],
-)
-def test_an_address_of_no_metamer_says_so_and_shows_none(visit, report, address, words):
+def test_an_address_of_no_metamer_says_so_and_shows_none(visit, report):
     page = visit.page
-    page.goto(f"{(report / 'browser.html').as_uri()}{address}")
-    page.wait_for_selector("#notice:visible")
-    assert page.inner_text("#notice").startswith(f"{words}. No metamer is shown")
-    assert page.is_hidden("#viewer")
-    assert page.url.endswith(address)
-    page.keyboard.press("ArrowRight")
-    assert page.is_hidden("#viewer")
+    for address, names in (
+        ("#model=nobody", ["nobody"]),
+        ("?model=nobody", ["nobody"]),
+        ("?model=net_b&stage=nowhere", ["net_b", "nowhere"]),
+        ("#fragment", ["fragment"]),
+        ("#model=net_a&stimulus=%3Cimg%20src=x%3E", ["net_a", "<img src=x>"]),
+        ("#model=net_b&stage=nowhere&seed=7", ["net_b", "nowhere", "7"]),
+        ("#model=__proto__&seed=7", ["__proto__"]),
+    ):
+        page.goto("about:blank")
+        page.goto(f"{(report / 'browser.html').as_uri()}{address}")
+        page.wait_for_selector("#notice:visible")
+        assert all(name in page.inner_text("#notice") for name in names)
+        assert page.is_hidden("#viewer")
+        assert page.url.endswith(address)
+        page.keyboard.press("ArrowRight")
+        assert page.is_hidden("#viewer")
     page.click("#notice a")
     page.wait_for_selector("#stimuli a")
     assert page.is_hidden("#notice")
@@ -482,12 +490,17 @@ def test_a_thumbnail_shows_its_own_part_of_the_sheet(visit, report):
     assert max(alike.values()) < 0.2
 
 
-@pytest.mark.parametrize(("choice", "count"), [("accepted", 10), ("rejected", 4), ("all", 14)])
-def test_stimuli_can_be_filtered(visit, report, choice, count):
+def test_stimuli_can_be_filtered(visit, report):
     page = visit.to(report, "browser", "#model=net_a&stage=logits")
-    page.select_option("#filter", choice)
-    assert page.locator("#stimuli a").count() == count
-    assert f"{count} metamers" in page.inner_text("#page")
+    for choice, count in (("accepted", 10), ("rejected", 4), ("all", 14)):
+        page.select_option("#filter", choice)
+        assert page.locator("#stimuli a").count() == count
+        assert f"{count} metamers" in page.inner_text("#page")
+    assert [page.evaluate(f"metamers.count({n}, 'metamer')") for n in (0, 1, 2)] == [
+        "0 metamers",
+        "1 metamer",
+        "2 metamers",
+    ]
 
 
 def test_an_empty_filter_says_why(visit, report):
@@ -495,21 +508,9 @@ def test_an_empty_filter_says_why(visit, report):
     assert page.is_hidden("#empty")
     page.select_option("#filter", "rejected")
     assert page.locator("#stimuli a").count() == 0
-    assert (
-        page.inner_text("#empty") == "At input of net_a, no metamer was rejected. Choose “all” to see all 14 metamers."
-    )
-    assert page.inner_text("#page") == "none of 14 metamers"
+    assert all(name in page.inner_text("#empty") for name in ("input", "net_a", "14"))
     page.select_option("#filter", "all")
     assert page.is_hidden("#empty")
-
-
-def test_one_is_singular(visit, report):
-    page = visit.to(report, "browser")
-    assert [page.evaluate(f"metamers.count({n}, 'metamer')") for n in (0, 1, 2)] == [
-        "0 metamers",
-        "1 metamer",
-        "2 metamers",
-    ]
 
 
 def test_an_axis_that_does_not_start_at_0_says_so(visit, report):
@@ -605,13 +606,6 @@ def test_sounds_play_one_at_a_time_and_one_after_the_other(visit, report):
     until(page, "document.getElementById('axes-figure').naturalWidth > 0")
 
 
-def test_pictures_have_no_players(visit, report):
-    page = visit.to(report, "browser", "#model=net_a")
-    assert page.locator("audio:visible").count() == 0
-    assert page.is_hidden("#both")
-    assert page.is_hidden("#axes")
-
-
 def test_a_finger_does_what_a_pointer_does(phone, report):
     page = phone.to(report, "browser")
     page.tap("#stage-on")
@@ -660,7 +654,7 @@ def test_a_chart_can_be_read_and_followed_by_keys(visit, report):
     chart.locator(".drawn").focus()
     page.keyboard.press("ArrowRight")
     first = chart.locator(".readout").inner_text()
-    assert re.match(r"net_a, natural: \d+% recognized by the other models, mean \(\d+% to \d+%\), n = 7", first)
+    assert re.match(r"net_a, natural: \d+% .*\(\d+% to \d+%\), n = 7", first)
     page.keyboard.press("ArrowRight")
     assert chart.locator(".readout").inner_text().startswith("net_a, input: ")
     page.keyboard.press("End")
@@ -680,12 +674,10 @@ def test_choices_beside_a_chart_change_what_its_keys_reach(visit, report):
     chart.locator("select[data-field=by]").select_option("participants, predicted")
     chart.locator(".drawn").focus()
     page.keyboard.press("ArrowRight")
-    assert re.match(r"net_b, input: \d+% recognized by participants, predicted", chart.locator(".readout").inner_text())
+    assert re.match(r"net_b, input: \d+% .*predicted", chart.locator(".readout").inner_text())
     # The last stage has a prediction too: the interval of its rate overlaps the published range.
     page.keyboard.press("End")
-    assert re.match(
-        r"net_b, logits: \d+% recognized by participants, predicted", chart.locator(".readout").inner_text()
-    )
+    assert re.match(r"net_b, logits: \d+% .*predicted", chart.locator(".readout").inner_text())
 
 
 def test_a_first_touch_tells_and_a_second_opens(phone, report):
@@ -730,24 +722,21 @@ def test_every_metamer_of_a_model_is_a_point_that_opens_it(visit, report):
     assert shown(page) == {"model": "ear", "stage": "logits", "stimulus": "stimulus_006", "seed": "1"}
 
 
-@pytest.mark.parametrize(
-    ("name", "chart", "words"),
-    [
-        ("match", "match", r"net_a, input: median Spearman ρ 0\.\d+, 14 of 14 accepted"),
-        ("statistics", "contrasts", r"net_b minus net_a, input: [+-]\d+ points"),
-    ],
-)
-def test_points_of_other_charts_have_words_and_links_too(visit, report, name, chart, words):
-    page = visit.to(report, name)
-    place = page.locator(f"[data-chart={chart}]")
-    place.locator(".drawn").focus()
-    page.keyboard.press("ArrowRight")
-    assert re.match(words, place.locator(".readout").inner_text())
-    place.locator("summary").click()
-    assert place.locator("tbody tr").count() == len(points_of(page, chart))
-    place.locator("tbody a").first.click()
-    page.wait_for_selector("#stimuli a")
-    assert shown(page)["stage"] == "input"
+def test_points_of_other_charts_have_words_and_links_too(visit, report):
+    for name, chart, words in (
+        ("match", "match", r"net_a, input: .*0\.\d+, 14 of 14"),
+        ("statistics", "contrasts", r"net_b minus net_a, input: [+-]\d+"),
+    ):
+        page = visit.to(report, name)
+        place = page.locator(f"[data-chart={chart}]")
+        place.locator(".drawn").focus()
+        page.keyboard.press("ArrowRight")
+        assert re.match(words, place.locator(".readout").inner_text())
+        place.locator("summary").click()
+        assert place.locator("tbody tr").count() == len(points_of(page, chart))
+        place.locator("tbody a").first.click()
+        page.wait_for_selector("#stimuli a")
+        assert shown(page)["stage"] == "input"
 
 
 # Scale
