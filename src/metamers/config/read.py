@@ -347,8 +347,14 @@ def read_registry(path: str | Path, schema: str) -> dict[str, dict[str, Any]]:
         When the file cannot be read, an entry does not fit the schema, or a name cannot be a file name.
     """
     entries = read_yaml(path) or {}
-    check_registry(entries, schema, str(path))
+    _check_registry_text(Path(path).read_text(encoding="utf-8"), schema, str(path))
     return entries
+
+
+@lru_cache(maxsize=8)
+def _check_registry_text(text: str, schema: str, source: str) -> None:
+    """Check a registry from its text, which a process checks only once: it takes as long as reading it."""
+    check_registry(_loaded(text) or {}, schema, source)
 
 
 def check_registry(entries: Any, schema: str, source: str) -> None:
