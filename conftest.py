@@ -1,18 +1,25 @@
 """What several tests need."""
 
 import datetime
+import fcntl
 import os
+import pickle
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 import requests
+import xarray as xr
 
 from metamers import retrieve
 from metamers.config import experiments as plan_experiments
 from metamers.config import tables
 from metamers.experiment.folder import install_jspsych
+from metamers.humans import participants as published
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
 from tests.sample import drawn
@@ -143,3 +150,34 @@ def jspsych(root, pytestconfig) -> Path:
         with suppress(OSError):  # another process was first
             partial.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id) -> Callable[[str, Callable[[], Any]], Any]:
+    """Function: make a result in the first process of the tests that needs it; the others read a copy."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+
+    def result(name: str, make: Callable[[], Any]) -> Any:
+        path = shared / f"{name}.pickle"
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                path.write_bytes(pickle.dumps(make()))
+        return pickle.loads(path.read_bytes())
+
+    return result
+
+
+@pytest.fixture(scope="session")
+def published_participants(once, registry, public) -> dict[str, xr.Dataset]:
+    """Experiment → its published participants; only to be read."""
+    entries = registry["experiments"]
+    return once("participants", lambda: {name: published.experiment_dataset(e, public) for name, e in entries.items()})
+
+
+@pytest.fixture(scope="session")
+def published_judgements(once, registry, public) -> dict[str, pd.DataFrame]:
+    """Modality → published answers of its recognition models; only to be read."""
+    entries = registry["recognition_models"]
+    return once("judgements", lambda: {name: published.judgements(e, public) for name, e in entries.items()})

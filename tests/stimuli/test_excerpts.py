@@ -22,8 +22,9 @@ def row_of_a_table(facts):
     return pd.DataFrame([facts, facts | {"word": "other"}]).iloc[0]
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-@pytest.mark.parametrize("row", [dict, row_of_a_table, pd.Series])
+@pytest.mark.parametrize(
+    ("row", "protocol"), [(dict, 2), (dict, 3), (row_of_a_table, 2), (pd.Series, 3), (pd.Series, 4)]
+)
 def test_excerpts_are_centred_and_at_the_published_level(tmp_path, row, protocol):
     sounds = read_excerpts(study_pickle(tmp_path / "x.pckl", row, protocol))
     assert sounds["stimulus"].values.tolist() == ["000", "001", "002"]

@@ -1,6 +1,7 @@
 """Sounds of every kind come out right or are refused with their name; exported samples are what was judged."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -145,18 +146,17 @@ def test_a_file_with_a_sampling_rate_that_cannot_be_is_named(tmp_path, rate):
         ("text", "not a sound"),
         ("nothing", "not a sound"),
         ("samples", "no samples"),
-        ("cut_wav_2", "damaged or cut off"),
-        ("cut_wav_9000", "damaged or cut off"),
-        ("cut_wav_39990", "damaged or cut off"),
-        ("cut_aiff_9000", "damaged or cut off"),
-        ("cut_flac_3", "damaged or cut off"),
-        ("cut_flac_9000", "damaged or cut off"),
-        ("damaged", "damaged or cut off"),
+        ("cut_wav_2", "cut off"),
+        ("cut_wav_39990", "cut off"),
+        ("cut_aiff_9000", "cut off"),
+        ("cut_flac_3", "cut off"),
+        ("cut_flac_9000", "cut off"),
+        ("damaged", "damaged"),
         ("nan", "NaN or infinite"),
         ("inf", "NaN or infinite"),
-        ("endless", "its header states 6[0-9]{10} samples in 1 channels, wanted at most"),
-        ("stream", "a FLAC file whose header does not state its length, .*; decode it, and encode it again"),
-        ("raw", "the ending .raw means samples without a header; save it as WAV or FLAC"),
+        ("endless", "6[0-9]{10} samples in 1 channels"),
+        ("stream", "FLAC .*length"),
+        ("raw", ".raw .*WAV or FLAC"),
     ],
 )
 def test_what_is_no_usable_sound_is_refused_by_name(kind, message, tmp_path):
@@ -188,12 +188,10 @@ def test_length_is_fitted_about_the_middle(have, want):
         np.testing.assert_array_equal(fitted, sound[start : start + want])
 
 
-@pytest.mark.parametrize(
-    ("want", "note"), [(3, "owl: 5 samples, cut to the middle 3"), (9, "owl: 5 samples, filled up with silence to 9")]
-)
+@pytest.mark.parametrize(("want", "note"), [(3, "owl: 5 .* 3"), (9, "owl: 5 .*silence.* 9")])
 def test_a_change_of_length_is_noted(want, note, caplog):
     sounds.fit_length(np.ones(5), want, "owl")
-    assert note in caplog.text
+    assert re.search(note, caplog.text)
     caplog.clear()
     sounds.fit_length(np.ones(5), 5, "owl")
     assert not caplog.text
@@ -274,7 +272,7 @@ def test_nan_is_not_exported(value, tmp_path):
 def test_only_what_was_exported_is_read_as_exported(tmp_path):
     with pytest.raises(ValueError, match="there is no such file"):
         sounds.read_exported_sound(tmp_path / "x.wav")
-    with pytest.raises(ValueError, match="1 channels of PCM_24; an exported sound is one of PCM_16"):
+    with pytest.raises(ValueError, match="1 channels of PCM_24"):
         sounds.read_exported_sound(save(tmp_path / "x.wav", noise(), subtype="PCM_24"))
     (tmp_path / "x.wav").write_text("<html>")
     with pytest.raises(ValueError, match="damaged"):
