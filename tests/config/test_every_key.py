@@ -43,10 +43,12 @@ def limits(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def wrong_values(schema: dict[str, Any]) -> Iterator[Any]:
-    """What a key refuses by its range, its names, its length or its type."""
+    """What a key refuses by its range, its names, its form, its length or its type."""
     yield from (limit + BEYOND[word] for word, limit in limits(schema).items())
     if "enum" in schema:
         yield "no such name"
+    if "pattern" in schema:
+        yield "//no such"
     if "minItems" in schema:
         yield []
     if "type" in schema:
