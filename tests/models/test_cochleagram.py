@@ -59,8 +59,10 @@ def speech_like(samples, rate_hz):
     return 0.1 * voice[None] / voice.std() + noise(samples, size=1e-3)
 
 
-@pytest.mark.parametrize("sound", ["noise", "speech", "pure tone"])
-@pytest.mark.parametrize(("samples", "rate_hz"), [(40_000, 20_000), (20_000, 20_000), (30_030, 22_000)])
+@pytest.mark.parametrize(
+    ("sound", "samples", "rate_hz"),
+    [("noise", 40_000, 20_000), ("pure tone", 20_000, 20_000), ("speech", 20_000, 20_000), ("speech", 30_030, 22_000)],
+)
 def test_it_agrees_with_computation_at_the_full_rate(sound, samples, rate_hz):
     tone = 0.1 * torch.sin(2 * np.pi * 1000 * torch.arange(samples) / rate_hz)[None] + noise(samples, size=1e-3)
     heard = {"noise": noise(samples), "speech": speech_like(samples, rate_hz), "pure tone": tone}[sound]
@@ -180,8 +182,8 @@ def test_extreme_sounds_give_finite_values_and_gradients(kind):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_samples": 1000}, "1000 samples is shorter than the downsampling filter of 1001"),
-        ({"sampling_rate_hz": 16_000}, "high_hz 10000: wanted .* at most half the sampling rate, 8000"),
+        ({"n_samples": 1000}, "1000 .*1001"),
+        ({"sampling_rate_hz": 16_000}, "high_hz 10000: .*8000"),
         ({"low_hz": 0}, "low_hz 0"),
     ],
 )

@@ -119,7 +119,7 @@ def test_a_sound_has_the_same_values_alone_and_in_a_batch(words):
         ({"duration_s": 0.02, "preprocessing": "ast_log_mel"}, "320 samples, .* takes 400 to"),
         (
             {"duration_s": 0.01, "preprocessing": {"name": "whisper_log_mel", "arguments": {"padded_s": 0.01}}},
-            "padded_s: 0.01 s are 160 samples; wanted more than half a window of 400",
+            "padded_s: 0.01 s .*160.*400",
         ),
     ],
 )

@@ -68,7 +68,7 @@ def with_weights(network: nn.Module, seed: int) -> nn.Module:
         else:
             values = 0.01 * generator.standard_normal(shape)
         filled[key] = torch.from_numpy(np.asarray(values))
-    network.double().load_state_dict(filled)
+    network.double().load_state_dict(filled, assign=True)
     return network
 
 
@@ -76,7 +76,9 @@ def with_weights(network: nn.Module, seed: int) -> nn.Module:
 def seeing(name: str) -> Model:
     data = numbers("published_synthesis_vision")
     builder = getattr(torchvision.models, name)
-    network = with_weights(builder(num_classes=1000), data.attrs["weights_seed"])
+    with torch.device("meta"):  # all its values are those of the files
+        network = builder(num_classes=1000)
+    with_weights(network, data.attrs["weights_seed"])
     size = data.sizes[f"{name}_row"]
     preprocessing = ImagePreprocessing(size, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).double()
     stages = {
