@@ -519,11 +519,11 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         raise ConfigurationError(f"{key}.output: not with `weights.train`, which trains the output itself")
     if path := model.weights.get("path"):
         _check_weights_file(path, f"{key}.weights.path")
-    if model.training and model.vocabulary is not None:
-        raise ConfigurationError(
-            f"{key}.vocabulary: not with `weights.train`, which trains the network on the classes of its dataset"
-        )
     if model.vocabulary is not None:
+        if model.training:
+            raise ConfigurationError(
+                f"{key}.vocabulary: not with `weights.train`, which trains the network on the classes of its dataset"
+            )
         check_vocabulary_exists(model.vocabulary, f"{key}.vocabulary")
     extra = model.extra_weights
     if "package" in extra:

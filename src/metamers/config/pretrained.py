@@ -133,7 +133,7 @@ def locked_weights(
     weights, input_, vocabulary = (locked_part(lock.entries, name, source, part) for part in parts)
     if not isinstance(weights, dict) or not isinstance(input_, dict):
         return None, {}, None
-    if vocabulary not in [*VOCABULARIES] or source.get("arguments", {}).keys() & CLASS_ARGUMENTS:
+    if vocabulary not in list(VOCABULARIES) or source.get("arguments", {}).keys() & CLASS_ARGUMENTS:
         vocabulary = None
     known = {key: value for key, value in weights.items() if key != RECEIVED}
     return known | {"lock": {"path": str(lock.path), "model": name, "source": dict(source)}}, input_, vocabulary

@@ -91,7 +91,7 @@ def check_classes(
 def _other_vocabulary(key: str, model: str, vocabulary: str | None, dataset: str, entry: DatasetEntry) -> str:
     """Why a model cannot be asked about the stimuli of a dataset, and what would do."""
     asked = f"dataset {dataset!r} has the classes of {' or '.join(entry.tables)}"
-    of_model = [
+    model_remedies = [
         "`classes: false` and `readout: linear` in the entry of the model",
         f"for a CLIP model, `vocabulary: {entry.vocabulary}` in its entry",
         f"a run without {model!r}, or with another dataset (`stimuli`; `metamers add` takes a run as --run)",
@@ -109,4 +109,4 @@ def _other_vocabulary(key: str, model: str, vocabulary: str | None, dataset: str
             f"{vocabulary} for each category",
             f"`vocabulary: {vocabulary}` in the entry of the dataset, if its `categories` table has these classes",
         ]
-    return "\n  ".join([f"{key}: {problem}. {ABOUT_CLASSES}. Expected one of", *remedies, *of_model])
+    return "\n  ".join([f"{key}: {problem}. {ABOUT_CLASSES}. Expected one of", *remedies, *model_remedies])

@@ -55,10 +55,12 @@ def check_vocabulary(
                 f"stimuli: the categories of {tested!r} are those of published models; {name!r}, which this run trains "
                 f"on {learned!r}, does not know them"
             )
-        known = category_classes(learned, datasets[learned].parameters)
-        needed = category_classes(tested, {"categories": datasets[tested].table_for(datasets[learned].vocabulary)})
-        category_of = {index: category for category, indices in known.items() for index in indices}
-        for category, indices in needed.items():
+        trained_classes = category_classes(learned, datasets[learned].parameters)
+        tested_classes = category_classes(
+            tested, {"categories": datasets[tested].table_for(datasets[learned].vocabulary)}
+        )
+        category_of = {index: category for category, indices in trained_classes.items() for index in indices}
+        for category, indices in tested_classes.items():
             for index in indices:
                 if category_of.get(index) != category:
                     raise ConfigurationError(
