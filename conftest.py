@@ -5,6 +5,7 @@ import fcntl
 import os
 import pickle
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -62,6 +63,13 @@ def _drawn_by(item: pytest.Item) -> str | None:
     if item.get_closest_marker("nightly"):
         return item.nodeid
     return item.path.relative_to(ROOT).as_posix() if item.get_closest_marker("slow") else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write one line for each reason of skipped tests: what is missing, and how to have it."""
+    skipped = terminalreporter.getreports("skipped")
+    for reason, number in Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped).most_common():
+        terminalreporter.write_line(f"{number} skipped: {reason}")
 
 
 @pytest.fixture(scope="session")

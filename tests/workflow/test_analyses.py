@@ -19,7 +19,6 @@ from tests.workflow.runs import (
     counts,
     small_hearing,
     snakemake,
-    traced,
 )
 
 pytestmark = pytest.mark.slow
@@ -50,7 +49,7 @@ def analysed(root, tmp_path_factory):
     for seed, model in enumerate(models.values()):
         model["weights"] = {"random": seed}
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
-    traced(root, folder, "analyses", "report", *HEARING)
+    snakemake(folder, "analyses", "report", *HEARING, trace=True)
     return folder
 
 

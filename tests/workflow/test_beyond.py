@@ -16,7 +16,6 @@ from tests.workflow.runs import (
     counts,
     small,
     snakemake,
-    traced,
 )
 
 pytestmark = pytest.mark.slow
@@ -50,7 +49,7 @@ def beyond(root, tmp_path_factory):
         "metamer_sets": {"depths": DEPTHS, "stimuli": 2, "steps": 200, "tolerance": 0.05, "singular_values": 20},
     }  # fmt: skip
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
-    traced(root, folder, "beyond", *arguments)
+    snakemake(folder, "beyond", *arguments, trace=True)
     return folder, arguments
 
 

@@ -17,8 +17,8 @@ import yaml
 from metamers.config.tables import read_table
 from metamers.plan.steps import merge_defaults
 from tests.documentation import ROOT, blocks, commands, pages
-from tests.workflow.forked import Commands
-from tests.workflow.runs import copy_of, counts
+from tests.workflow.forked import ForkServer
+from tests.workflow.runs import copy_of, counts, forking
 
 HOURS, NETWORK, CLUSTER = "takes hours", "needs the network", "needs a cluster"
 PEOPLE = "needs answers of participants"  # in the default run; other tests have a made-up run with some
@@ -190,6 +190,11 @@ def test_what_make_is_told_has_its_programs(command, tmp_path):
     assert all((Path(sys.executable).parent / program).exists() for program in programs)
 
 
+def call(server, folder, command, *more):
+    """Run a command of ``snakemake`` or ``metamers``, with more arguments; return its exit status and its output."""
+    return server.run(["-m", *shlex.split(command), *more], folder, forking(folder) | {"OMP_NUM_THREADS": "1"})
+
+
 @pytest.fixture(scope="module")
 def planning(root, tmp_path_factory):
     """Commands in a copy of the repository, with the files that pages show, and the copy's folder."""
@@ -211,21 +216,21 @@ def planning(root, tmp_path_factory):
     for run in ("listening", "sounds"):
         (folder / f"answers/{run}/audio").mkdir(parents=True)
         (folder / f"answers/{run}/audio/p01.json").write_text("[]")
-    running = Commands(folder)
-    yield running, folder
-    running.end()
+    server = ForkServer(folder)
+    yield server, folder
+    server.end()
 
 
 @pytest.mark.parametrize("command", PLANNED)
 def test_a_command_that_cannot_run_here_is_planned(planning, command):
-    running, folder = planning
+    server, folder = planning
     default = folder / "config/config.yaml"
     settings = default.read_text()
     if PLANNED[command] == PEOPLE:  # they may be in the default run, too
         default.write_text(
             yaml.safe_dump(yaml.safe_load(settings) | yaml.safe_load((folder / "people.yaml").read_text()))
         )
-    status, said = running.run(filled(command, {"N": "2", "FOLDER": "mirror", "FILE": "first.yaml"}), "-n")
+    status, said = call(server, folder, filled(command, {"N": "2", "FOLDER": "mirror", "FILE": "first.yaml"}), "-n")
     default.write_text(settings)
     assert status == 0, said[-3000:]
     assert counts(said)["total"] >= 1
@@ -263,16 +268,16 @@ def running(finished, tmp_path_factory):
     settings = merge_defaults(yaml.safe_load((folder / file).read_text()))
     (folder / "config/config.yaml").write_text(yaml.safe_dump(settings))
     (folder / "other.yaml").write_text("seed: 0\n")
-    running = Commands(folder)
-    yield running, folder
-    running.end()
+    server = ForkServer(folder)
+    yield server, folder
+    server.end()
 
 
 @pytest.fixture(scope="module")
 def entry(running) -> Path:
     """An entry of the run, on a branch of a leaderboard's repository, whose branch main has an empty folder."""
-    commands, folder = running
-    status, said = commands.run("snakemake --cores 2 leaderboard_entries")
+    server, folder = running
+    status, said = call(server, folder, "snakemake --cores 2 leaderboard_entries")
     assert status == 0, said[-3000:]
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=folder, check=True)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@laboratory.example", "-c", "commit.gpgsign=false"]
@@ -292,13 +297,13 @@ def entry(running) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [text for text in EXECUTED if text.startswith("snakemake")])
 def test_a_command_runs_as_it_is_written(running, command):
-    commands, folder = running
+    server, folder = running
     if "preregister" in command:  # a frozen prediction is never overwritten
         shutil.rmtree(folder / "preregistered", ignore_errors=True)
     if "rebuild_manifest" in command:  # only a damaged manifest is rebuilt
         manifest = folder / "results/small.sha256"
         manifest.write_bytes(b"#" + manifest.read_bytes())
-    status, said = commands.run(filled(command, {"N": "2", "FILE": "other.yaml", "NAME": "first"}))
+    status, said = call(server, folder, filled(command, {"N": "2", "FILE": "other.yaml", "NAME": "first"}))
     assert status == 0, said[-3000:]
     if "--report" in command:
         assert (folder / "report.zip").stat().st_size > 100_000
@@ -309,14 +314,14 @@ def test_a_command_runs_as_it_is_written(running, command):
 def test_a_command_about_the_leaderboard_runs_as_it_is_written(running, entry, command):
     values = {"RUN": "small", "MODEL": entry.parent.name, "FOLDER": "entries", "SITE": "other_site"}
     file = entry.stem if "FILE.nc" in command else "published.nc" if "--board" in command else f"entries/{entry.name}"
-    status, said = running[0].run(filled(command, values | {"FILE": file}))
+    status, said = call(*running, filled(command, values | {"FILE": file}))
     assert status == 0, said[-3000:]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "expected"), WITHOUT_JOBS.items())
 def test_a_command_without_jobs_shows_what_it_is_asked_for(running, options, expected):
-    status, said = running[0].run(f"snakemake {options}")
+    status, said = call(*running, f"snakemake {options}")
     assert status == 0, said[-3000:]
     assert re.search(expected, said)
 
@@ -324,7 +329,7 @@ def test_a_command_without_jobs_shows_what_it_is_asked_for(running, options, exp
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("conda") is not None, reason="conda would install the environment, for many minutes")
 def test_an_archive_needs_conda_alone(running):
-    status, said = running[0].run("snakemake --archive run.tar.gz")
+    status, said = call(*running, "snakemake --archive run.tar.gz")
     assert status == 1
     assert "Is conda installed and accessible?" in said
 

@@ -23,7 +23,6 @@ from tests.workflow.runs import (
     kill_when_there_is,
     small_hearing,
     snakemake,
-    traced,
 )
 
 
@@ -31,7 +30,7 @@ from tests.workflow.runs import (
 def heard(root, tmp_path_factory):
     """A finished small run of hearing: its folder."""
     folder = copy_of(root, tmp_path_factory.mktemp("hearing"))
-    traced(root, folder, *small_hearing(root, folder))
+    snakemake(folder, *small_hearing(root, folder), trace=True)
     return folder
 
 

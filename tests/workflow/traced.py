@@ -1,6 +1,6 @@
-"""Becomes ``sitecustomize`` of the jobs of a run: records which functions of the library run, and who calls them.
+"""Runs before the jobs of a run: records which functions of the library run, and who calls them.
 
-Each process of a job writes the file ``traced/<process>.json`` beside the folder of this module: ``step``, ``models``
+Each process of a job writes the file ``traced/<process>.json`` in the working directory: ``step``, ``models``
 (registry entries that the job computes with, or None) and ``calls``, [module, function, module of the caller], from the
 opening of its log on, without calls during imports.
 """
@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 
 import __main__
 
-FOLDER = Path(__file__).resolve().parents[1] / "traced"
+FOLDER = Path.cwd() / "traced"
 known: set[tuple[CodeType, CodeType]] = set()
 outside: set[CodeType] = set()
 calls: set[tuple[str, str, str]] = set()
