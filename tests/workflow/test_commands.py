@@ -81,6 +81,17 @@ RUN_BY = {
     'python -m pip install "git+https://github.com/OWNER/metamers@TAG"': (
         "workflow/test_module.py::test_pip_installs_a_release_from_its_address"
     ),
+    **{
+        f"python -m studies.mutations {command}": (
+            "../studies/tests/mutations/test_mutations.py::test_a_mutation_is_caught_by_a_test_that_passes_without_it"
+        )
+        for command in (
+            "draw mutations.csv",
+            "run mutations.csv before.csv",
+            "run before.csv after.csv",
+            "compare before.csv after.csv",
+        )
+    },
     "python -m pip install snakedeploy": (
         "workflow/test_module.py::test_what_snakedeploy_makes_is_the_default_run_and_has_the_flags_of_the_catalog"
     ),
@@ -248,13 +259,13 @@ def test_every_call_of_snakemake_by_make_is_planned(planning, tmp_path):
     called = {line.removeprefix(made) for line in lines if line.startswith(f"{made}snakemake ")}
     assert len(called) >= 6
     for command in sorted(called):
-        status, said = planning[0].run(command, *([] if "--lint" in command else ["-n"]))
+        status, said = call(*planning, command, *([] if "--lint" in command else ["-n"]))
         assert status == 0, (command, said[-3000:])
 
 
 @pytest.mark.parametrize(("command", "needed"), INCOMPLETE.items())
 def test_a_command_that_lacks_something_says_what(planning, command, needed):
-    status, said = planning[0].run(command)
+    status, said = call(*planning, command)
     assert status != 0
     assert needed in said
 

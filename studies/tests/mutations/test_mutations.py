@@ -1,5 +1,6 @@
 """Mutations change one line, and are caught by a test of a made-up library or not."""
 
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -7,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from studies.mutations.draw import FIELDS, draw, find_mutations
-from studies.mutations.run import compare, read_rows, write_rows
+from studies.mutations.run import read_rows, write_rows
 
 MODULE = '''"""A module."""
 
@@ -43,12 +44,14 @@ pythonpath = ["src"]
 markers = ["slow", "nightly"]
 """
 # In a process of its own, because pytest's watchdog thread would stop a process that is forked from this one.
-RUN = """import sys
+MAIN = """import sys
 from pathlib import Path
 from studies.mutations import run
 
-run.ROOT, run.IMPORTED = Path(sys.argv[1]), ("pytest", "hypothesis")
-run.run(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], ["tests"])
+run.ROOT, run.IMPORTED = Path(sys.argv.pop(1)), ("pytest", "hypothesis")
+from studies.mutations.__main__ import main
+
+main()
 """
 
 
@@ -110,15 +113,20 @@ def test_the_drawn_mutations_follow_from_source_and_seed_and_are_of_different_li
 
 def test_a_mutation_is_caught_by_a_test_that_passes_without_it(repository, root, tmp_path):
     first = commit(repository)
-    table, before, after = (tmp_path / f"{name}.csv" for name in ("table", "before", "after"))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), os.environ["PYTHONPATH"]])}
+
+    def call(command, *more):
+        arguments = command.removeprefix("python -m studies.mutations ").split()
+        called = [sys.executable, "-c", MAIN, repository, *arguments, *more]
+        return subprocess.run(called, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    table, before, after = (tmp_path / f"{name}.csv" for name in ("mutations", "before", "after"))
+    assert call("python -m studies.mutations draw mutations.csv").returncode == 0
+    assert len(read_rows(table)) == 4
     drawn = [asdict(mutation) for mutation in find_mutations(repository, "src/metamers/match.py").values()]
     write_rows(table, FIELDS, [{field: row[field] for field in FIELDS} for row in drawn])
 
-    def run(table, results, revision):
-        command = [sys.executable, "-c", RUN, repository, table, results, revision]
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-
-    assert run(table, before, first).returncode == 0
+    assert call("python -m studies.mutations run mutations.csv before.csv").returncode == 0
     last, small = "tests/test_match.py::test_last", "tests/test_match.py::test_small"
     assert {(row["new"], row["outcome"], row["test"]) for row in read_rows(before)} == {
         ("LIMIT = 4", "caught", small),
@@ -130,12 +138,17 @@ def test_a_mutation_is_caught_by_a_test_that_passes_without_it(repository, root,
         ("return value > LIMIT", "caught", small),
     }
     content = before.read_text()
-    run(table, before, first)
+    call("python -m studies.mutations run mutations.csv before.csv")
     assert before.read_text() == content
 
     tests = repository / "tests" / "test_match.py"
     tests.write_text(tests.read_text().replace("assert last", "last"))
-    run(before, after, commit(repository))
-    assert [row["new"] for row in compare(before, after)] == ["return values[-2]"]
+    commit(repository)
+    assert call("python -m studies.mutations run before.csv after.csv").returncode == 0
     assert len(read_rows(after)) == 5
-    assert str(after) in run(before, after, first).stderr
+    compared = call("python -m studies.mutations compare before.csv after.csv")
+    assert compared.returncode == 1
+    assert compared.stdout.splitlines() == [
+        f"src/metamers/match.py:8 (last): return values[-1] -> return values[-2]; caught by {last}"
+    ]
+    assert "after.csv" in call("python -m studies.mutations run before.csv after.csv", "--commit", first).stderr
