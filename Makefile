@@ -10,7 +10,7 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark steps benchmark-gpu equivalence convergence
+.PHONY: run extended install test test-all test-studies test-snakemake fuzz experiment benchmark steps benchmark-gpu equivalence convergence
 .PHONY: first-contact standard-match photographs simulations docs reference dry-runs lint lock clean
 
 run: $(STAMP)
@@ -23,23 +23,24 @@ extended: $(STAMP)
 # The environment alone.
 install: $(STAMP)
 
-# `make test` runs the fast tests of every part of the workflow, `make test-all` the slow ones after them, and `make test-nightly` those that
-# repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=6 every sixth of them, others
-# each day; of the slow tests, SAMPLE draws files. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
+# `make test` runs the fast tests of every part of the workflow, `make test-all` then the slow ones, and `make test-studies`
+# those of the studies. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
 
 test: $(STAMP)
-	$(PYTEST) -m "not slow and not nightly"
+	$(PYTEST) -m "not slow"
 
 test-all: test
-	$(PYTEST) $(MORE_WORKERS) -m "slow and not nightly" $(if $(SAMPLE),--sample $(SAMPLE))
+	$(PYTEST) $(MORE_WORKERS) -m slow
 
 test-studies: $(EXTRA)
-	$(PYTEST) -m "not nightly" studies/tests
+	$(PYTEST) $(MORE_WORKERS) studies/tests
 
-test-nightly: $(EXTRA)
-	$(PYTEST) $(MORE_WORKERS) -m nightly $(if $(SAMPLE),--sample $(SAMPLE)) tests studies/tests
+# Many more damaged files for each reader than among the tests (EXAMPLES, of each; it takes hours).
+EXAMPLES ?= 10000
+fuzz: $(STAMP)
+	METAMERS_FUZZ=$(EXAMPLES) $(PYTEST) tests/foreign/test_fuzz.py
 
 # Messages, and a small run, with the oldest and the newest release of Snakemake that pyproject.toml permits, unless the
 # environment has it.

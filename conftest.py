@@ -1,6 +1,5 @@
 """What several tests need."""
 
-import datetime
 import fcntl
 import os
 import pickle
@@ -23,7 +22,6 @@ from metamers.experiment.folder import install_jspsych
 from metamers.humans import participants as published
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
-from tests.sample import drawn
 
 QUIET = [
     *("--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
@@ -34,35 +32,9 @@ ROOT = Path(__file__).resolve().parent
 os.environ["PYTHONPATH"] = environment_with(ROOT / "src")["PYTHONPATH"]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--sample",
-        type=int,
-        default=1,
-        metavar="N",
-        help="every Nth test marked nightly and every Nth file of slow tests, others each day",
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out nightly and slow tests that are not in the sample, and put whole runs of the workflow first.
-
-    Whole runs take longest, and at the end all but one worker would wait for them.
-    """
-    every, today = config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal()
-    nightly = {item.nodeid for item in items if item.get_closest_marker("nightly")}
-    slow = {name for item in items if (name := _drawn_by(item))} - nightly
-    left_out = (nightly - drawn(nightly, every, today)) | (slow - drawn(slow, every, today))
-    config.hook.pytest_deselected(items=[item for item in items if _drawn_by(item) in left_out])
-    items[:] = [item for item in items if _drawn_by(item) not in left_out]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whole runs of the workflow first: they take longest, and at the end all but one worker would wait for them."""
     items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
-
-
-def _drawn_by(item: pytest.Item) -> str | None:
-    """What is drawn into a sample: a nightly test, or a whole file of slow tests, which share a run; else None."""
-    if item.get_closest_marker("nightly"):
-        return item.nodeid
-    return item.path.relative_to(ROOT).as_posix() if item.get_closest_marker("slow") else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,7 +19,7 @@ from studies.mutations.draw import FIELDS, LIBRARY, Mutation, find_mutations, ke
 from studies.mutations.evaluated import read_record, record_evaluations
 
 ROOT = Path(__file__).resolve().parents[2]
-FAST = "not slow and not nightly"
+FAST = "not slow"
 # Imported once: the processes of the tests are forked from this one, and import only the library.
 IMPORTED = (
     *("pytest", "hypothesis", "torch", "torchvision", "torchaudio", "timm", "xarray", "netCDF4", "h5py", "pandas"),

@@ -118,8 +118,8 @@ def _become(message: dict, streams: list[int]) -> None:
         return
     main = sys.modules["__main__"] = ModuleType("__main__")
     main.__file__ = sys.argv[0]
-    if "METAMERS_TRACED" in os.environ:
-        runpy.run_path(os.environ["METAMERS_TRACED"])
+    if "METAMERS_FIRST" in os.environ:
+        runpy.run_path(os.environ["METAMERS_FIRST"])
     exec(compile(Path(sys.argv[0]).read_bytes(), sys.argv[0], "exec"), main.__dict__)
 
 

@@ -29,6 +29,7 @@ from tests.conventions import complaints
 from tests.workflow.forked import ForkServer
 
 FORKED = Path(__file__).parent
+TRACED = FORKED / "traced.py"
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
 
@@ -85,12 +86,12 @@ def forking(folder: Path) -> dict[str, str]:
     return environment | {"PYTHONPATH": os.pathsep.join([str(FORKED / "jobs"), environment["PYTHONPATH"]])}
 
 
-def snakemake(folder: Path, *arguments: str, fails: bool = False, trace: bool = False) -> str:
+def snakemake(folder: Path, *arguments: str, fails: bool = False, first: Path | None = None) -> str:
     """Run Snakemake in a folder, with the folder's own library if it has one, and return its output.
 
-    With ``trace``, record which functions of the library its jobs call (``traced.py``).
+    Each job runs the Python file ``first`` before its script. ``TRACED`` records which functions of the library it calls.
     """
-    environment = forking(folder) | ({"METAMERS_TRACED": str(FORKED / "traced.py")} if trace else {})
+    environment = forking(folder) | ({"METAMERS_FIRST": str(first)} if first else {})
     status, output = forks().run(["-m", "snakemake", "--cores", "2", *arguments], folder, environment)
     assert (status != 0) == fails, output[-5000:]
     return output

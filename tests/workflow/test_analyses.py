@@ -13,6 +13,7 @@ from metamers.plan.steps import merge_defaults
 from metamers.run import files
 from tests.workflow.runs import (
     HEARING,
+    TRACED,
     calls_that_do_not_count,
     check_conventions,
     copy_of,
@@ -49,7 +50,7 @@ def analysed(root, tmp_path_factory):
     for seed, model in enumerate(models.values()):
         model["weights"] = {"random": seed}
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
-    snakemake(folder, "analyses", "report", *HEARING, trace=True)
+    snakemake(folder, "analyses", "report", *HEARING, first=TRACED)
     return folder
 
 

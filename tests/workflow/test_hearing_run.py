@@ -14,6 +14,7 @@ from metamers.run.hashes import sha256_of
 from metamers.stimuli.sounds import sixteen_bit
 from tests.workflow.runs import (
     HEARING,
+    TRACED,
     append,
     calls_that_do_not_count,
     check_conventions,
@@ -30,7 +31,7 @@ from tests.workflow.runs import (
 def heard(root, tmp_path_factory):
     """A finished small run of hearing: its folder."""
     folder = copy_of(root, tmp_path_factory.mktemp("hearing"))
-    snakemake(folder, *small_hearing(root, folder), trace=True)
+    snakemake(folder, *small_hearing(root, folder), first=TRACED)
     return folder
 
 

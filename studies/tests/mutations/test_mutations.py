@@ -41,7 +41,7 @@ def test_that_fails():
 """
 PROJECT = """[tool.pytest.ini_options]
 pythonpath = ["src"]
-markers = ["slow", "nightly"]
+markers = ["slow"]
 """
 # In a process of its own, because pytest's watchdog thread would stop a process that is forked from this one.
 MAIN = """import sys
