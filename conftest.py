@@ -33,7 +33,7 @@ os.environ["PYTHONPATH"] = environment_with(ROOT / "src")["PYTHONPATH"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put whole runs of the workflow first: they take longest, and at the end all but one worker would wait for them."""
+    """Put whole runs of the workflow first, which take longest: at the end all but one worker would wait for them."""
     items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
 
 
