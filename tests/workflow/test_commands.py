@@ -38,7 +38,6 @@ PLANNED = {
     "snakemake --cores 2 preregister --configfile mine/sounds.yaml": HOURS,
     "snakemake --cores 2 report --configfile mine/sounds.yaml mine/listeners.yaml": HOURS,
     "snakemake --cores 2 resources/retrieved/zero_shot/CLIP_resnet50.safetensors resources/retrieved/zero_shot/CLIP_ViT-B_32.safetensors --configfile config/paper.yaml": HOURS,
-    "snakemake --cores N --configfile config/paper.yaml": HOURS,
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
     "snakemake --snakefile studies/Snakefile --cores all results/benchmark/benchmark/scale.nc --configfile studies/config/benchmark.yaml": HOURS,
@@ -123,6 +122,7 @@ RUN_BY = {
     "snakemake --cores 2 verify --configfile first.yaml --default-storage-provider s3 --default-storage-prefix s3://BUCKET/FOLDER": (
         "workflow/test_storage.py::test_a_run_in_a_storage_is_killed_goes_on_and_is_verified"
     ),
+    "snakemake --cores N --configfile config/paper.yaml": "workflow/test_workflow.py::test_the_published_study",
     "snakemake --touch": "workflow/test_reruns.py::test_touch_keeps_the_results_of_another_version",
 }
 UNLIKE = {

@@ -45,7 +45,7 @@ def record(frame: FrameType, event: str, _argument: object) -> None:
 
 
 def write() -> None:
-    sys.setprofile(None)
+    sys.settrace(None)
     params = dict(__main__.snakemake.params.items())
     models = [params["model"]] if isinstance(params.get("model"), dict) else None
     for key in ("recognition_models", "entries"):
@@ -60,10 +60,10 @@ def write() -> None:
 
 def begin(event: str, arguments: tuple) -> None:
     """Begin with the first file that a job opens in the folder of logs."""
-    if event == "open" and hasattr(__main__, "snakemake") and "/logs/" in str(arguments[0]) and not sys.getprofile():
+    if event == "open" and hasattr(__main__, "snakemake") and "/logs/" in str(arguments[0]) and not sys.gettrace():
         atexit.register(write)
-        threading.setprofile(record)
-        sys.setprofile(record)
+        threading.settrace(record)
+        sys.settrace(record)
 
 
 sys.addaudithook(begin)
