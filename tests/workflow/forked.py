@@ -4,6 +4,7 @@ A request names the arguments of ``python``. The forked process has the requesti
 variables and standard streams.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -71,6 +72,7 @@ def serve(path: str, library: str | None = None) -> None:
         importlib.import_module("metamers.plan.plan")
         for script in Path(library, "scripts").rglob("*.py"):
             code_version(script)
+    gc.freeze()  # else each forked process copies the memory of all objects when it collects garbage
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen(64)
