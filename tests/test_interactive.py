@@ -22,6 +22,7 @@ from metamers.names import ConfigurationError
 from metamers.run import files
 from metamers.synthesize.metamers import starts, synthesize
 from tests.conventions import complaints
+from tests.needs import without
 from tests.networks import odd
 from tests.networks.entries import SOUND_INPUT
 from tests.networks.from_hub import SETTINGS
@@ -420,7 +421,7 @@ def test_a_part_of_the_output_has_the_scores_and_a_part_of_a_module_is_the_stage
 
 
 def test_networks_of_transformers_give_a_model_output():
-    transformers = pytest.importorskip("transformers", reason="the optional library transformers is not installed")
+    transformers = pytest.importorskip("transformers", reason=without("transformers"))
     torch.manual_seed(0)
     kinds = {kind: transformers.CONFIG_MAPPING[kind].from_dict(dict(SETTINGS[kind])) for kind in ("whisper", "vit")}
     encoder = transformers.AutoModel.from_config(kinds["whisper"]).get_encoder()

@@ -18,6 +18,7 @@ from metamers.beyond.sensitivity import (
 )
 from metamers.beyond.synthesize import fit_to
 from tests.beyond.linear import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of, stimulus_of
+from tests.needs import without
 from tests.networks.entries import load, tiny
 
 
@@ -275,7 +276,7 @@ def test_a_model_of_another_size_sees_the_distortion_resampled(root):
 
 
 def test_eigendistortions_are_those_of_plenoptic(root):
-    plenoptic = pytest.importorskip("plenoptic", reason="plenoptic is only in the benchmark's environment")
+    plenoptic = pytest.importorskip("plenoptic", reason=without("plenoptic"))
     stages = {"input": None, "block": "block", "logits": "classify"}
     model = load(tiny(root, "convolutional", stages, input={"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}))
     stimulus = stimulus_of(model)

@@ -29,6 +29,7 @@ from metamers.humans.adaptive_model import (
     quantiles,
     should_stop,
 )
+from tests.needs import without
 
 ONE = {"m": ["a", "b", "c"]}
 TWO = {"m": ["a", "b", "c"], "n": ["a", "b"]}
@@ -137,7 +138,7 @@ def test_the_joint_posterior_is_that_of_all_participants():
 
 
 def test_choices_and_posterior_are_those_of_questplus_without_participants_and_nuisance(monkeypatch):
-    questplus = pytest.importorskip("questplus", reason="questplus is not installed (.ci/run installs it)")
+    questplus = pytest.importorskip("questplus", reason=without("questplus"))
     position, thresholds, slopes, lapses = (
         positions(7),
         np.linspace(-0.2, 1.2, 15),

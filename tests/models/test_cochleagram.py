@@ -1,6 +1,5 @@
 """The cochleagram is the published one, at any length and rate, with gradients that are right or, where clipped, finite."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,9 @@ from metamers.models.cochleagram import (
     erb_number,
     rough_cochleagrams,
 )
+from tests.needs import DATA, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "cochleagram_reference.nc"
 
 
 def relative(found, wanted):
@@ -33,10 +32,9 @@ def noise(samples, seed=0, size=0.1):
     return size * torch.randn(1, samples, generator=torch.Generator().manual_seed(seed))
 
 
+@needs_data
 def test_it_is_the_published_front_end():
-    if not REFERENCE.is_file():
-        pytest.skip("needs the reference cochleagram beside the repository, or its folder in METAMERS_DATA")
-    with xr.open_dataset(REFERENCE) as reference:
+    with xr.open_dataset(DATA / "cochleagram_reference.nc") as reference:
         sound = torch.from_numpy(reference["waveform"].values)[None]
         wanted = torch.from_numpy(reference["cochleagram"].values)[None]
     assert relative(Cochleagram(40_000, 20_000)(sound), wanted) < 1e-3

@@ -19,10 +19,11 @@ from metamers.names import ConfigurationError
 from metamers.retrieve.transformers_config import without_hub
 from metamers.run.hashes import sha256_of
 from tests.documentation import blocks
+from tests.needs import without
 from tests.networks.from_hub import CLASSIFIER, DECODER, NAMES, SETTINGS, committed, extractor_of, saved
 from tests.publishing import Handler, look_up_in_this_process, publisher, use_as_hub
 
-transformers = pytest.importorskip("transformers", reason="the optional library transformers is not installed")
+transformers = pytest.importorskip("transformers", reason=without("transformers"))
 
 CPU = torch.device("cpu")
 

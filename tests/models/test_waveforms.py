@@ -19,6 +19,7 @@ from metamers.models.preprocessing import SoundPreprocessing
 from metamers.recognize.recognition import answers
 from metamers.synthesize.metamers import check_stage, starts, synthesize
 from tests.documentation import blocks
+from tests.needs import without
 
 CPU = torch.device("cpu")
 RATE_HZ = 16_000
@@ -143,7 +144,7 @@ def weights_in_package(entry):
     try:
         return importlib.metadata.distribution(package).locate_file(file)
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip(f"{package} is not installed; .ci/run installs it without its dependencies")
+        pytest.skip(without(package))
 
 
 class TestCrepe:

@@ -24,6 +24,7 @@ from metamers.names import ConfigurationError
 from metamers.plan import add_model
 from metamers.plan.plan import make_plan
 from metamers.plan.steps import merge_defaults
+from tests.needs import without
 from tests.networks.from_hub import SETTINGS, committed, saved
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
 
@@ -401,7 +402,7 @@ def test_a_network_of_timm_gets_the_input_that_timm_states(tmp_path, monkeypatch
 @pytest.fixture
 def hub_of(tmp_path, monkeypatch):
     """A simulated hub with the repository lab/net of a small network of transformers."""
-    pytest.importorskip("transformers", reason="the optional library transformers is not installed")
+    pytest.importorskip("transformers", reason=without("transformers"))
     traced = subprocess.run
     look_up_in_this_process(monkeypatch)
     looked_up = pretrained.subprocess.run

@@ -4,7 +4,6 @@ The files are made from the study's code, run beside this project; the attribute
 ``../shared/data`` beside the repository, or in the folder named by METAMERS_DATA.
 """
 
-import os
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
@@ -27,13 +26,10 @@ from metamers.synthesize.metamers import check_stage, synthesize
 from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import Published
 from metamers.synthesize.schedules import draw_parts, units_by_step
+from tests.needs import DATA, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data"))
-pytestmark = pytest.mark.skipif(
-    not (DATA / "published_synthesis_vision.nc").is_file(),
-    reason="needs the numbers of the study's code beside the repository, or their folder in METAMERS_DATA",
-)
+pytestmark = needs_data
 
 
 @cache

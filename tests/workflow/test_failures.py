@@ -37,7 +37,7 @@ def _namespaces() -> bool:
     return subprocess.run([*NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False).returncode == 0
 
 
-namespaces = pytest.mark.skipif(not _namespaces(), reason="this user may not have namespaces (unshare, util-linux)")
+namespaces = pytest.mark.skipif(not _namespaces(), reason="no namespaces (apt-get install util-linux, as root)")
 
 
 @pytest.fixture

@@ -335,7 +335,7 @@ def test_every_file_is_the_same_to_all_readers(finished):
             assert set(file.ncattrs()) == set(ours.attrs)
 
 
-@pytest.mark.skipif(shutil.which("ncdump") is None, reason="no ncdump here (apt-get install netcdf-bin)")
+@pytest.mark.skipif(shutil.which("ncdump") is None, reason="no ncdump (apt-get install netcdf-bin)")
 def test_every_file_is_read_by_ncdump(finished):
     for path in sorted((finished[0] / "results" / "small").rglob("*.nc")):
         ran = subprocess.run(["ncdump", "-h", path], capture_output=True, text=True, check=True)

@@ -10,6 +10,7 @@ import yaml
 from metamers.run import files
 from studies import files as declared
 from studies.benchmark.speed import RATIOS
+from tests.needs import without
 from tests.workflow.runs import check_every_file, small, snakemake
 
 STUDIES = ("--snakefile", "studies/Snakefile")
@@ -111,7 +112,7 @@ def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)")
+@pytest.mark.skipif(find_spec("plenoptic") is None, reason=without("plenoptic"))
 def test_the_benchmark_says_how_many_steps_each_takes_and_what_a_step_costs(rerun):
     folder, arguments = rerun
     settings = {"qualities": ["quick", "converged"], "most_steps": 200, "stages": {"vision": 2}, "repeats": 2}
