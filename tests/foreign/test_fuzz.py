@@ -162,7 +162,7 @@ def test_a_pickle_of_a_pickle_is_no_way_in(tmp_path):
 def test_a_tar_in_a_tar_is_not_opened(tmp_path):
     inner = pack(tmp_path / "inner.tar", member("a.pt"))
     outer = pack(tmp_path / "outer.tar", member("inner.tar", inner.read_bytes()))
-    with pytest.raises(OSError, match=r"no member 'a\.pt'"):
+    with pytest.raises(OSError, match=r"'a\.pt'"):
         archives.extract_file(outer, "a.pt", tmp_path / "out")
     with tarfile.open(outer) as tar:
         assert tar.getnames() == ["inner.tar"]

@@ -163,10 +163,8 @@ def test_a_process_that_is_asked_to_end_saves_first(name, asked, results, tmp_pa
     os.kill(process.pid, asked)
     process.join()
     assert process.exitcode == 128 + asked
-    assert len(list((tmp_path / "kept").rglob("*.pt"))) in (
-        1,
-        2,
-    )  # the second part is saved with the first one if that is finished
+    # The second part is saved with the first one if that is finished.
+    assert len(list((tmp_path / "kept").rglob("*.pt"))) in (1, 2)
     assert_same(result(name, tmp_path / "kept"), results(name))
 
 
@@ -281,7 +279,7 @@ def test_progress_of_other_work_is_deleted(tmp_path, caplog):
     Progress(tmp_path, "this").save("part", {"taken": 1})
     assert Progress(tmp_path, "this").load("part") == {"taken": 1}
     assert Progress(tmp_path, "other").load("part") is None
-    assert "the checkpoint has other settings, data or code; starting from the beginning" in caplog.text
+    assert "other settings" in caplog.text
     assert Progress(tmp_path, "this").load("part") is None
 
 
@@ -306,7 +304,7 @@ def test_one_changed_bit_is_seen(place, tmp_path, caplog):
     content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
     path.write_bytes(content)
     assert progress.load("part") is None
-    assert "damaged; starting from the beginning" in caplog.text
+    assert "damaged" in caplog.text
 
 
 @pytest.mark.hostile(

@@ -31,7 +31,7 @@ def test_a_dataset_that_does_not_fit_is_named(settings, path, value, message):
         ("a.png,\n", "0,dog\n", r"table\.csv.*line 2"),
         ("a.png,dog\n", "²,dog\n", "class_index '²'"),
         ("a.png,dog\n", "99999999999999999999,dog\n", "class_index '9+'"),
-        ("a.png,dog\n", "0,dog\n", "1 stimuli of split test"),
+        ("a.png,dog\n", "0,dog\n", "1 .*split test"),
         ("", "0,dog\n", r"table\.csv"),
         ("a.png,dog\nx/a.png,dog\n", "0,dog\n", "stimulus a "),
         ("../a.png,dog\n", "0,dog\n", r"'\.\./a\.png'"),
@@ -66,7 +66,7 @@ def test_a_wrong_dataset_is_named(settings, tmp_path, rows, categories, message)
     [
         ("a.wav,yeti,anna,test\n", r"'yeti' .*a\.wav .*dog, cat"),
         ("a.wav,dog,anna,tset\n", "'tset'.*'test'"),
-        ("a.wav,dog,anna,train\nb.wav,cat,bob,train\n", "0 stimuli of split test"),
+        ("a.wav,dog,anna,train\nb.wav,cat,bob,train\n", "0 .*split test"),
         ("a.wav,,anna,test\n", r"table\.csv.*line 2.* word"),
         ("a.wav,dog,anna,\n", r"split .*a\.wav.*train, validation, test"),
     ],
@@ -90,11 +90,7 @@ def test_a_wrong_table_of_sounds_is_named(settings, tmp_path, rows, message):
     ("changed", "message"),
     [
         (change("spoken_words.speech.splits.test.voices", ["en-us+f99"]), r"spoken_words\.speech\.splits\.test\.voices: .*'en-us\+f99'"),
-        (change("spoken_words.speech.splits.test.voices", ["en-us+f1"]), r"test\.voices: 'en-us\+f1' .*train"),
         (change("spoken_words.speech.splits.test.voices", ["en-gb+m1"]), r"test\.voices: 'en-gb\+m1' .*train.* 'en-us\+m1'"),
-        (change("spoken_words.speech.splits.test.voices", []), r"spoken_words\.speech\.splits\.test\.voices: "),
-        (change("spoken_words.speech.splits.train.per_word", 0), r"splits\.train\.per_word: 0 "),
-        (change("spoken_words.speech.rate_wpm", [200, 100]), r"spoken_words\.speech\.rate_wpm: .*200"),
         (change("spoken_words.size", 100), r"spoken_words: .*size"),
         (change("imagenet_photographs.duration_s", 1), r"imagenet_photographs: .*duration_s"),
     ],
@@ -111,17 +107,13 @@ def test_models_are_asked_for_the_classes_that_they_learn(settings, tmp_path):
 
     changed = with_registry(settings, tmp_path, "datasets", add)
     changed["stimuli"]["audio"] = {"dataset": "other", "number": 2}
-    with pytest.raises(
-        ConfigurationError,
-        match=r"class 0 .*'apple' .*'spoken_words', .*'wolf' .*'other'",
-    ):
+    with pytest.raises(ConfigurationError, match=r"class 0 .*'apple' .*'spoken_words', .*'wolf' .*'other'"):
         config.make_plan(changed)
 
 
 def test_models_that_a_run_trains_are_not_asked_for_the_words_of_published_ones(settings):
     settings["stimuli"]["audio"] = {"dataset": "wsj_400", "number": None}
-    message = "stimuli: .*'wsj_400' .*'cochcnn9_.*'"
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=r"stimuli: .*'wsj_400' .*'cochcnn9_.*'"):
         config.make_plan(settings)
 
 
