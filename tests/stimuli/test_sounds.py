@@ -223,6 +223,7 @@ def test_the_wanted_rms_is_met(sound, rms):
     [
         ([0.0, 0.0], "owl: silent"),
         ([1e-5, -1e-5], "owl: silent"),
+        ([0.1, 0.1], "owl: silent"),
         ([], "owl: no samples"),
         ([0.1, np.nan], "owl: NaN"),
     ],
