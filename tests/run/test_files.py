@@ -306,6 +306,12 @@ def several(tmp_path):
     return paths
 
 
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "x.nc").write_bytes(b"not NetCDF")
+    with pytest.raises(OSError, match=r"x\.nc .*NetCDF"):
+        files.load(tmp_path / "x.nc")
+
+
 def test_several_files_are_read_as_each_alone(several):
     for path, loaded, attributes in zip(several, files.load_all(several), files.read_attributes(several), strict=True):
         xr.testing.assert_identical(loaded, alone := files.load(path))
