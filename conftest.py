@@ -1,18 +1,26 @@
 """What several tests need."""
 
 import datetime
+import fcntl
 import os
+import pickle
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 import requests
+import xarray as xr
 
 from metamers import retrieve
 from metamers.config import experiments as plan_experiments
 from metamers.config import tables
 from metamers.experiment.folder import install_jspsych
+from metamers.humans import participants as published
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
 from tests.sample import drawn
@@ -27,34 +35,27 @@ os.environ["PYTHONPATH"] = environment_with(ROOT / "src")["PYTHONPATH"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--sample",
-        type=int,
-        default=1,
-        metavar="N",
-        help="every Nth test marked nightly and every Nth file of slow tests, others each day",
-    )
+    parser.addoption("--sample", type=int, default=1, metavar="N", help="every Nth file of slow tests, others each day")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out nightly and slow tests that are not in the sample, and put whole runs of the workflow first.
+    """Leave out files of slow tests that are not in the sample, and put whole runs of the workflow first.
 
-    Whole runs take longest, and at the end all but one worker would wait for them.
+    Whole runs take longest: at the end all but one worker would wait for them.
     """
-    every, today = config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal()
-    nightly = {item.nodeid for item in items if item.get_closest_marker("nightly")}
-    slow = {name for item in items if (name := _drawn_by(item))} - nightly
-    left_out = (nightly - drawn(nightly, every, today)) | (slow - drawn(slow, every, today))
-    config.hook.pytest_deselected(items=[item for item in items if _drawn_by(item) in left_out])
-    items[:] = [item for item in items if _drawn_by(item) not in left_out]
+    slow = {item: str(item.path.relative_to(ROOT)) for item in items if item.get_closest_marker("slow")}
+    kept = drawn(slow.values(), config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal())
+    left_out = [item for item in items if slow.get(item) not in {None, *kept}]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if slow.get(item) in {None, *kept}]
     items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
 
 
-def _drawn_by(item: pytest.Item) -> str | None:
-    """What is drawn into a sample: a nightly test, or a whole file of slow tests, which share a run; else None."""
-    if item.get_closest_marker("nightly"):
-        return item.nodeid
-    return item.path.relative_to(ROOT).as_posix() if item.get_closest_marker("slow") else None
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write one line for each reason of skipped tests: what is missing, and how to have it."""
+    skipped = terminalreporter.getreports("skipped")
+    for reason, number in Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped).most_common():
+        terminalreporter.write_line(f"{number} skipped: {reason}")
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +86,8 @@ def fill_mirror(folder: Path, source: plan_experiments.PublishedSource) -> None:
         return
     try:
         requests.head(f"{url}/{missing[0]['path']}", timeout=10).raise_for_status()
-    except requests.RequestException as error:
-        pytest.skip(f"no mirror (METAMERS_MIRROR) and no network: {error}")
+    except requests.RequestException:
+        pytest.skip("no public files of the study (their mirror folder: METAMERS_MIRROR, or a network)")
     store = folder / "store"
     store.mkdir(exist_ok=True)
     for row in missing:
@@ -120,7 +121,7 @@ def public(mirror, registry) -> Path:
 def browser():
     """Chromium, which asks nobody for anything on its own; where there is none, a reason to skip."""
     if (program := shutil.which("chromium")) is None:
-        pytest.skip("no Chromium here (apt-get install chromium)")
+        pytest.skip("no Chromium (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -139,7 +140,38 @@ def jspsych(root, pytestconfig) -> Path:
         try:
             install_jspsych(lock, partial)
         except RuntimeError as error:
-            pytest.skip(f"npm cannot fetch jsPsych here: {str(error)[-300:]}")
+            pytest.skip(f"no jsPsych (npm and a network): {str(error)[-300:]}")
         with suppress(OSError):  # another process was first
             partial.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id) -> Callable[[str, Callable[[], Any]], Any]:
+    """Function: make a result in the first process of the tests that needs it; the others read a copy."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+
+    def result(name: str, make: Callable[[], Any]) -> Any:
+        path = shared / f"{name}.pickle"
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                path.write_bytes(pickle.dumps(make()))
+        return pickle.loads(path.read_bytes())
+
+    return result
+
+
+@pytest.fixture(scope="session")
+def published_participants(once, registry, public) -> dict[str, xr.Dataset]:
+    """Experiment → its published participants; only to be read."""
+    entries = registry["experiments"]
+    return once("participants", lambda: {name: published.experiment_dataset(e, public) for name, e in entries.items()})
+
+
+@pytest.fixture(scope="session")
+def published_judgements(once, registry, public) -> dict[str, pd.DataFrame]:
+    """Modality → published answers of its recognition models; only to be read."""
+    entries = registry["recognition_models"]
+    return once("judgements", lambda: {name: published.judgements(e, public) for name, e in entries.items()})

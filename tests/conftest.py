@@ -1,8 +1,16 @@
-"""Configurations from which tests of the plan and of the settings of steps begin."""
+"""Configurations from which tests of the plan and of the settings of steps begin, and how files of tests are checked."""
 
 import pytest
 
+from metamers.foreign import hdf5
 from metamers.plan.steps import merge_defaults
+
+
+@pytest.fixture(autouse=True)
+def _structures_are_checked_in_this_process(request, monkeypatch):
+    """A process for each file takes most of the time of saving and loading. Hostile files still have one."""
+    if "foreign" not in request.path.parts and not any(map(request.node.get_closest_marker, ("hostile", "slow"))):
+        monkeypatch.setattr(hdf5, "call_isolated", lambda check, *arguments: check(*arguments))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import requests
@@ -37,19 +38,23 @@ CREATOR = {
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
-@pytest.fixture
-def run(tmp_path):
+def made_run(top):
     """A run's folder with three files, and its manifest."""
-    folder = tmp_path / "results" / "tiny"
+    folder = top / "results" / "tiny"
     for name in ("report/index.html", "comparison/recognizability.nc", "humans/ours.nc"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    (tmp_path / "model.py").write_text("my model")
+    (top / "model.py").write_text("my model")
     manifest.use_run_of(folder / "logs" / "step.log")
     manifest.record(*(path for path in sorted(folder.rglob("*")) if path.is_file()))
     (folder / "foreign.txt").write_text("of somebody else")
     return folder
+
+
+@pytest.fixture
+def run(tmp_path):
+    return made_run(tmp_path)
 
 
 def described(run, creator=CREATOR, left_out=()):
@@ -61,12 +66,24 @@ def described(run, creator=CREATOR, left_out=()):
     return Run(run, run_files(run, left_out), configuration, [run.parent.parent / "model.py"], "1.2.3", NOW, NOW + hour)
 
 
-@pytest.fixture
-def packed(run, tmp_path):
-    (own := tmp_path / "own").mkdir()
-    crate = make_crate(described(run, left_out=["humans/ours.nc"]), own)
-    crate.write_zip(tmp_path / "tiny.crate.zip")
-    return tmp_path / "tiny.crate.zip"
+def packed_run(top):
+    run = made_run(top)
+    (own := top / "own").mkdir()
+    make_crate(described(run, left_out=["humans/ours.nc"]), own).write_zip(top / "tiny.crate.zip")
+    return top / "tiny.crate.zip"
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    return packed_run(tmp_path_factory.mktemp("packed"))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The same with a few files of the workflow, which the validator checks in a third of the time."""
+    few = [(path, place) for path, place in workflow_files() if "/" not in place or place.startswith("workflow/rules")]
+    with mock.patch("metamers.crate.workflow_files", return_value=few):
+        return packed_run(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture
@@ -103,23 +120,26 @@ def test_the_validator_finds_nothing_missing(packed, context):
     assert validate_crate(packed) == []
 
 
-def test_the_documented_command_of_rocrate_validator_finds_nothing_missing(packed, context):
+def test_the_documented_command_of_rocrate_validator_finds_nothing_missing(small, context):
     """In this process, which has the context."""
     line = "rocrate-validator validate --profile-identifier workflow-run-crate-0.5 results/<run>.crate.zip"
-    words = line.replace("results/<run>.crate.zip", str(packed)).split()[1:]
+    words = line.replace("results/<run>.crate.zip", str(small)).split()[1:]
     assert CliRunner().invoke(cli, ["--no-interactive", *words]).exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("entity", "key"), [("./", "license"), ("./", "mainEntity"), ("Snakefile", "programmingLanguage"), ("#run-tiny", "instrument")]
-)  # fmt: skip
-def test_the_validator_finds_what_is_missing(packed, context, tmp_path, entity, key):
-    shutil.unpack_archive(packed, tmp_path / "open")
+    "missing",
+    [[("./", "license"), ("#run-tiny", "instrument"), ("./", "mainEntity")], [("Snakefile", "programmingLanguage")]],
+)
+def test_the_validator_finds_what_is_missing(small, context, tmp_path, missing):
+    shutil.unpack_archive(small, tmp_path / "open")
     metadata = tmp_path / "open" / "ro-crate-metadata.json"
     content = json.loads(metadata.read_text())
-    next(one for one in content["@graph"] if one["@id"] == entity).pop(key)
+    for entity, key in missing:
+        next(one for one in content["@graph"] if one["@id"] == entity).pop(key)
     metadata.write_text(json.dumps(content))
-    assert validate_crate(tmp_path / "open")
+    found = "\n".join(validate_crate(tmp_path / "open"))
+    assert all(key in found for _, key in missing), found
 
 
 def test_without_network_the_validator_says_so(packed, monkeypatch):
@@ -127,7 +147,7 @@ def test_without_network_the_validator_says_so(packed, monkeypatch):
         raise requests.ConnectionError("no network")
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
-    with pytest.raises(NoContextError, match=r"w3id\.org/ro/crate/1\.1/context: no network"):
+    with pytest.raises(NoContextError, match=r"w3id\.org/ro/crate/1\.1/context: "):
         validate_crate(packed)
 
 
@@ -167,7 +187,7 @@ def test_the_archive_has_the_run_the_workflow_the_configuration_and_the_software
     assert files == set(names) - {"ro-crate-metadata.json", "ro-crate-preview.html"}
 
 
-def test_people_licence_and_times_are_those_of_the_run(packed, run):
+def test_people_licence_and_times_are_those_of_the_run(packed):
     entities, _ = graph_of(packed)
     root, action = entities["./"], entities["#run-tiny"]
     assert root["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
@@ -180,7 +200,7 @@ def test_people_licence_and_times_are_those_of_the_run(packed, run):
     assert {one["@id"] for one in action["result"]} == {
         "results/tiny/report/index.html", "results/tiny/comparison/recognizability.nc"
     }  # fmt: skip
-    recorded = manifest.read(run).recorded["tiny/report/index.html"]
+    recorded = manifest.read(packed.parent / "results" / "tiny").recorded["tiny/report/index.html"]
     assert entities["results/tiny/report/index.html"]["sha256"] == recorded
 
 
@@ -195,14 +215,12 @@ def test_an_institution_is_an_organization(run, tmp_path):
 
 def test_a_file_that_was_changed_is_not_packed(run):
     (run / "report" / "index.html").write_text("changed")
-    with pytest.raises(
-        ValueError, match=r"index\.html: its bytes are not those that the run wrote\. `snakemake verify`"
-    ):
+    with pytest.raises(ValueError, match=r"index\.html: .*`snakemake verify`"):
         run_files(run, [])
 
 
 def test_a_run_without_manifest_is_not_packed(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.sha256: it is missing or empty; see snakemake verify"):
+    with pytest.raises(ValueError, match=r"none\.sha256: "):
         run_files(tmp_path / "results" / "none", [])
 
 
@@ -223,9 +241,7 @@ def test_every_file_has_its_size_and_hash(packed):
     [
         ("MIT", "https://spdx.org/licenses/MIT"),
         ("cc-by-4.0", "https://spdx.org/licenses/CC-BY-4.0"),
-        ("proprietary", "#licence"),
         ("MIT OR Apache-2.0", "#licence"),
-        ("free for all / no warranty", "#licence"),
         ("https://x.org/my licence", "https://x.org/my%20licence"),
     ],
 )

@@ -64,7 +64,8 @@ def test_github_tests_every_python_that_pyproject_allows(root):
     assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos"}
     targets = re.findall(r"^([\w-]+):", (root / "Makefile").read_text(), re.MULTILINE)
     called = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
-    assert called <= {f"make {target}" for target in targets}
+    assert 'sudo env "PATH=$PATH" .ci/run' in called
+    assert all(line.removeprefix("make ") in targets for line in called if not line.endswith(".ci/run"))
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -149,7 +150,7 @@ def test_the_optional_library_transformers_has_one_range_of_versions(root):
         SOURCES["transformers"].install,
         f'python -m pip install "{extras["transformers"][0]}"',
     ]
-    (tested,) = re.findall(r"transformers==([\d.]+)", (root / ".ci/run").read_text())
+    (tested,) = re.findall(r"transformers==([\d.]+)", (root / "Makefile").read_text())
     assert tested in Requirement(extras["transformers"][0]).specifier
 
 

@@ -9,8 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 import netCDF4
 import numpy as np
@@ -18,6 +21,7 @@ import pytest
 import xarray as xr
 
 from metamers import verify as verification
+from metamers.foreign import isolated
 from metamers.foreign.isolated import ReaderKilledError, call_isolated
 from metamers.run import files, manifest
 from metamers.run.conventions import PRODUCT_VERSION
@@ -30,29 +34,96 @@ PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3
 ROOT = Path(__file__).resolve().parents[1]
 
 
+class Pool:
+    """A pool that calls functions in this process, and notes what it calls them with."""
+
+    calls: ClassVar[list[tuple[str, list]]] = []
+
+    def __init__(self, _workers):
+        self.calls.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def map(self, function, items):
+        items = list(items)
+        self.calls.append((function.__name__, items))
+        return map(function, items)
+
+
+POOL = verification._pool
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch):
+    """Files are examined and read in this process, because each further process takes time."""
+    monkeypatch.setattr(verification, "_pool", Pool)
+    monkeypatch.setattr(isolated, "_isolated", True)
+
+
 @pytest.fixture
-def run(tmp_path, monkeypatch) -> Path:
-    """A run with four files (values, a file computed from them, an exported folder) and two logs, one naming files."""
-    monkeypatch.chdir(tmp_path)
-    folder = Path("results/r")
-    (folder / "logs").mkdir(parents=True)
-    log = logging.FileHandler(folder / "logs" / "writer.log")
+def _in_processes(monkeypatch):
+    """Files are examined and read in processes, as in a run."""
+    monkeypatch.setattr(verification, "_pool", POOL)
+    monkeypatch.setattr(isolated, "_isolated", False)
+
+
+def start_recorders(number: int, statement: str) -> list[subprocess.Popen]:
+    """Start processes that execute a statement as jobs of the run."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from pathlib import Path; from metamers.run import manifest;"
+        "manifest.use_run_of('results/r/logs/x.log');"
+        "exec(sys.argv[2])"
+    )
+    library = str(Path(files.__file__).parents[2])
+    return [subprocess.Popen([sys.executable, "-c", script, library, statement]) for _ in range(number)]
+
+
+@contextmanager
+def logged(run: Path) -> Iterator[None]:
+    """Record and log the files that are written into the run."""
+    log = logging.FileHandler(run / "logs" / "writer.log")
     manifest.written.addHandler(log)
-    manifest.use_run_of(folder / "logs" / "some_rule" / "x.log")
-    Path("table.csv").write_text("file,category\n")
-    dataset = xr.Dataset({"correct": ("stimulus", [True, False])}, coords={"stimulus": ["a", "ü"]})
-    files.save(dataset, folder / "first.nc", **PROVENANCE, inputs=["table.csv"])
-    exported = [folder / "exported" / f"{number}.png" for number in range(2)]
-    for number, path in enumerate(exported):
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(bytes([number] * 100))
-    manifest.record(*exported)
-    files.save(dataset, folder / "second.nc", **PROVENANCE, inputs=[folder / "first.nc", folder / "exported"])
-    (folder / "logs" / "some_rule.log").write_text("said\n")
-    yield folder
+    manifest.use_run_of(run / "logs" / "some_rule" / "x.log")
+    yield
     manifest.use_run_of("none")
     manifest.written.removeHandler(log)
     log.close()
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory) -> Path:
+    """The working directory of a run."""
+    directory = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(directory)
+        folder = Path("results/r")
+        (folder / "logs").mkdir(parents=True)
+        Path("table.csv").write_text("file,category\n")
+        dataset = xr.Dataset({"correct": ("stimulus", [True, False])}, coords={"stimulus": ["a", "ü"]})
+        exported = [folder / "exported" / f"{number}.png" for number in range(2)]
+        with logged(folder):
+            files.save(dataset, folder / "first.nc", **PROVENANCE, inputs=["table.csv"])
+            for number, path in enumerate(exported):
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(bytes([number] * 100))
+            manifest.record(*exported)
+            files.save(dataset, folder / "second.nc", **PROVENANCE, inputs=[folder / "first.nc", folder / "exported"])
+        (folder / "logs" / "some_rule.log").write_text("said\n")
+    return directory
+
+
+@pytest.fixture
+def run(whole_run, tmp_path, monkeypatch) -> Path:
+    """A run with four files (values, a file computed from them, an exported folder) and two logs, one naming files."""
+    shutil.copytree(whole_run, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    with logged(folder := Path("results/r")):
+        yield folder
 
 
 def found(run: Path) -> dict[str, str]:
@@ -67,6 +138,7 @@ def rot(path: Path, content: bytes) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+@pytest.mark.usefixtures("_in_processes")
 def test_a_run_that_nobody_touched_has_no_problem(run):
     assert verify(run) == []
     manifest.close(run)
@@ -102,6 +174,7 @@ def test_an_attribute_that_was_edited_is_damage(run):
     assert found(run) == {"first.nc": "damaged"}
 
 
+@pytest.mark.usefixtures("_in_processes")
 def test_values_that_are_not_those_of_the_content_hash_are_damage_whatever_the_manifest_says(run):
     edited = files.load(run / "first.nc").assign(correct=("stimulus", [True, True]))
     edited.to_netcdf(run / "first.nc")
@@ -115,7 +188,7 @@ def test_a_file_of_another_version_of_the_program_is_named_and_no_damage(run, mo
     assert {problem.path: problem.kind for problem in problems} == {
         f"{run}/{name}.nc": "other_version" for name in ("first", "second")
     }
-    assert problems[0].reason == f"made by {PRODUCT_VERSION}; this is metamers 99.0"
+    assert PRODUCT_VERSION in problems[0].reason
     assert count_by_kind(problems) == {"other_version": 2}
 
 
@@ -137,7 +210,8 @@ def test_what_is_made_again_makes_stale_what_came_from_it(run):
     (run / "exported" / "0.png").write_bytes(b"another")
     manifest.record(run / "exported" / "0.png")
     (reason,) = [problem.reason for problem in verify(run) if problem.kind == "stale"]
-    assert reason == "computed from another results/r/first.nc, results/r/exported"
+    assert "results/r/first.nc" in reason
+    assert "results/r/exported" in reason
 
 
 def test_what_the_run_did_not_write_is_foreign_and_what_is_gone_is_missing(run):
@@ -237,24 +311,18 @@ def test_a_file_is_made_again_by_the_rule_that_makes_it_or_its_folder(run):
 def test_a_problem_is_one_line_whatever_the_name_of_the_file_is(run):
     (run / "x\n\x1b[31mrun: rm.txt").write_text("mine")
     (problem,) = verify(run)
-    assert str(problem) == "foreign: results/r/x\\n\\x1b[31mrun: rm.txt: the run has not written it"
+    assert str(problem).startswith("foreign: results/r/x\\n\\x1b[31mrun: rm.txt: ")
+    assert str(problem).isprintable()
 
 
 def test_a_run_without_a_manifest_is_said(run):
     manifest.manifest_path(run).unlink()
-    with pytest.raises(FileNotFoundError, match="older version"):
+    with pytest.raises(FileNotFoundError, match=r"results/r\.sha256"):
         verify(run)
 
 
 def test_jobs_that_write_at_once_lose_no_line(run):
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from pathlib import Path; from metamers.run import manifest;"
-        "manifest.use_run_of('results/r/logs/x.log');"
-        "[manifest.record(Path('results/r/exported/0.png')) for _ in range(100)]"
-    )
-    library = str(Path(files.__file__).parents[2])
-    writers = [subprocess.Popen([sys.executable, "-c", script, library]) for _ in range(4)]
+    writers = start_recorders(4, "for _ in range(100): manifest.record(Path('results/r/exported/0.png'))")
     assert [writer.wait() for writer in writers] == [0] * 4
     lines = manifest.manifest_path(run).read_text().splitlines()
     line = f"{sha256_of(run / 'exported' / '0.png')}  r/exported/0.png"
@@ -284,7 +352,7 @@ def test_the_seal_of_an_older_version_is_checked_and_replaced_by_the_next_job(ru
     path = manifest.manifest_path(run)
     path.write_bytes(path.read_bytes().replace(b"exported/1.png", b"exported/2.png"))
     manifest.record(run / "exported" / "0.png")
-    assert "not those of its checksum" in manifest.read(run).fault
+    assert manifest.read(run).fault not in (None, manifest.NO_SEAL)
 
 
 def test_a_line_that_another_job_has_half_written_is_not_sealed(run, monkeypatch):
@@ -315,7 +383,7 @@ def test_a_changed_line_stays_a_fault_however_many_jobs_record(run):
     path.write_bytes(whole)
     for _ in range(3):
         manifest.record(run / "exported" / "0.png")
-    assert "not those of its checksum" in manifest.read(run).fault
+    assert manifest.read(run).fault not in (None, manifest.NO_SEAL)
 
 
 def test_a_process_that_is_no_job_records_nothing(run, tmp_path):
@@ -339,7 +407,7 @@ def test_a_folder_that_was_moved_to_another_disk_and_linked_is_verified(run, tmp
     (run / "exported").symlink_to(disk)
     (note,) = verify(run)
     assert (note.path, note.kind) == ("results/r/exported", "linked")
-    assert note.reason == f"it leads to {disk}, outside the run; it was followed"
+    assert str(disk) in note.reason
     rot(disk / "1.png", b"damaged")
     (disk / "mine.txt").write_text("mine")
     assert found(run) == {"exported": "linked", "exported/1.png": "damaged", "exported/mine.txt": "foreign"}
@@ -353,7 +421,7 @@ def test_a_file_that_was_moved_and_linked_is_verified(run, tmp_path):
     rot(tmp_path / "elsewhere.nc", b"damaged")
     (problem,) = verify(run)
     assert (problem.path, problem.kind) == ("results/r/first.nc", "damaged")
-    assert problem.reason.endswith(f"; it is outside the run's folder, at {tmp_path / 'elsewhere.nc'}")
+    assert str(tmp_path / "elsewhere.nc") in problem.reason
 
 
 def content_of(*folders: Path) -> dict[Path, bytes]:
@@ -379,10 +447,9 @@ def test_files_outside_the_run_that_a_manifest_names_are_named_and_not_deleted(r
     before = content_of(run, home)
     output = run_step(run, fails=True)
     for name in ("0.png", "1.png", "thesis.txt"):
-        assert f"damaged: results/r/exported/{name}: " in output
-        assert f"it is outside the run's folder, at {home / name}" in output
+        (line,) = [line for line in output.splitlines() if f"damaged: results/r/exported/{name}: " in line]
+        assert str(home / name) in line
     assert "\n  snakemake --cores 2 --forcerun results/r/first.nc results/r/second.nc\n" in output
-    assert "no command makes these files again: 3 that" in output
     after = content_of(run, home)
     assert {path: after[path] for path in before if path.parent.name != "logs"} == {
         path: content for path, content in before.items() if path.parent.name != "logs"
@@ -395,7 +462,8 @@ def test_a_run_that_is_itself_a_link_has_no_problem(run, tmp_path):
     assert found(run) == {}
     (run / "mine.txt").write_text("mine")
     (problem,) = verify(run)
-    assert problem.reason == "the run has not written it"
+    assert (problem.path, problem.kind) == ("results/r/mine.txt", "foreign")
+    assert str(tmp_path) not in problem.reason
 
 
 @pytest.mark.hostile(
@@ -448,20 +516,14 @@ def test_a_pipe_in_the_place_of_a_file_is_named(run):
     assert found(run) == {"exported/0.png": "damaged", "mine": "foreign"}
 
 
-@pytest.mark.hostile(
-    "Results, and a bad disk",
-    "a folder in a file's place",
-    "damaged",
-)
-@pytest.mark.parametrize("content", [None, "mine.txt", "sub/mine.txt"])
-def test_a_folder_in_the_place_of_a_file_is_damaged(run, content):
+@pytest.mark.hostile("Results, and a bad disk", "a folder in a file's place", "damaged")
+def test_a_folder_in_the_place_of_a_file_is_damaged(run):
     (run / "second.nc").unlink()
     (run / "second.nc").mkdir()
-    if content:
-        (run / "second.nc" / content).parent.mkdir(exist_ok=True)
-        (run / "second.nc" / content).write_text("mine")
-    foreign = {f"second.nc/{content}": "foreign"} if content else {}
-    assert found(run) == {"second.nc": "damaged"} | foreign
+    assert found(run) == {"second.nc": "damaged"}
+    (run / "second.nc" / "sub").mkdir()
+    (run / "second.nc" / "sub" / "mine.txt").write_text("mine")
+    assert found(run) == {"second.nc": "damaged", "second.nc/sub/mine.txt": "foreign"}
     assert outputs_to_make_again(verify(run), run, OUTPUTS) == {}
 
 
@@ -546,10 +608,11 @@ def record_on_a_full_disk(run: Path) -> None:
     "a disk that is full when the first job records",
     "an error; no part of a manifest is left",
 )
+@pytest.mark.usefixtures("_in_processes")
 def test_a_disk_that_is_full_at_the_first_record_leaves_no_part_of_a_manifest(run):
     path = manifest.manifest_path(run)
     path.unlink()
-    with pytest.raises(OSError, match="the run's manifest, could not be written"):
+    with pytest.raises(OSError, match=r"results/r\.sha256"):
         call_isolated(record_on_a_full_disk, run)
     assert not path.exists()
     manifest.record(run / "first.nc")
@@ -559,18 +622,11 @@ def test_a_disk_that_is_full_at_the_first_record_leaves_no_part_of_a_manifest(ru
 
 @pytest.mark.slow
 def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_seal(run):
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from pathlib import Path; from metamers.run import manifest;"
-        "manifest.use_run_of('results/r/logs/x.log');"
-        "exec('while True: manifest.record(Path(\\'results/r/exported/0.png\\'))')"
-    )
-    library = str(Path(files.__file__).parents[2])
     rng = np.random.default_rng(0)
     sealed = int(manifest.SEAL.match(manifest.manifest_path(run).read_bytes())[2])
     for _ in range(10):
         before = manifest.manifest_path(run).stat().st_size
-        writers = [subprocess.Popen([sys.executable, "-c", script, library]) for _ in range(2)]
+        writers = start_recorders(2, "while True: manifest.record(Path('results/r/exported/0.png'))")
         while manifest.manifest_path(run).stat().st_size == before:
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.05))
@@ -620,7 +676,7 @@ def test_a_manifest_is_rebuilt_from_the_files_own_hashes(run, kept):
     assert {name for name in recorded if "/logs/" not in name} == {
         *("r/first.nc", "r/second.nc", "r/exported/0.png", "r/exported/1.png")
     }
-    with pytest.raises(ValueError, match="need not be rebuilt"):
+    with pytest.raises(ValueError, match=r"results/r\.sha256"):
         rebuild(run)
 
 
@@ -630,11 +686,8 @@ def test_a_manifest_that_is_rebuilt_lacks_what_nothing_vouches_for(run):
     edited.to_netcdf(run / "first.nc")
     (run / "exported" / "0.png").write_bytes(b"another")
     (run / "mine.txt").write_text("mine")
-    reasons = {os.path.relpath(problem.path, run): problem.reason for problem in rebuild(run)}
-    assert "content_sha256" in reasons["first.nc"]
-    assert "the log of its job" in reasons["exported/0.png"]
-    assert "neither a log nor" in reasons["mine.txt"]
-    assert len(reasons) == 3
+    left_out = {os.path.relpath(problem.path, run) for problem in rebuild(run)}
+    assert left_out == {"first.nc", "exported/0.png", "mine.txt"}
     assert found(run) == {"first.nc": "damaged", "exported/0.png": "damaged", "mine.txt": "unrecorded"}
 
 
@@ -734,11 +787,11 @@ def test_of_two_files_that_were_exchanged_both_are_damaged_and_no_innocent_is(ru
         (run / "logs" / "writer.log").unlink()
     exchange(run / "first.nc", run / "third.nc")
     forge(run)
-    problems = {problem.path: problem.reason for problem in verify(run) if problem.kind != "unconfirmed"}
-    assert problems == {
-        "results/r/first.nc": "it belongs elsewhere: its own path is third.nc",
-        "results/r/third.nc": "it belongs elsewhere: its own path is first.nc",
-    }
+    first, third = (problem for problem in verify(run) if problem.kind != "unconfirmed")
+    assert (first.path, first.kind) == ("results/r/first.nc", "damaged")
+    assert (third.path, third.kind) == ("results/r/third.nc", "damaged")
+    assert first.reason.endswith("third.nc")
+    assert third.reason.endswith("first.nc")
 
 
 @pytest.mark.hostile(
@@ -754,10 +807,9 @@ def test_a_file_that_was_changed_with_the_manifest_is_damaged_by_its_job_s_log(r
     with (run / name).open("a") as stream:
         stream.write("<script>fetch('https://example.org')</script>")
     forge(run)
-    problems = {problem.path: problem.reason for problem in verify(run) if problem.kind == "damaged"}
-    assert list(problems) == [f"results/r/{name}"]
-    assert "the log of its job says" in problems[f"results/r/{name}"]
-    assert "second.nc" not in found(run)
+    kinds = found(run)
+    assert [path for path, kind in kinds.items() if kind == "damaged"] == [name]
+    assert "second.nc" not in kinds
 
 
 @pytest.mark.hostile("a script in a page, or another …")
@@ -783,6 +835,7 @@ def test_a_run_that_is_moved_or_copied_has_no_problem(run, tmp_path, monkeypatch
 
 @pytest.mark.hostile("a NetCDF file of any kind …")
 @pytest.mark.parametrize(("end", "kind"), [(signal.SIGSEGV, "damaged"), (signal.SIGKILL, "unread")])
+@pytest.mark.usefixtures("_in_processes")
 def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, monkeypatch, end, kind):
     """A crash says that the file is damaged; SIGKILL says that the system ran out of memory."""
     read = files.content_sha256
@@ -804,6 +857,7 @@ def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, mon
 )
 @pytest.mark.slow
 @pytest.mark.parametrize("make", hostile_hdf5.HOSTILE, ids=lambda make: make.__name__)
+@pytest.mark.usefixtures("_in_processes")
 def test_a_hostile_netcdf_file_with_a_manifest_that_fits_is_named_with_the_others(run, make):
     (run / "hostile").mkdir()
     path = hostile_hdf5.made(make, run / "hostile").rename(run / "first.nc")
@@ -811,12 +865,12 @@ def test_a_hostile_netcdf_file_with_a_manifest_that_fits_is_named_with_the_other
     rot(run / "exported" / "0.png", b"damaged")
     problems = {problem.path: problem for problem in verify(run)}
     assert problems[str(path)].kind == "damaged"
-    assert "cannot be read as NetCDF" in problems[str(path)].reason
     assert problems[str(run / "exported" / "0.png")].kind == "damaged"
 
 
 @pytest.mark.hostile("a folder that cannot be listed …")
 @pytest.mark.slow
+@pytest.mark.usefixtures("_in_processes")
 def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
     read = files.content_sha256
     monkeypatch.setattr(verification, "TIMEOUT_S", 5)
@@ -826,7 +880,6 @@ def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
     )
     (problem,) = verify(run)
     assert (problem.path, problem.kind) == (str(run / "second.nc"), "unread")
-    assert "did not end within" in problem.reason
 
 
 SHORTAGES = {
@@ -847,6 +900,7 @@ def fail_with(error: Exception):
 @pytest.mark.hostile("a folder that cannot be listed …")
 @pytest.mark.slow
 @pytest.mark.parametrize("shortage", SHORTAGES)
+@pytest.mark.usefixtures("_in_processes")
 def test_a_file_that_memory_or_time_did_not_suffice_for_is_unread(run, monkeypatch, shortage):
     module, name, error = SHORTAGES[shortage]
     monkeypatch.setattr(module, name, fail_with(error))
@@ -900,12 +954,11 @@ runpy.run_path({str(ROOT / "scripts" / "verify.py")!r}, dict(snakemake=step))
 @pytest.mark.parametrize("unread", [False, True])
 def test_the_step_fails_where_a_file_is_unread(run, unread):
     output = run_step(run, unread=unread, fails=unread)
-    assert ("2 files or folders could not be checked" in output) == unread
-    assert ("nothing is damaged, stale or foreign" in output) != unread
+    assert ("unread: results/r/first.nc: " in output) == unread
 
 
 @pytest.mark.hostile("a NetCDF file of any kind …")
-@pytest.mark.parametrize("inputs", ["[]", "3", '{"table.csv": 3}', "{", '{"/dev/zero": "0"}'])
+@pytest.mark.parametrize("inputs", ["[]", '{"table.csv": 3}', "{", '{"/dev/zero": "0"}'])
 def test_inputs_that_are_none_are_survived(run, inputs):
     with netCDF4.Dataset(run / "first.nc", "a") as file:
         file.inputs = inputs
@@ -935,27 +988,7 @@ def test_each_file_is_looked_at_once_for_all_folders():
     assert hashes.read == 1
 
 
-def test_processes_get_only_inputs_from_outside_the_run(run, monkeypatch):
+def test_processes_get_only_inputs_from_outside_the_run(run):
     """What a process gets is copied for each call, so it must not be the table of all files."""
-    asked = []
-
-    class Pool:
-        """A pool that notes what it is asked to do, in this process."""
-
-        def __init__(self, _workers):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def map(self, function, items, **_):
-            items = list(items)
-            asked.append((function.__name__, items))
-            return map(function, items)
-
-    monkeypatch.setattr(verification, "_pool", Pool)
     assert verify(run) == []
-    assert ("_sha256_now", ["table.csv"]) in asked
+    assert ("_sha256_now", ["table.csv"]) in Pool.calls

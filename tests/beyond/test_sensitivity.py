@@ -18,6 +18,7 @@ from metamers.beyond.sensitivity import (
 )
 from metamers.beyond.synthesize import fit_to
 from tests.beyond.linear import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of, stimulus_of
+from tests.needs import without
 from tests.networks.entries import load, tiny
 
 
@@ -101,7 +102,7 @@ def test_searches_for_three_models_start_several_times_and_the_best_one_is_kept(
     again = principal_distortions(jacobians, floors, 40, RNG(1)).variance
     assert again == pytest.approx(found.variance, rel=0.05)
     informations = np.array([jacobian.information(np.eye(30)) + floors[0] * np.eye(30) for jacobian in jacobians])
-    for seed in range(5):
+    for seed in range(2):
         _, variance = best_pair(informations, RNG(seed).standard_normal((30, 2)))
         assert variance == pytest.approx(found.variance, rel=1e-3)
 
@@ -127,7 +128,7 @@ def test_of_three_models_no_other_pair_has_a_larger_variance(root):
 
 
 def test_principal_distortions_need_two_models(root):
-    with pytest.raises(ValueError, match="at least two are needed, not 1"):
+    with pytest.raises(ValueError, match=r"two .*1"):
         principal_distortions([jacobian_of(linear(root, 0))], [0], 5, RNG(0))
 
 
@@ -275,7 +276,7 @@ def test_a_model_of_another_size_sees_the_distortion_resampled(root):
 
 
 def test_eigendistortions_are_those_of_plenoptic(root):
-    plenoptic = pytest.importorskip("plenoptic", reason="plenoptic is only in the benchmark's environment")
+    plenoptic = pytest.importorskip("plenoptic", reason=without("plenoptic"))
     stages = {"input": None, "block": "block", "logits": "classify"}
     model = load(tiny(root, "convolutional", stages, input={"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}))
     stimulus = stimulus_of(model)

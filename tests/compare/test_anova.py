@@ -24,8 +24,8 @@ PRINTED = {
 
 
 @pytest.fixture(scope="module")
-def tested(public, registry):
-    chosen = {name: humans.experiment_dataset(registry["experiments"][name], public) for name in PRINTED}
+def tested(published_participants):
+    chosen = {name: published_participants[name] for name in PRINTED}
     return anova.human_against_model(chosen, permutations=10_000, seed=0)
 
 
@@ -302,9 +302,9 @@ def test_too_few_permutations_for_the_number_of_tests_give_a_warning(caplog):
 
 
 @pytest.fixture(scope="module")
-def everything(public, registry):
-    made = {name: humans.experiment_dataset(entry, public) for name, entry in registry["experiments"].items()}
-    return anova.published_tests(made, registry["comparisons"], registry["stage_effects"], permutations=200, seed=0)
+def everything(published_participants, registry):
+    comparisons, stage_effects = registry["comparisons"], registry["stage_effects"]
+    return anova.published_tests(published_participants, comparisons, stage_effects, permutations=20, seed=0)
 
 
 def test_every_test_has_the_effects_of_its_kind(everything):
@@ -339,12 +339,12 @@ def test_degrees_of_freedom_follow_from_participants_stages_and_models(everythin
         )
 
 
-def test_the_classifier_of_the_classical_models_is_left_out(everything, public, registry):
+def test_the_classifier_of_the_classical_models_is_left_out(everything, published_participants):
     for test, experiment, model in (
         ("visual-6: HMAX, people", "visual-6", "HMAX"),
         ("auditory-2: SpecTemp, people", "auditory-2", "SpecTemp"),
     ):
-        data = humans.experiment_dataset(registry["experiments"][experiment], public)
+        data = published_participants[experiment]
         stages = humans.own_stages(data, model)
         assert stages[0] == "natural"
         assert stages[-1] == "final"
@@ -355,8 +355,8 @@ def test_the_classifier_of_the_classical_models_is_left_out(everything, public, 
         assert [float(found["df_effect"]), float(found["df_error"])] == [df_effect, df_error]
 
 
-def test_stages_with_different_names_are_matched_by_their_order(everything, public, registry):
-    data = humans.experiment_dataset(registry["experiments"]["visual-12"], public)
+def test_stages_with_different_names_are_matched_by_their_order(everything, published_participants):
+    data = published_participants["visual-12"]
     models = ["LowpassAlexNet", "VOneAlexNet"]
     human = data["proportion_correct"].sel(observer="human")
     names = [humans.own_stages(data, model) for model in models]

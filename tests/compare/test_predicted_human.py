@@ -1,5 +1,6 @@
 """Predicted human recognizability: a known relation is recovered, intervals are valid, and none is outside the data."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -361,18 +362,11 @@ def test_a_run_s_prediction_depends_on_which_recognition_models_were_asked(recog
     expected = predict_human(seen, fitted, 1 / 19, sampling)
     np.testing.assert_allclose(known[["predicted", "low", "high"]].to_array().values.T, expected)
     assert (np.ptp(expected, axis=1) > 1.05 * np.ptp(predict_human(seen, fitted, 1 / 19), axis=1)).all()
-    assert found["reason"].values.tolist() == [
-        ["", ""],
-        [
-            "Other models recognize 0% of the metamers, reliably fewer than those of any published stage (at least 6%, "
-            "corrected for guessing).",
-            predicted.NOT_JUDGED,
-        ],
-        2
-        * [
-            "Only 1 recognition model of the generation model's own family was asked; at least 1 of another family is needed."
-        ],
-    ]
+    predictable, (rarely_recognized, not_judged), own_family = found["reason"].values.tolist()
+    assert predictable == ["", ""]
+    assert re.search("0%.*at least 6%", rarely_recognized)
+    assert not_judged == predicted.NOT_JUDGED
+    assert all("1 recognition model" in reason for reason in own_family)
     files.save(found, tmp_path / "p.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
     again = files.load(tmp_path / "p.nc")
     assert files.content_sha256(again) == again.attrs["content_sha256"]

@@ -14,7 +14,6 @@ from metamers.compare.recognition_spread import (
     read_recognition,
     recognition_table,
 )
-from metamers.humans import participants as humans
 from metamers.humans.summary import COLUMNS, pooled_points, read_results, write_results
 
 COMPONENTS = np.array([0.8, -1.0, np.log(0.5), np.log(0.7), -0.5])
@@ -96,10 +95,9 @@ def test_the_committed_answers_are_those_of_the_published_points(root, table):
     assert len(points) == len(table) == 148 + 144
 
 
-def test_the_committed_answers_are_made_from_the_public_files(public, registry, table, tmp_path):
+def test_the_committed_answers_are_made_from_the_public_files(published_judgements, table, tmp_path):
     families = dict(zip(table["generation_model"], table["family"], strict=True))
-    judged = {name: humans.judgements(entry, public) for name, entry in registry["recognition_models"].items()}
-    write_results(recognition_table(judged, families), tmp_path / "again.csv")
+    write_results(recognition_table(published_judgements, families), tmp_path / "again.csv")
     pd.testing.assert_frame_equal(read_recognition(tmp_path / "again.csv"), table)
 
 

@@ -38,11 +38,9 @@ def from_summary(committed, ceilings, recognition_models):
 
 
 @pytest.fixture(scope="module")
-def from_participants(public, registry, ceilings, recognition_models):
-    experiments = {name: humans.experiment_dataset(entry, public) for name, entry in registry["experiments"].items()}
+def from_participants(published_participants, published_judgements, registry, ceilings, recognition_models):
     modalities = {name: entry["modality"] for name, entry in registry["experiments"].items()}
-    judged = {modality: humans.judgements(entry, public) for modality, entry in registry["recognition_models"].items()}
-    groups = humans_summary.group_results(experiments, modalities, judged)
+    groups = humans_summary.group_results(published_participants, modalities, published_judgements)
     return humans_vs_models.humans_vs_models(humans_summary.pooled_points(groups), ceilings, recognition_models)
 
 

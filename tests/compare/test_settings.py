@@ -14,21 +14,16 @@ pytestmark = pytest.mark.usefixtures("in_the_repository")
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (
-            "comparison.contrasts",
-            [["cochcnn9_adversarial", "cochcnn9"]],
-            r"comparison\.contrasts\.0: unknown generation model 'cochcnn9'.*Did you mean",
-        ),
-        ("comparison.contrasts", [["spectemp", "efficientnet_lite0"]], "wanted two models of one modality"),
+        ("comparison.contrasts", [["cochcnn9_adversarial", "cochcnn9"]], r"comparison\.contrasts\.0: .*'cochcnn9'"),
+        ("comparison.contrasts", [["spectemp", "efficientnet_lite0"]], r"comparison\.contrasts\.0: .*spectemp.*lite0"),
         (
             "recognition_models",
             ["efficientnet_lite0", "cochcnn9_adversarial", "cochcnn9_standard"],
-            r"comparison\.contrasts\.0: no recognition model of modality 'audio' other than the two",
+            r"comparison\.contrasts\.0: .*'audio'",
         ),
-        ("comparison.permutations", 10**400, r"comparison\.permutations: 10+ is greater than .* from 100 to 1000000"),
     ],
 )
-def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):
+def test_a_contrast_that_cannot_be_made_is_named(settings, path, value, message):
     check_refused(settings, change(path, value), message)
 
 
@@ -39,7 +34,9 @@ def test_models_that_share_no_stage_are_not_contrasted(settings):
     ]
     settings |= {"generation_models": chosen}
     settings["comparison"]["contrasts"] = [["cochcnn9_adversarial", "cochcnn9_standard"]]
-    with pytest.raises(ConfigurationError, match="share no stage at which to compare them"):
+    with pytest.raises(
+        ConfigurationError, match=r"comparison\.contrasts\.0: .*cochcnn9_adversarial.*cochcnn9_standard"
+    ):
         config.make_plan(settings)
 
 

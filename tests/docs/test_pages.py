@@ -48,12 +48,12 @@ def test_further_tests_of_an_input_and_classes_are_in_its_row(tmp_path):
 @pytest.mark.parametrize(
     ("marks", "message"),
     [
-        (['"Archives", "a bomb"'], r"test_a\.py::test_0: .*a mark has section, input and what happens as texts"),
-        (['"Archives", "a bomb", ""'], "a mark has section, input and what happens"),
-        (['"Archives", "a bomb", NAME'], "a mark has section, input and what happens"),
-        (['"Archive", "a bomb", "refused"'], "test_0: no section 'Archive'; there are .*Archives, "),
-        (['"Archives", "a bomb", "refused"', '"a link"'], "test_1: 'a link' is the beginning of 0 inputs"),
-        (['"Archives", "a bomb", "x"', '"Archives", "a b", "x"', '"a …"'], "test_2: 'a' is the beginning of 2 inputs"),
+        (['"Archives", "a bomb"'], r"test_a\.py::test_0: "),
+        (['"Archives", "a bomb", ""'], r"test_a\.py::test_0: "),
+        (['"Archives", "a bomb", NAME'], r"test_a\.py::test_0: "),
+        (['"Archive", "a bomb", "refused"'], "test_0: .*'Archive'.*Archives, "),
+        (['"Archives", "a bomb", "refused"', '"a link"'], "test_1: 'a link' .* 0 "),
+        (['"Archives", "a bomb", "x"', '"Archives", "a b", "x"', '"a …"'], "test_2: 'a' .* 2 "),
         (['"Archives", "a bomb", "x"', '"NetCDF", "a bomb", "y"'], r"test_1: \['test_a\.py::test_0'\] describes"),
     ],
 )
@@ -83,10 +83,11 @@ def broken(page: str, text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if (ROOT / page).is_file()])
-def test_every_link_of_a_page_works_in_the_repository(page):
+def test_every_link_of_a_page_works_in_the_repository():
     """As GitHub shows it; test_site.py follows the same links on the site."""
-    assert not broken(page, pages()[page])
+    assert [
+        (page, found) for page, text in pages().items() if (ROOT / page).is_file() and (found := broken(page, text))
+    ] == []
 
 
 def test_a_link_that_leads_nowhere_is_found():

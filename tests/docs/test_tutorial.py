@@ -26,6 +26,7 @@ from metamers.names import INPUT_STAGE
 from metamers.run import files
 from metamers.run.packages import package_file
 from tests.documentation import FOLLOWED, blocks
+from tests.needs import without
 from tests.publishing import publisher
 from tests.workflow.runs import copy_of, counts, snakemake
 
@@ -164,7 +165,7 @@ def test_the_speaker_encoder_names_voices_by_its_readout(root, tmp_path):
     try:
         importlib.metadata.distribution("Resemblyzer")
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip("Resemblyzer is not installed; .ci/run installs it without its dependencies")
+        pytest.skip(without("Resemblyzer"))
     folder = copy_of(root, tmp_path)
     (folder / "mine").mkdir()
     (folder / "mine/models.yaml").touch()

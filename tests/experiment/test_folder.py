@@ -72,7 +72,7 @@ def test_what_npm_says_when_it_fails_is_told(root, tmp_path):
     """A package whose content differs from the lock."""
     (tmp_path / "package.json").write_text('{"dependencies": {"jspsych": "8.3.0"}}')
     (tmp_path / "package-lock.json").write_text("{}")
-    with pytest.raises(RuntimeError, match=r"npm could not fetch jsPsych in the versions of .*package-lock\.json"):
+    with pytest.raises(RuntimeError, match=r"npm .*package-lock\.json"):
         install_jspsych(tmp_path / "package-lock.json", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -162,7 +162,7 @@ def test_another_way_of_showing_is_another_design(design):
 def test_icons_are_of_every_category_or_none(tmp_path):
     assert category_icons(None, CATEGORIES) == {}
     (tmp_path / "ant.svg").write_text("")
-    with pytest.raises(ValueError, match=r"experiment\.icons: .* has no bee\.svg or bee\.png; .*also missing: none"):
+    with pytest.raises(ValueError, match=r"experiment\.icons: .*bee\.svg .*bee\.png"):
         category_icons(str(tmp_path), CATEGORIES)
     (tmp_path / "bee.png").write_text("")
     assert list(category_icons(str(tmp_path), CATEGORIES)) == CATEGORIES

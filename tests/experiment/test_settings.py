@@ -1,5 +1,7 @@
 """What the experiment presents follows from its settings, and what it lacks is known before the first job."""
 
+import re
+
 import pytest
 
 from metamers.config import read as config_read
@@ -41,18 +43,14 @@ def test_the_whole_study_s_practice_is_that_of_its_pages(root):
 
 def test_answers_of_an_adaptive_experiment_go_to_its_own_server(settings):
     elsewhere = settings["experiment"] | {"adaptive": ADAPTIVE | {"question": "threshold"}, "address": "/answers"}
-    with pytest.raises(
-        ConfigurationError, match=r"experiment\.address: only for the fixed design, .*; wanted null with"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^experiment\.address: .*null"):
         config.make_plan(settings | {"experiment": elsewhere})
 
 
 def test_a_model_of_an_adaptive_experiment_is_shown_at_two_stages_at_least(settings):
     few = settings["experiment"] | {"adaptive": ADAPTIVE | {"question": "threshold"}}
     few["vision"] = few["vision"] | {"stages": 1}
-    with pytest.raises(
-        ConfigurationError, match=r"is shown at 1 stage; wanted at least 2 \(experiment\.vision\.stages\)"
-    ):
+    with pytest.raises(ConfigurationError, match=r"1 stage; .* 2 .*experiment\.vision\.stages"):
         config.make_plan(settings | {"experiment": few})
 
 
@@ -62,44 +60,44 @@ def test_a_model_of_an_adaptive_experiment_is_shown_at_two_stages_at_least(setti
         (
             "experiment.generation_models",
             ["resnet"],
-            r"experiment\.generation_models\.0: unknown generation model 'resnet'",
+            r"experiment\.generation_models\.0: .*'resnet'",
         ),
         (
             "experiment.consent",
             "docs/pictures/metamers.png",
-            r"experiment\.consent: docs/pictures/metamers\.png is not UTF-8 text \(invalid start byte at byte 0\)",
+            r"experiment\.consent: docs/pictures/metamers\.png .*UTF-8 .*byte 0",
         ),
-        ("experiment.consent", "no.html", r"experiment\.consent: there is no file no\.html; wanted a piece of HTML"),
-        ("experiment.icons", "no", r"experiment\.icons: there is no folder no; wanted one with <category>\.svg"),
+        ("experiment.consent", "no.html", r"experiment\.consent: .*no\.html"),
+        ("experiment.icons", "no", r"experiment\.icons: .* no; "),
         ("experiment.vision.practice", practice(2, at_least=3), r"vision\.practice\.at_least: 3 of 2 trials"),
         ("experiment.audio.headphones", {"trials": 0, "at_least": 1}, r"audio\.headphones\.at_least: 1 of 0 trials"),
         (
             "experiment.address",
             "http://elsewhere.example/",
-            r"experiment\.address: .* Wanted: an address on the same site",
+            r"experiment\.address: .*elsewhere\.example",
         ),
-        ("experiment.address", "//elsewhere.example/", r"experiment\.address: .* Wanted: an address on the same site"),
-        ("experiment.vision.image_ms", -1, r"experiment\.vision\.image_ms: -1 is less than"),
+        ("experiment.address", "//elsewhere.example/", r"experiment\.address: .*elsewhere\.example"),
+        ("experiment.vision.image_ms", -1, r"experiment\.vision\.image_ms: -1 "),
         ("experiment.audio.practice", practice(2, metamers=3), r"audio\.practice\.metamers: 3 of 2 trials"),
         (
             "experiment.adaptive",
             ADAPTIVE,
-            r"adaptive\.question: 'difference' is about 2 generation models, but the experiment of modality 'vision' has 1",
+            r"adaptive\.question: 'difference' .* 2 .*'vision' .* 1",
         ),
         (
             "experiment.adaptive",
             ADAPTIVE | {"question": "threshold", "interval": None},
-            r"adaptive: interval and bayes_factor are both null, so the experiment would never stop",
+            r"adaptive: interval and bayes_factor .*null",
         ),
         (
             "experiment.adaptive",
             ADAPTIVE | {"question": "threshold", "bayes_factor": 3},
-            r"adaptive\.bayes_factor: only for the question 'difference'; wanted null",
+            r"adaptive\.bayes_factor: .*'difference'.*null",
         ),
         (
             "experiment.adaptive",
             ADAPTIVE | {"question": "threshold", "interval": 1.2},
-            r"adaptive\.interval: found 1\.2; wanted at most 1 for the question 'threshold'",
+            r"adaptive\.interval: .*1\.2.* 1 .*'threshold'",
         ),
         ("experiment.adaptive", ADAPTIVE | {"bayes_factor": 1}, r"experiment\.adaptive"),
         ("experiment.adaptive", ADAPTIVE | {"question": "which"}, r"experiment\.adaptive"),
@@ -113,18 +111,16 @@ def test_a_wrong_experiment_is_named(settings, path, value, message):
 def test_a_model_that_does_not_judge_itself_cannot_be_set_against_people(settings):
     settings["recognition_models"].remove("cochcnn9_standard")
     settings["experiment"]["generation_models"] = ["cochcnn9_standard"]
-    with pytest.raises(
-        ConfigurationError, match=r"generation_models\.0: .* is not among recognition_models; it must be"
-    ):
+    with pytest.raises(ConfigurationError, match=r"generation_models\.0: .*recognition_models"):
         config.make_plan(settings)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (change("stimuli.vision.number", 2), r"^experiment\.vision: metamers are made of 2 stimuli; wanted at least \d+, .* a larger stimuli\.vision\.number"),
-        (change("experiment.vision.practice", practice(40)), r"^experiment\.vision: \d+ stimuli of split test in the dataset; wanted at least 4\d, .* practice and catch trials take 40"),
-        (change("experiment.icons", "experiment/icons"), r"^experiment\.icons: experiment/icons has no bald eagle\.svg or bald eagle\.png; .*also missing: goose"),
+        (change("stimuli.vision.number", 2), r"^experiment\.vision: .*2 stimuli.*stimuli\.vision\.number"),
+        (change("experiment.vision.practice", practice(40)), r"^experiment\.vision: \d+ stimuli of split test .* 4\d, .* 40"),
+        (change("experiment.icons", "experiment/icons"), r"^experiment\.icons: experiment/icons .*bald eagle\.svg .*bald eagle\.png.*goose"),
     ],
 )  # fmt: skip
 def test_what_the_experiment_lacks_is_known_before_the_first_job(settings, changed, message):
@@ -138,6 +134,6 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
     sounds, images = (PRESENTATIONS[modality].model_copy(update=changed) for modality in ("audio", "vision"))
     stages = {"a": ["x", "y"]}  # with the natural stimuli, three conditions
     assert missing_stimuli("audio", sounds, stages, 8, 4) is None
-    assert "metamers are made of 3 stimuli; wanted at least 4" in missing_stimuli("audio", sounds, stages, 9, 3)
-    assert "7 stimuli of split test in the dataset; wanted at least 8" in missing_stimuli("audio", sounds, stages, 7, 7)
+    assert re.search("3 stimuli.* 4", missing_stimuli("audio", sounds, stages, 9, 3))
+    assert re.search("7 stimuli of split test.* 8", missing_stimuli("audio", sounds, stages, 7, 7))
     assert missing_stimuli("vision", images, stages, 6, 4) is None  # a catch trial shows a category's name

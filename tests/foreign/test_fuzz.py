@@ -1,8 +1,8 @@
 """For any bytes in a file, its reader returns the content or raises an error that its callers expect.
 
 Valid files, and files that ended an earlier reader, are changed at random places, cut off, or replaced, and then read.
-`METAMERS_FUZZ` sets the number of examples for each reader (default 150), and `METAMERS_FUZZ_S` the seconds for which
-atheris searches for bytes that reach new code (default 15).
+`METAMERS_FUZZ` sets the number of examples for each reader (50), the same in each run; atheris
+searches for as many that reach new code. `make fuzz` takes 10,000.
 
 In November 2026, the 27 readers were fuzzed by coverage for an hour on half a core, with about a million files. Two NetCDF
 files were found: texts in which HDF5 loops forever, which are refused since then, and 8 kB for which it takes 2 GB, because
@@ -46,8 +46,7 @@ from tests.humans.published_files import JUDGED, judgement, write_pickle
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("METAMERS_FUZZ", "150"))
-SECONDS = int(os.environ.get("METAMERS_FUZZ_S", "15"))
+EXAMPLES = int(os.environ.get("METAMERS_FUZZ", "50"))
 
 
 @st.composite
@@ -79,9 +78,8 @@ def saved_progress(path):
 @pytest.mark.hostile(
     "Any bytes",
     "any bytes in `.mat`, pickle, checkpoint, archive, registry, table, image, sound, manifest",
-    "read, or refused with the reader's own kind of error (150 examples of each; `METAMERS_FUZZ=10000` for more)",
+    "read, or refused with the reader's own kind of error (50 examples of each; `make fuzz` takes 10,000)",
 )
-@pytest.mark.nightly
 @pytest.mark.parametrize("name", READERS)
 def test_any_bytes_are_read_or_refused(name, tmp_path):
     make, read, error = READERS[name]
@@ -101,18 +99,17 @@ def test_any_bytes_are_read_or_refused(name, tmp_path):
 @pytest.mark.hostile(
     "Any bytes",
     "bytes that atheris finds to reach new code, in `.mat`, pickles and registry",
-    "read, or refused with the reader's own kind of error (15 s of each; `METAMERS_FUZZ_S=600` for more)",
+    "read, or refused with the reader's own kind of error (50 of each; `make fuzz` takes 10,000)",
 )
-@pytest.mark.nightly
 @pytest.mark.skipif(find_spec("atheris") is None, reason="no atheris for this kind of machine")
 @pytest.mark.parametrize("name", ["mat", "pickle of answers", "pickle of sounds", "registry"])
 def test_bytes_that_reach_new_code_are_read_or_refused(name, tmp_path):
-    limits = [f"-max_total_time={SECONDS}", "-timeout=20", "-seed=1", "-max_len=20000"]
+    limits = [f"-runs={EXAMPLES}", "-timeout=20", "-seed=1", "-max_len=20000"]
     command = [sys.executable, ROOT / "tests" / "foreign" / "fuzz.py", name, tmp_path, *limits]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "src")))}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, (ran.stdout + ran.stderr)[-3000:]
-    assert int(re.search(r"^Done (\d+) runs", ran.stderr, flags=re.MULTILINE)[1]) > 20
+    assert int(re.search(r"^Done (\d+) runs", ran.stderr, flags=re.MULTILINE)[1]) >= EXAMPLES
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -165,7 +162,7 @@ def test_a_pickle_of_a_pickle_is_no_way_in(tmp_path):
 def test_a_tar_in_a_tar_is_not_opened(tmp_path):
     inner = pack(tmp_path / "inner.tar", member("a.pt"))
     outer = pack(tmp_path / "outer.tar", member("inner.tar", inner.read_bytes()))
-    with pytest.raises(OSError, match=r"no member 'a\.pt'"):
+    with pytest.raises(OSError, match=r"'a\.pt'"):
         archives.extract_file(outer, "a.pt", tmp_path / "out")
     with tarfile.open(outer) as tar:
         assert tar.getnames() == ["inner.tar"]

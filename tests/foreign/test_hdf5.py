@@ -46,9 +46,9 @@ def test_what_a_run_never_writes_is_refused_before_a_reader_of_netcdf_opens_it(t
         check_structure(path)
     outcome = call_in_process("metamers.run.files:load", path)
     assert outcome.error == "OSError"
-    assert f"{path} cannot be read as NetCDF (" in outcome.message
+    assert str(path) in outcome.message
     assert outcome.peak_bytes < MOST_BYTES
-    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"), files.open_dataset(path):
+    with pytest.raises(OSError, match=r"x\.nc "), files.open_dataset(path):
         pass
 
 
@@ -58,7 +58,7 @@ def test_what_a_run_never_writes_is_refused_before_a_reader_of_netcdf_opens_it(t
 )
 def test_what_is_not_netcdf_4_is_refused(tmp_path, content):
     (tmp_path / "x.nc").write_bytes(content)
-    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"):
+    with pytest.raises(OSError, match=r"x\.nc .*NetCDF"):
         files.load(tmp_path / "x.nc")
 
 
@@ -72,7 +72,7 @@ def test_a_heap_of_texts_in_which_hdf5_would_search_without_end_is_refused(tmp_p
     first = endless_texts(tmp_path / "x.nc").read_bytes().index(b"GCOL")
     with pytest.raises(ReaderEndedError, match="did not end"):
         call_isolated(xr.load_dataset, tmp_path / "x.nc", timeout_s=1)
-    with pytest.raises(OSError, match=rf"x\.nc cannot be read as NetCDF .*the texts at byte {first}"):
+    with pytest.raises(OSError, match=rf"x\.nc .*byte {first}\b"):
         files.load(tmp_path / "x.nc")
 
 
@@ -116,7 +116,7 @@ def test_a_file_of_more_than_a_gigabyte_is_read(tmp_path):
 def test_what_could_not_be_read_again_is_not_written(tmp_path):
     zeros = xr.Dataset({"stimulus_value": (("stimulus", "sample"), np.zeros((20, 2 * 10**7), "i1"))})
     provenance = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3, "inputs": []}
-    with pytest.raises(ValueError, match=r"x\.nc would be refused when it is read: .* declare \d+ bytes"):
+    with pytest.raises(ValueError, match=r"x\.nc .* \d+ bytes"):
         files.save(zeros, tmp_path / "x.nc", **provenance)
     assert list(tmp_path.iterdir()) == []
 
@@ -125,7 +125,7 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path):
 def test_a_file_from_outside_that_crashes_its_reader_is_named(tmp_path, monkeypatch):
     xr.Dataset({"response": ("stimulus", [1.0])}).to_netcdf(tmp_path / "x.nc")
     monkeypatch.setattr(files, "_load", lambda _: os.abort())
-    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF .its reader ended its process"):
+    with pytest.raises(OSError, match=r"x\.nc .*reader ended"):
         files.load_foreign(tmp_path / "x.nc")
 
 
@@ -133,7 +133,7 @@ def test_a_file_from_outside_that_crashes_its_reader_is_named(tmp_path, monkeypa
 def test_a_file_of_classic_netcdf_is_refused_in_one_sentence(tmp_path):
     with netCDF4.Dataset(tmp_path / "x.nc", "w", format="NETCDF3_CLASSIC") as file:
         file.createDimension("a", 3)
-    with pytest.raises(OSError, match="it is not NetCDF-4: it does not begin as HDF5 does"):
+    with pytest.raises(OSError, match=r"NetCDF-4.*HDF5"):
         files.load(tmp_path / "x.nc")
 
 
@@ -144,8 +144,8 @@ def test_hostile_responses_of_brains_are_named_before_the_first_job(tmp_path):
     path = made(external_storage, tmp_path)
     brain = {"models": "generation", "dataset": "imagenet_photographs", "responses": str(path)}
     given = merge_defaults({"analyses": {"brain": brain}})
-    with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*x\.nc cannot be read as NetCDF: "):
+    with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*x\.nc .*NetCDF"):
         config.make_plan(given)
     os.remove(path)
-    with pytest.raises(ConfigurationError, match="there is no file"):
+    with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*no file"):
         config.make_plan(given)

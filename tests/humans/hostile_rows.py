@@ -32,11 +32,13 @@ FOR_FIELD = {
     "step": ["1", "true", '["trial-0"]', "{}", '"trial-99"', '"trial-00"', '"trial-٠"', '"__proto__"'],
     "participant": ["null", "1", "true", '["a"]', '"../x"', '""', '"' + "a" * 300 + '"'],
     "kind": ["1", "true", "[]", '"' + "x" * 300 + '"'],
-    "unknown": ['"' + "x" * 20_000 + '"'],
 }
-CASES = [(field, text) for field in (*FOR_FIELD, "design") for text in FOR_ANY_FIELD.values()]
+FIELDS = (*FOR_FIELD, "design")
+# Every text in an unused field, and in one of the used fields; every text of a field.
+CASES = [("unknown", text) for text in FOR_ANY_FIELD.values()]
+CASES += [(FIELDS[number % len(FIELDS)], text) for number, text in enumerate(FOR_ANY_FIELD.values())]
 CASES += [(field, text) for field, texts in FOR_FIELD.items() for text in texts]
-NAMES = [f"{field}={text[:20]!r}" for field, text in CASES]
+CASES += [("unknown", '"' + "x" * 20_000 + '"')]
 
 
 def with_value(row: dict, field: str, value: str) -> str:

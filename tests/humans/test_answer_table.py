@@ -1,6 +1,7 @@
 """A table of answers counts as answers to the run's own experiment do."""
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_participants_are_left_out_for_the_reason_in_the_table_or_a_condition_th
 
 def test_too_few_participants_are_an_error_that_says_why(recognition):
     trials = trials_of_table(all_of("p") + all_of("q")[:-1])
-    with pytest.raises(ValueError, match=r"1 of 2 participants are left \(unfinished: 1\); wanted at least two"):
+    with pytest.raises(ValueError, match=r"1 of 2 participants.*unfinished: 1"):
         table_dataset(trials, shown_in_table(trials, CATEGORIES), STAGES, recognition)
 
 
@@ -126,8 +127,7 @@ def test_the_documented_table_becomes_humans_comparisons_and_bids(root, tmp_path
     configured = ["--configfile", "shown.yaml", "people.yaml"]
     write([*rows, ["p0", "first", "blok/1", names[0], WORDS[0]]])
     said = snakemake(folder, "-n", "humans", *configured, fails=True)
-    assert "own_participants.earlier.answers: line 62 of" in said
-    assert "stage of first: found 'blok/1'; wanted 'input'" in said
+    assert re.search(r"own_participants\.earlier\.answers: line 62 .*'blok/1'.*'input'", said)
     write(rows)
     rules = ["humans", "bids", "humans_answer_table", "humans_bids", *RULES]
     snakemake(folder, "humans", "bids", *configured, "--allowed-rules", *rules)

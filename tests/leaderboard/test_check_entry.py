@@ -5,9 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import h5py
@@ -16,7 +14,6 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from packaging.requirements import Requirement
 
 from metamers import __main__ as command
 from metamers.compare.passes import equivalence, margin_of
@@ -38,10 +35,10 @@ from metamers.repository import ROOT
 from metamers.run import files
 from metamers.run.files import fingerprint
 from tests.leaderboard.entries import board, entry, people, predicted, published, recognizable, sha256, write
+from tests.leaderboard.installed import PACKAGES, installed
 from tests.made_up_run import OF_ANY_STEP
 
 TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"
-PACKAGES = ROOT / "resources" / "leaderboard" / "requirements.in"
 
 
 def faults_of(made: xr.Dataset) -> list[str]:
@@ -51,6 +48,12 @@ def faults_of(made: xr.Dataset) -> list[str]:
         if units := ENTRY.described.get(name, ("", ""))[1]:
             variable.attrs["units"] = units
     return [str(fault) for fault in entry_faults(made, file_name(made), published())]
+
+
+def assert_named(found: list[str], variables: str, values: str) -> None:
+    """These variables have faults and no others, and a fault has these values."""
+    assert [fault.split(": ")[0] for fault in found] == variables.split(), found
+    assert any(all(value in fault for value in values.split(" … ")) for fault in found), found
 
 
 def at(made: xr.Dataset, name: str, stage: str, value: object) -> xr.Dataset:
@@ -115,87 +118,88 @@ def test_another_group_may_have_judged_other_stages():
 
 # An entry that was edited by somebody who also computes its hash and its name
 
-FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
-    "a better area": (lambda e: e.assign(normalized_area=0.9, normalized_area_high=0.95), r"normalized_area: found 0\.9; wanted 0\.\d+, computed from the curve"),
-    "a narrower interval": (lambda e: e.assign(normalized_area_low=e["normalized_area"] - 0.01), r"normalized_area_low: found .*computed from the curve"),
-    "an area outside its interval": (lambda e: e.assign(normalized_area_low=0.99), r"normalized_area: found .* with the interval 0\.99 to .*contains the value"),
-    "no missing depth": (lambda e: e.assign(missing_depth=0.0), r"missing_depth: found 0; wanted 0\.\d+, computed"),
-    "a better prediction": (lambda e: at(at(e, "recognizability", "late", 0.9), "recognizability_high", "late", 0.99), r"recognizability: found 0\.9 at stage 'late'; wanted 0\.\d+, predicted from other_models"),
-    "a value outside its interval": (lambda e: at(e, "recognizability", "late", 0.999), r"recognizability: found 0\.999 with the interval .* at stage 'late'"),
-    "a proportion above 1": (lambda e: at(e, "recognizability", "late", 1.2), r"recognizability: found 1\.2 at stage 'late'; wanted 0 to 1"),
-    "a negative proportion": (lambda e: at(e, "other_models", "early", -0.1), r"other_models: found -0\.1 at stage 'early'; wanted 0 to 1"),
-    "an infinite proportion": (lambda e: at(e, "recognizability", "late", np.inf), r"recognizability: found inf at stage 'late'"),
-    "a missing value of a stage": (lambda e: at(e, "recognizability", "late", np.nan), r"recognizability: found a part of value and interval at stage 'late'"),
-    "a prediction without an error": (lambda e: at(e, "other_models_standard_error", "late", np.nan), r"other_models_standard_error: found a missing value at stage 'late'; wanted a number"),
-    "a missing area": (lambda e: e.assign(normalized_area=np.nan), r"normalized_area: found a missing value; wanted a number"),
-    "an unknown depth": (lambda e: at(e, "stage_depth", "late", np.nan), r"stage_depth: found a missing value at stage 'late'"),
-    "a depth that decreases": (lambda e: at(e, "stage_depth", "late", 0.1), r"stage_depth: found a decrease at stage 'late'"),
-    "another depth": (lambda e: at(e, "stage_depth", "late", 0.95), r"normalized_area: found .*computed from the curve"),
-    "a value of a stage that is not listed": (lambda e: at(e, "listed", "late", False), r"recognizability: found a value of a stage that is not listed at stage 'late'"),
-    "one stage": (lambda e: e.isel(stage=[0, 2]), r"recognizability: found 1 stages with a value; wanted two or more"),
-    "the input as a stage": (lambda e: e.assign_coords(stage=["input", "late", "last"]), r"stage: found 'input, late, last'; wanted stages after the input"),
-    "a stage twice": (lambda e: e.assign_coords(stage=["early", "late", "late"]), r"stage: found 'early, late, late'"),
-    "another scale": (lambda e: e.assign(natural_correct=0.99), r"natural_correct: found 0\.99; wanted 0\.\d+, that of the published"),
-    "natural stimuli below guessing": (lambda e: e.assign(natural_correct=0.0), r"natural_correct: found 0; wanted more than guessing"),
-    "another chance": (lambda e: e.assign(guessing=0.2), r"guessing: found 0\.2; wanted .*guessing in the published experiments"),
-    "participants of a prediction": (lambda e: at(e, "participants", "late", 20), r"participants: found 20, .* at stage 'late'"),
-    "a verdict without a test": (lambda e: e.assign(passes_up_to="late", passes_depth=0.9), r"passes_up_to: found 'late'; wanted ''"),
-    "a test of a prediction": (lambda e: at(e, "p_equivalence", "late", 0.01), r"p_equivalence: found 0\.01 at stage 'late'; wanted nan"),
-    "measured without participants": (lambda e: e.assign(basis=OWN_PARTICIPANTS), r"participants: found 0 at stage 'early'; wanted two or more"),
-    "an unknown basis": (lambda e: e.assign(basis="people"), r"basis: found 'people'; wanted own people or prediction"),
-    "an unknown modality": (lambda e: e.assign(entry_modality="touch"), r"entry_modality: found 'touch'; wanted vision or audio"),
-    "an unknown family": (lambda e: e.assign(published_as="ResNet9000"), r"published_as: found 'ResNet9000'"),
-    "one category": (lambda e: e.assign(categories=1), r"categories: found 1; wanted 2 to"),
-    "another form": (lambda e: e.assign(entry_format=1), r"entry_format: found 1; wanted 2 to 2"),
-    "more recognition models": (lambda e: e.assign(asked_families='{"a": 9, "b": 9, "c": 9}'), r"recognizability.*: found .*predicted from other_models"),
-    "recognition models that are no JSON": (lambda e: e.assign(asked_families="many"), r"asked_families: found 'many'; wanted an object in JSON"),
-    "a number of recognition models that is none": (lambda e: e.assign(asked_families='{"a": true}'), r"asked_families: found .*; wanted an object in JSON"),
-    "HTML in the name of the model": (lambda e: e.assign(generation_model="<script>alert(1)</script>"), r"generation_model: found the character '<' in '<script>"),
-    "HTML in the creator's name": (lambda e: e.assign(creator_name="A<img src=x onerror=alert(1)>"), r"creator_name: found the character '<'"),
-    "a space that is none": (lambda e: e.assign(creator_name="A\u00a0B"), r"creator_name: found the character '\\xa0'"),
-    "a space in front": (lambda e: e.assign(creator_name=" Ada"), r"creator_name: found a space at the beginning or the end in ' Ada'"),
-    "a letter that is not composed": (lambda e: e.assign(creator_name="e\u0301"), r"creator_name: found text that is not in the normal form NFC"),
-    "a pile of accents": (lambda e: e.assign(creator_institution="x" + "\u0302" * 3), r"creator_institution: found more than 2 combining marks"),
-    "a line break": (lambda e: e.assign(creator_institution="A\nB"), r"creator_institution: found the character '\\n'"),
-    "text that runs backwards": (lambda e: e.assign(creator_name="A\u202eB"), r"creator_name: found the character '\\u202e'"),
-    "a terminal's escape": (lambda e: e.assign(entry_license="\x1b[2J"), r"entry_license: found the character '\\x1b'"),
-    "a long name": (lambda e: e.assign(generation_model="a" * 101), r"generation_model: found 101 letters: 'aaa.*…; wanted at most 100"),
-    "no name": (lambda e: e.assign(creator_name="  "), r"creator_name: found an empty text"),
-    "no terms of use": (lambda e: e.assign(entry_license=""), r"entry_license: found an empty text"),
-    "no contact": (lambda e: e.assign(creator_email="", creator_url=""), r"creator_email: found neither an email nor a url"),
-    "a script as an address": (lambda e: e.assign(creator_url="javascript:alert(1)"), r"creator_url: found 'javascript:alert\(1\)'; wanted an address that begins with"),
-    "an address with a quote": (lambda e: e.assign(creator_url='https://a.b/" onclick="x'), r"creator_url: found"),
-    "an address with a user": (lambda e: e.assign(creator_url="https://orcid.org@evil.example/"), r"creator_url: found 'https://orcid\.org@"),
-    "an address with another alphabet": (lambda e: e.assign(creator_url="https://\u043e\u0440cid.org/"), r"creator_url: found"),
-    "an address with a port that is none": (lambda e: e.assign(creator_url="https://a.b:99999/"), r"creator_url: found"),
-    "an address without a host": (lambda e: e.assign(creator_url="https:///a"), r"creator_url: found 'https:///a'"),
-    "no address": (lambda e: e.assign(creator_url="http://[::1"), r"creator_url: found"),
-    "an email that is none": (lambda e: e.assign(creator_email="ada"), r"creator_email: found 'ada'; wanted NAME@HOST"),
-    "another registry": (lambda e: e.assign(registry_entry=json.dumps({"source": "other"})), r"registry_entry: found SHA-256 .*; wanted the entry with this fingerprint"),
-    "a registry that is no JSON": (lambda e: e.assign(registry_entry="[" * 9999), r"registry_entry: found '\[\[.*as a JSON object"),
-    "a registry with half a character": (lambda e: registered(e, '{"a": "\\ud800"}'), r"registry_entry: found the character '\\ud800' in a text"),
-    "a registry that runs backwards": (lambda e: registered(e, '{"a": ["\\u202egpj"]}'), r"registry_entry: found the character '\\u202e'"),
-    "a key that runs backwards": (lambda e: registered(e, '{"a": {"\\u202e": 1}}'), r"registry_entry: found the character '\\u202e'"),
-    "a registry with many levels": (lambda e: registered(e, '{"a": ' * 30 + "1" + "}" * 30), r"registry_entry: found more than 20 levels"),
-    "a registry with very many levels": (lambda e: registered(e, '{"a": ' * 900 + "1" + "}" * 900), r"registry_entry: found"),
-    "a registry in another form": (lambda e: registered(e, '{"b": 1, "a": 1}'), r"registry_entry: found .*; wanted JSON with sorted keys"),
-    "a key twice": (lambda e: registered(e, '{"a": 1, "a": 2}'), r"registry_entry: found .*; wanted JSON with sorted keys"),
-    "the name of a published model": (lambda e: named(e, "CochCNN9"), r"generation_model: found 'CochCNN9'; wanted another name than that of the published model CochCNN9"),
-    "nearly the name of a published model": (lambda e: named(e, "cochcnn9"), r"generation_model: found 'cochcnn9'; wanted another name"),
-    "the name of a published model in wide letters": (lambda e: named(e.assign(published_as="CochCNN9"), "\uff23ochCNN9"), r"generation_model: found .*; wanted at most 100 letters a to z, digits"),
-    "a name with a letter of another alphabet": (lambda e: named(e, "r\u0435snet"), r"generation_model: found 'r\\u0435snet'; wanted at most 100 letters a to z"),
-    "a name that is a formula": (lambda e: named(e, "=cmd|'/c calc'!A0"), r"generation_model: found .*; wanted at most 100 letters"),
-    "a name that is a link": (lambda e: named(e, "[a](javascript:alert(1))"), r"generation_model: found .*; wanted at most 100 letters"),
-    "a stage that leads out": (lambda e: e.assign_coords(stage=["early", "late", "../../x"]), r"stage: found '\.\./\.\./x'; wanted at most 100 letters"),
-    "a stage with a letter of another alphabet": (lambda e: e.assign_coords(stage=["early", "l\u0430te", "last"]), r"stage: found 'l\\u0430te'; wanted at most 100"),
-    "a dataset that is a link": (lambda e: with_item(e, "dataset", "[a](javascript:alert(1))"), r"item_name: found '\[a\].* of 'dataset'; wanted names of the registry"),
-    "metamers outside of the run": (lambda e: with_item(e, "metamers", "results/tiny/../../x.nc"), r"item_name: found 'results/tiny/\.\./\.\./x\.nc' of 'metamers'; wanted names"),
-    "weights outside of the folder": (lambda e: with_item(e, "weights", "../x.pt"), r"item_name: found '\.\./x\.pt' of 'weights'; wanted names"),
-    "metamers of a stage with another alphabet": (lambda e: with_item(e, "metamers", "results/tiny/l\u0430te.nc"), r"item_name: found .* of 'metamers'; wanted names"),
-    "a kind of item that is a formula": (lambda e: with_item(e, "=cmd|", "x"), r"item_name: found 'x' of '=cmd\|'; wanted names"),
-    "a fingerprint that is no hash": (lambda e: item(e, "metamers", "none"), r"fingerprint: found 'none' of metamers 'results/tiny/metamers/ear\.nc'"),
-    "no metamers": (lambda e: e.isel(item=e["item_kind"].values != "metamers"), r"item_kind: found no item of kind metamers"),
-    "an item twice": (lambda e: xr.concat([e, e.isel(item=[0])], "item", data_vars="minimal"), r"item_name: found an item with two fingerprints"),
+# Edit, the variables that are named, and values that the message has, separated by "…".
+FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str, str]] = {
+    "a better area": (lambda e: e.assign(normalized_area=0.9, normalized_area_high=0.95), "normalized_area normalized_area_high", "0.9"),
+    "a narrower interval": (lambda e: e.assign(normalized_area_low=e["normalized_area"] - 0.01), "normalized_area_low", ""),
+    "an area outside its interval": (lambda e: e.assign(normalized_area_low=0.99), "normalized_area", "0.99"),
+    "no missing depth": (lambda e: e.assign(missing_depth=0.0), "missing_depth", "0 … 0.1"),
+    "a better prediction": (lambda e: at(at(e, "recognizability", "late", 0.9), "recognizability_high", "late", 0.99), "recognizability recognizability_high normalized_area normalized_area_high", "0.9 … 'late'"),
+    "a value outside its interval": (lambda e: at(e, "recognizability", "late", 0.999), "recognizability", "0.999 … 'late'"),
+    "a proportion above 1": (lambda e: at(e, "recognizability", "late", 1.2), "recognizability", "1.2 … 'late'"),
+    "a negative proportion": (lambda e: at(e, "other_models", "early", -0.1), "other_models", "-0.1 … 'early'"),
+    "an infinite proportion": (lambda e: at(e, "recognizability", "late", np.inf), "recognizability", "inf … 'late'"),
+    "a missing value of a stage": (lambda e: at(e, "recognizability", "late", np.nan), "recognizability recognizability", "'late'"),
+    "a prediction without an error": (lambda e: at(e, "other_models_standard_error", "late", np.nan), "other_models_standard_error", "'late'"),
+    "a missing area": (lambda e: e.assign(normalized_area=np.nan), "normalized_area", ""),
+    "an unknown depth": (lambda e: at(e, "stage_depth", "late", np.nan), "stage_depth", "'late'"),
+    "a depth that decreases": (lambda e: at(e, "stage_depth", "late", 0.1), "stage_depth", "'late'"),
+    "another depth": (lambda e: at(e, "stage_depth", "late", 0.95), "normalized_area normalized_area_low normalized_area_high missing_depth", ""),
+    "a value of a stage that is not listed": (lambda e: at(e, "listed", "late", False), "recognizability", "'late'"),
+    "one stage": (lambda e: e.isel(stage=[0, 2]), "recognizability", "1"),
+    "the input as a stage": (lambda e: e.assign_coords(stage=["input", "late", "last"]), "stage", "'input, late, last'"),
+    "a stage twice": (lambda e: e.assign_coords(stage=["early", "late", "late"]), "stage", "'early, late, late'"),
+    "another scale": (lambda e: e.assign(natural_correct=0.99), "natural_correct normalized_area normalized_area_low normalized_area_high", "0.99"),
+    "natural stimuli below guessing": (lambda e: e.assign(natural_correct=0.0), "natural_correct", "0"),
+    "another chance": (lambda e: e.assign(guessing=0.2), "guessing normalized_area normalized_area_low normalized_area_high", "0.2"),
+    "participants of a prediction": (lambda e: at(e, "participants", "late", 20), "participants", "20 … 'late'"),
+    "a verdict without a test": (lambda e: e.assign(passes_up_to="late", passes_depth=0.9), "passes_depth passes_up_to", "0.9"),
+    "a test of a prediction": (lambda e: at(e, "p_equivalence", "late", 0.01), "p_equivalence", "0.01 … 'late'"),
+    "measured without participants": (lambda e: e.assign(basis=OWN_PARTICIPANTS), "participants", "0 … 'early'"),
+    "an unknown basis": (lambda e: e.assign(basis="people"), "basis", "'people'"),
+    "an unknown modality": (lambda e: e.assign(entry_modality="touch"), "entry_modality", "'touch'"),
+    "an unknown family": (lambda e: e.assign(published_as="ResNet9000"), "published_as", "'ResNet9000'"),
+    "one category": (lambda e: e.assign(categories=1), "categories", "1 … 2"),
+    "another form": (lambda e: e.assign(entry_format=1), "entry_format", "1 … 2"),
+    "more recognition models": (lambda e: e.assign(asked_families='{"a": 9, "b": 9, "c": 9}'), "recognizability recognizability_low recognizability_high", "'early'"),
+    "recognition models that are no JSON": (lambda e: e.assign(asked_families="many"), "asked_families", "'many'"),
+    "a number of recognition models that is none": (lambda e: e.assign(asked_families='{"a": true}'), "asked_families", '\'{"a": true}\''),
+    "HTML in the name of the model": (lambda e: e.assign(generation_model="<script>alert(1)</script>"), "generation_model", "'<'"),
+    "HTML in the creator's name": (lambda e: e.assign(creator_name="A<img src=x onerror=alert(1)>"), "creator_name", "'<'"),
+    "a space that is none": (lambda e: e.assign(creator_name="A\u00a0B"), "creator_name", "'\\xa0'"),
+    "a space in front": (lambda e: e.assign(creator_name=" Ada"), "creator_name", "' Ada'"),
+    "a letter that is not composed": (lambda e: e.assign(creator_name="e\u0301"), "creator_name", "'e\\u0301'"),
+    "a pile of accents": (lambda e: e.assign(creator_institution="x" + "\u0302" * 3), "creator_institution", "2 … 'x\\u0302"),
+    "a line break": (lambda e: e.assign(creator_institution="A\nB"), "creator_institution", "'\\n'"),
+    "text that runs backwards": (lambda e: e.assign(creator_name="A\u202eB"), "creator_name", "'\\u202e'"),
+    "a terminal's escape": (lambda e: e.assign(entry_license="\x1b[2J"), "entry_license", "'\\x1b'"),
+    "a long name": (lambda e: e.assign(generation_model="a" * 101), "generation_model", "101 … 100"),
+    "no name": (lambda e: e.assign(creator_name="  "), "creator_name", ""),
+    "no terms of use": (lambda e: e.assign(entry_license=""), "entry_license", ""),
+    "no contact": (lambda e: e.assign(creator_email="", creator_url=""), "creator_email", ""),
+    "a script as an address": (lambda e: e.assign(creator_url="javascript:alert(1)"), "creator_url", "'javascript:alert(1)'"),
+    "an address with a quote": (lambda e: e.assign(creator_url='https://a.b/" onclick="x'), "creator_url", '\'https://a.b/" onclick="x\''),
+    "an address with a user": (lambda e: e.assign(creator_url="https://orcid.org@evil.example/"), "creator_url", "'https://orcid.org@evil.example/'"),
+    "an address with another alphabet": (lambda e: e.assign(creator_url="https://\u043e\u0440cid.org/"), "creator_url", "'https://\\u043e\\u0440cid.org/'"),
+    "an address with a port that is none": (lambda e: e.assign(creator_url="https://a.b:99999/"), "creator_url", "'https://a.b:99999/'"),
+    "an address without a host": (lambda e: e.assign(creator_url="https:///a"), "creator_url", "'https:///a'"),
+    "no address": (lambda e: e.assign(creator_url="http://[::1"), "creator_url", "'http://[::1'"),
+    "an email that is none": (lambda e: e.assign(creator_email="ada"), "creator_email", "'ada'"),
+    "another registry": (lambda e: e.assign(registry_entry=json.dumps({"source": "other"})), "registry_entry", "'ear'"),
+    "a registry that is no JSON": (lambda e: e.assign(registry_entry="[" * 9999), "registry_entry registry_entry", "'[["),
+    "a registry with half a character": (lambda e: registered(e, '{"a": "\\ud800"}'), "registry_entry", "'\\ud800'"),
+    "a registry that runs backwards": (lambda e: registered(e, '{"a": ["\\u202egpj"]}'), "registry_entry", "'\\u202e'"),
+    "a key that runs backwards": (lambda e: registered(e, '{"a": {"\\u202e": 1}}'), "registry_entry", "'\\u202e'"),
+    "a registry with many levels": (lambda e: registered(e, '{"a": ' * 30 + "1" + "}" * 30), "registry_entry", "20"),
+    "a registry with very many levels": (lambda e: registered(e, '{"a": ' * 900 + "1" + "}" * 900), "registry_entry", "20"),
+    "a registry in another form": (lambda e: registered(e, '{"b": 1, "a": 1}'), "registry_entry", '\'{"b": 1, "a": 1}\''),
+    "a key twice": (lambda e: registered(e, '{"a": 1, "a": 2}'), "registry_entry", '\'{"a": 1, "a": 2}\''),
+    "the name of a published model": (lambda e: named(e, "CochCNN9"), "generation_model", "'CochCNN9'"),
+    "nearly the name of a published model": (lambda e: named(e, "cochcnn9"), "generation_model", "'cochcnn9' … CochCNN9"),
+    "the name of a published model in wide letters": (lambda e: named(e.assign(published_as="CochCNN9"), "\uff23ochCNN9"), "generation_model item_name", "'\\uff23ochCNN9'"),
+    "a name with a letter of another alphabet": (lambda e: named(e, "r\u0435snet"), "generation_model item_name", "'r\\u0435snet'"),
+    "a name that is a formula": (lambda e: named(e, "=cmd|'/c calc'!A0"), "generation_model item_name", '"=cmd|\'/c calc\'!A0"'),
+    "a name that is a link": (lambda e: named(e, "[a](javascript:alert(1))"), "generation_model item_name", "'[a](javascript:alert(1))'"),
+    "a stage that leads out": (lambda e: e.assign_coords(stage=["early", "late", "../../x"]), "stage", "'../../x'"),
+    "a stage with a letter of another alphabet": (lambda e: e.assign_coords(stage=["early", "l\u0430te", "last"]), "stage", "'l\\u0430te'"),
+    "a dataset that is a link": (lambda e: with_item(e, "dataset", "[a](javascript:alert(1))"), "item_name", "'[a](javascript:alert(1))' … 'dataset'"),
+    "metamers outside of the run": (lambda e: with_item(e, "metamers", "results/tiny/../../x.nc"), "item_name", "'results/tiny/../../x.nc' … 'metamers'"),
+    "weights outside of the folder": (lambda e: with_item(e, "weights", "../x.pt"), "item_name", "'../x.pt' … 'weights'"),
+    "metamers of a stage with another alphabet": (lambda e: with_item(e, "metamers", "results/tiny/l\u0430te.nc"), "item_name", "'results/tiny/l\\u0430te.nc'"),
+    "a kind of item that is a formula": (lambda e: with_item(e, "=cmd|", "x"), "item_name", "'x' … '=cmd|'"),
+    "a fingerprint that is no hash": (lambda e: item(e, "metamers", "none"), "fingerprint", "'none' … 'results/tiny/metamers/ear.nc'"),
+    "no metamers": (lambda e: e.isel(item=e["item_kind"].values != "metamers"), "item_kind", "metamers"),
+    "an item twice": (lambda e: xr.concat([e, e.isel(item=[0])], "item", data_vars="minimal"), "item_name", ""),
 }  # fmt: skip
 
 
@@ -224,10 +228,10 @@ FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "a name that shows nothing, has a pile of accents, or is that of a published model; an address with another alphabet or a user",
     "refused",
 )
-@pytest.mark.parametrize(("forge", "message"), FORGED.values(), ids=FORGED)
-def test_a_forged_entry_is_refused_although_its_hash_is_right(forge, message):
+@pytest.mark.parametrize(("forge", "variables", "values"), FORGED.values(), ids=FORGED)
+def test_a_forged_entry_is_refused_although_its_hash_is_right(forge, variables, values):
     found = faults_of(forge(entry("ear")))
-    assert any(re.match(message, fault) for fault in found), found
+    assert_named(found, variables, values)
     assert all("\n" not in fault and fault.isascii() for fault in (one.replace("…", "") for one in found))
 
 
@@ -280,24 +284,24 @@ def test_a_version_of_a_published_model_may_have_its_name_in_other_case():
     assert faults_of(named(entry("ear").assign(published_as="SpecTemp"), "spectemp")) == []
 
 
-MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
-    "it passes further": (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), r"passes_up_to: found 'late'; wanted 'early', decided by p"),
-    "it fails later": (lambda e: e.assign(fails_from="last"), r"fails_from: found 'last'; wanted 'late', decided by p"),
-    "another depth of the pass": (lambda e: e.assign(passes_depth=0.8), r"passes_depth: found 0\.8; wanted 0\.3"),
-    "another p": (lambda e: at(e, "p_equivalence", "late", 0.01), r"p_equivalence: found 0\.01 at stage 'late'; wanted"),
-    "a smaller error": (lambda e: at(e, "standard_error", "late", 0.0001), r"natural_difference_low: found .* at stage 'late'; wanted"),
-    "more participants in the test": (lambda e: at(e, "participants_tested", "late", 41), r"participants: found 40, of whom 41 are tested at stage 'late'"),
-    "a single participant": (lambda e: at(at(e, "participants", "late", 1), "participants_tested", "late", 1), r"participants: found 1 at stage 'late'; wanted two"),
-    "a better area": (lambda e: e.assign(normalized_area=e["normalized_area_high"]), r"normalized_area: found .*computed from the curve"),
-    "more categories": (lambda e: e.assign(categories=1000), r"guessing: found 0\.0625; wanted 0\.001, one over categories"),
-    "no file of participants": (lambda e: e.isel(item=e["item_kind"].values != "own_participants"), r"item_kind: found no item of kind own_participants"),
-    "a test of other differences": (forged_test, r"natural_correct: found 0\.9.*; wanted 0\.\d+, recognizability minus natural_difference"),
-    "natural stimuli that are hard": (lambda e: rescaled(e, 0.0626), r"natural_correct: found 0\.0626; wanted 0\.9.*, recognizability minus natural_difference"),
-    "natural stimuli of another group that are hard": (lambda e: rescaled(second_group(e), 0.4), r"natural_correct: found 0\.4; wanted 0\.4\d+ to 0\.9\d+, recognizability minus"),
-    "natural stimuli of nobody": (lambda e: rescaled(untested(e), 0.0626), r"natural_correct: found 0\.0626; wanted 0\.\d+, that of the published participants"),
-    "a hidden difference": (lambda e: at_all(e, TESTED, "late", np.nan), r"natural_difference: found nan at stage 'late'; wanted a number where 1 or more"),
-    "a difference below all": (lambda e: at_all(e, TESTED[:3], "late", -0.9), r"natural_difference: found -0\.9 at stage 'late'; wanted recognizability minus a proportion between 0 and 1"),
-    "called a prediction": (lambda e: e.assign(basis=PREDICTION), r"participants: found 40, of whom 40 are tested"),
+MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str, str]] = {
+    "it passes further": (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), "passes_up_to passes_depth", "'late' … 'early'"),
+    "it fails later": (lambda e: e.assign(fails_from="last"), "fails_from", "'last' … 'late'"),
+    "another depth of the pass": (lambda e: e.assign(passes_depth=0.8), "passes_depth", "0.8 … 0.3"),
+    "another p": (lambda e: at(e, "p_equivalence", "late", 0.01), "p_equivalence", "0.01 … 'late'"),
+    "a smaller error": (lambda e: at(e, "standard_error", "late", 0.0001), "natural_difference_low natural_difference_high", "'late'"),
+    "more participants in the test": (lambda e: at(e, "participants_tested", "late", 41), "participants", "40 … 41 … 'late'"),
+    "a single participant": (lambda e: at(at(e, "participants", "late", 1), "participants_tested", "late", 1), "participants", "1 … 'late'"),
+    "a better area": (lambda e: e.assign(normalized_area=e["normalized_area_high"]), "normalized_area", ""),
+    "more categories": (lambda e: e.assign(categories=1000), "guessing", "0.0625 … 0.001"),
+    "no file of participants": (lambda e: e.isel(item=e["item_kind"].values != "own_participants"), "item_kind", "own_participants"),
+    "a test of other differences": (forged_test, "natural_correct", ""),
+    "natural stimuli that are hard": (lambda e: rescaled(e, 0.0626), "natural_correct", "0.0626 … 0.9"),
+    "natural stimuli of another group that are hard": (lambda e: rescaled(second_group(e), 0.4), "natural_correct", "0.4 … 0.45 … 0.95"),
+    "natural stimuli of nobody": (lambda e: rescaled(untested(e), 0.0626), "natural_correct", "0.0626 … 0.89"),
+    "a hidden difference": (lambda e: at_all(e, TESTED, "late", np.nan), "fails_from natural_difference", "nan … 'late'"),
+    "a difference below all": (lambda e: at_all(e, TESTED[:3], "late", -0.9), "natural_difference_low natural_difference_high natural_difference", "-0.9 … 'late'"),
+    "called a prediction": (lambda e: e.assign(basis=PREDICTION), "participants", "40 … 'early'"),
 }  # fmt: skip
 
 
@@ -307,10 +311,9 @@ MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "values of a measured entry that do not fit each other, or do not follow from the answers of its run",
     "refused",
 )
-@pytest.mark.parametrize(("forge", "message"), MEASURED.values(), ids=MEASURED)
-def test_a_forged_measurement_is_refused_although_its_hash_is_right(forge, message):
-    found = faults_of(forge(entry("eye", OWN_PARTICIPANTS)))
-    assert any(re.match(message, fault) for fault in found), found
+@pytest.mark.parametrize(("forge", "variables", "values"), MEASURED.values(), ids=MEASURED)
+def test_a_forged_measurement_is_refused_although_its_hash_is_right(forge, variables, values):
+    assert_named(faults_of(forge(entry("eye", OWN_PARTICIPANTS))), variables, values)
 
 
 EXTREMES = (0.0, 1.0, -1.0, 0.5, 1e-300, 1e300, np.nan, np.inf)
@@ -321,7 +324,7 @@ def test_no_values_end_the_check_with_an_error(basis):
     """One to four other values anywhere, also within their ranges: no entry that is accepted has another score."""
     rng, made = np.random.default_rng(0), entry("eye", basis)
     names = [name for name, about in VARIABLES.items() if about.kind in ("number", "whole", "boolean")]
-    for _ in range(150):
+    for _ in range(50):
         changed = made.copy(deep=True)
         for name in rng.choice(names, rng.integers(1, 5), replace=False):
             values, value = changed[name].values.reshape(-1), rng.choice(EXTREMES)
@@ -338,20 +341,19 @@ def test_no_values_end_the_check_with_an_error(basis):
 
 def test_variables_that_are_missing_or_unknown_are_named():
     found = faults_of(entry("ear").drop_vars("guessing").assign(rank=1))
-    assert found[0].startswith("rank: found an unknown variable; wanted only entry_format, ")
-    assert found[1] == "guessing: found no such variable; wanted number ()"
+    assert [fault.split(": ")[0] for fault in found] == ["rank", "guessing"]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda e: e.assign(normalized_area=("stage", [0.5] * 3)), r"normalized_area: found dimensions \(stage\); wanted \(\)"),
-        (lambda e: e.assign(listed=("item", [True] * e.sizes["item"])), r"listed: found dimensions \(item\); wanted \(stage\)"),
-        (lambda e: e.assign(listed=e["listed"].astype(int)), r"listed: found type int64; wanted boolean"),
-        (lambda e: e.assign(participants=e["participants"].astype(float)), r"participants: found type float64; wanted whole"),
-        (lambda e: e.assign(creator_name=5.0), r"creator_name: found type float64; wanted text"),
-        (lambda e: e.assign(normalized_area="0.5"), r"normalized_area: found type .*; wanted number"),
-        (lambda e: e.isel(item=[]), r"item: found length 0; wanted 1 to"),
+        (lambda e: e.assign(normalized_area=("stage", [0.5] * 3)), r"normalized_area: .*\(stage\)"),
+        (lambda e: e.assign(listed=("item", [True] * e.sizes["item"])), r"listed: .*\(item\).*\(stage\)"),
+        (lambda e: e.assign(listed=e["listed"].astype(int)), r"listed: .*int64"),
+        (lambda e: e.assign(participants=e["participants"].astype(float)), r"participants: .*float64"),
+        (lambda e: e.assign(creator_name=5.0), r"creator_name: .*float64"),
+        (lambda e: e.assign(normalized_area="0.5"), r"normalized_area: .*<U3"),
+        (lambda e: e.isel(item=[]), r"item: .*0.*1"),
     ],
 )  # fmt: skip
 def test_a_variable_of_another_form_is_named(change, message):
@@ -359,23 +361,27 @@ def test_a_variable_of_another_form_is_named(change, message):
     assert re.match(message, found[0]), found
 
 
-def edited(folder: Path, edit: Callable[[netCDF4.Dataset], None]) -> list[str]:
-    """Faults of an entry whose file was edited in place, after it was written."""
-    path = write(entry("ear"), folder)
+@pytest.fixture(scope="module")
+def ear(tmp_path_factory):
+    """The file of an entry."""
+    return write(entry("ear"), tmp_path_factory.mktemp("ear"))
+
+
+def edited(ear: Path, folder: Path, edit: Callable[[netCDF4.Dataset], None]) -> list[str]:
+    """Faults of an entry whose file was edited in place, after it was written; without the file's name."""
+    path = Path(shutil.copy(ear, folder))
     with netCDF4.Dataset(path, "a") as file:
         edit(file)
-    return check_entry(path, None, published())[1]
-
-
-def test_other_units_are_named(tmp_path):
-    found = edited(tmp_path, lambda file: file["recognizability"].setncattr("units", "%"))
-    assert [re.sub("^.*nc: ", "", fault) for fault in found] == ["recognizability: found units '%'; wanted '1'"]
+    return [fault.removeprefix(f"{path}: ") for fault in check_entry(path, None, published())[1]]
 
 
 @pytest.mark.hostile("attributes that are arrays …")
-def test_units_that_are_numbers_are_named(tmp_path):
-    (found,) = edited(tmp_path, lambda file: file["recognizability"].setncattr("units", np.array([1.0, 2.0])))
-    assert re.search(r"recognizability: found units '\[1\. 2\.\]'; wanted '1'", found)
+@pytest.mark.parametrize(("units", "shown"), [("%", "'%'"), (np.array([1.0, 2.0]), "'[1. 2.]'")])
+def test_other_units_are_named(ear, tmp_path, units, shown):
+    (found,) = edited(ear, tmp_path, lambda file: file["recognizability"].setncattr("units", units))
+    assert found.startswith("recognizability: ")
+    assert shown in found
+    assert "'1'" in found
 
 
 @pytest.mark.hostile(
@@ -384,73 +390,59 @@ def test_units_that_are_numbers_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (
-            lambda file: file.setncattr("notes", "participant 17: yes"),
-            r"notes: found an unknown attribute; wanted only Conv",
-        ),
-        (
-            lambda file: file.setncattr("inputs", "<script>"),
-            r"inputs: found '<script>'; wanted at most 50000 letters, without <",
-        ),
-        (lambda file: file.setncattr("title", "a" * 50_001), r"title: found 'aaa.*…; wanted at most 50000 letters"),
-        (lambda file: file.setncattr("title", 5), r"title: found '5'; wanted a text"),
-        (lambda file: file.setncattr("seed", np.arange(9)), r"seed: found 9 values; wanted one"),
-        (
-            lambda file: file["guessing"].setncattr("note\u00e9", "x"),
-            r"guessing\.note\\xe9: found an unknown attribute; wanted only",
-        ),
+        (lambda file: file.setncattr("notes", "participant 17: yes"), "notes: "),
+        (lambda file: file.setncattr("inputs", "<script>"), "inputs: .*'<script>'"),
+        (lambda file: file.setncattr("title", "a" * 50_001), "title: .*'aaa.*….*50000"),
+        (lambda file: file.setncattr("title", 5), "title: .*'5'"),
+        (lambda file: file.setncattr("seed", np.arange(9)), "seed: .*9"),
+        (lambda file: file["guessing"].setncattr("note\u00e9", "x"), r"guessing\.note\\xe9: "),
     ],
 )
-def test_an_attribute_that_no_run_writes_is_named(edit, message, tmp_path):
-    (found,) = edited(tmp_path, edit)
-    assert re.search(rf"nc: {message}", found)
+def test_an_attribute_that_no_run_writes_is_named(ear, edit, message, tmp_path):
+    (found,) = edited(ear, tmp_path, edit)
+    assert re.match(message, found)
 
 
 @pytest.mark.hostile("attributes that are arrays …")
-@pytest.mark.parametrize("name", ["creator_email", "generation_model", "passes_up_to"])
-def test_a_text_of_bytes_is_refused(name, tmp_path):
-    path = write(entry("ear").drop_vars(name), tmp_path, "bytes.nc")
+def test_a_text_of_bytes_is_refused(tmp_path):
+    names = ["creator_email", "generation_model", "passes_up_to"]
+    path = write(entry("ear").drop_vars(names), tmp_path, "bytes.nc")
     with netCDF4.Dataset(path, "a") as file:
         file.createDimension("letters", 3)
-        file.createVariable(name, "S1", ("letters",))[:] = np.array(list("a@b"), "S1")
-    assert any(
-        re.search(rf"{name}: found type \|S3; wanted text", fault) for fault in check_entry(path, None, published())[1]
-    )
+        for name in names:
+            file.createVariable(name, "S1", ("letters",))[:] = np.array(list("a@b"), "S1")
+    found = check_entry(path, None, published())[1]
+    assert all(any(re.search(rf"{name}: .*S3", fault) for fault in found) for name in names)
 
 
 @pytest.mark.hostile("an entry that was edited …")
-def test_an_entry_that_was_edited_in_place_has_another_hash_and_another_name(tmp_path):
+def test_an_entry_that_was_edited_in_place_has_another_hash_and_another_name(ear, tmp_path):
     def edit(file: netCDF4.Dataset) -> None:
         file["creator_name"][...] = "another"
 
-    content, name = edited(tmp_path, edit)
-    assert "content_sha256: found '" in content
-    assert "computed from the variables: the entry was edited" in content
-    assert re.search(r"file: found the name 'ear\.\w{12}\.nc'; wanted ear\.\w{12}\.nc, which follows", name)
+    content, name = edited(ear, tmp_path, edit)
+    assert re.match("content_sha256: .*[0-9a-f]{50}.*[0-9a-f]{64}", content)
+    assert re.match(rf"file: .*'{re.escape(ear.name)}'.* ear\.\w{{12}}\.nc", name)
 
 
 @pytest.mark.hostile("an entry that was edited …")
-def test_a_hidden_scale_of_a_variable_counts_as_an_edit(tmp_path):
+def test_a_hidden_scale_of_a_variable_counts_as_an_edit(ear, tmp_path):
     """``scale_factor`` changes values when a file is read."""
-    found = edited(tmp_path, lambda file: file["recognizability"].setncattr("scale_factor", 0.5))
-    assert any("recognizability: found" in fault for fault in found)
-    assert any("the entry was edited" in fault for fault in found)
+    found = edited(ear, tmp_path, lambda file: file["recognizability"].setncattr("scale_factor", 0.5))
+    assert {fault.split(": ")[0] for fault in found} >= {"recognizability", "content_sha256"}
 
 
-@pytest.mark.parametrize("value", ["0" * 64, "x" * 10_000, 5, np.array([1.0, 2.0]), np.array([1, 2, 3])])
-def test_another_hash_in_the_attribute_is_named(value, tmp_path):
-    (found,) = edited(tmp_path, lambda file: file.setncattr("content_sha256", value))
-    assert "content_sha256: found" in found
+@pytest.mark.parametrize("value", ["0" * 64, "x" * 10_000, np.array([1.0, 2.0]), np.array([1, 2, 3])])
+def test_another_hash_in_the_attribute_is_named(ear, value, tmp_path):
+    (found,) = edited(ear, tmp_path, lambda file: file.setncattr("content_sha256", value))
+    assert found.startswith("content_sha256: ")
     assert len(found) < 500
 
 
-def test_a_file_under_another_name_is_refused(tmp_path):
-    path = write(entry("ear"), tmp_path, "mine.nc")
+def test_a_file_under_another_name_is_refused(ear, tmp_path):
+    path = Path(shutil.copy(ear, tmp_path / "mine.nc"))
     (found,) = check_entry(path, None, published())[1]
-    assert (
-        found
-        == f"{path}: file: found the name 'mine.nc'; wanted {file_name(entry('ear'))}, which follows from the content"
-    )
+    assert re.match(f"{re.escape(str(path))}: file: .*'mine.nc'.*{re.escape(ear.name)}", found)
 
 
 # Files that no run has written
@@ -490,42 +482,42 @@ def classic(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (declared, r"cannot be read as NetCDF \(.*8589934592 bytes, wanted at most 33554432"),
-        (packed, r"cannot be read as NetCDF \(.*67108864 bytes, wanted at most 33554432"),
-        (grouped, r"cannot be read as NetCDF \(.*a group"),
-        (large, rf"found {MAX_BYTES + 1} bytes; wanted at most {MAX_BYTES}"),
-        (classic, r"cannot be read as NetCDF \(it is not NetCDF-4"),
-        (lambda path: path.write_bytes(b""), r"cannot be read as NetCDF"),
-        (lambda path: path.write_text("<html>"), r"cannot be read as NetCDF"),
-        (lambda path: path.symlink_to("/etc/hostname"), r"found a link; wanted a NetCDF file"),
-        (lambda path: path.mkdir(), r"found no regular file"),
-        (os.mkfifo, r"found no regular file"),
-        (lambda path: None, r"found nothing; wanted a NetCDF file"),
+        (declared, "8589934592.*33554432"),
+        (packed, "67108864.*33554432"),
+        (grouped, "group"),
+        (large, f"{MAX_BYTES + 1}.*{MAX_BYTES}"),
+        (classic, "NetCDF-4"),
+        (lambda path: path.write_bytes(b""), "NetCDF"),
+        (lambda path: path.write_text("<html>"), "NetCDF"),
+        (lambda path: path.symlink_to("/etc/hostname"), "link"),
+        (lambda path: path.mkdir(), "regular file"),
+        (os.mkfifo, "regular file"),
+        (lambda path: None, "nothing"),
     ],
 )
 def test_a_file_that_no_run_has_written_is_refused_in_one_line(make, message, tmp_path):
     make(path := tmp_path / "entry.nc")
     entry_of_file, (found,) = check_entry(path, None, published())
     assert entry_of_file is None
-    assert found.startswith(f"{path}: file: found ")
+    assert found.startswith(f"{path}: file: ")
     assert re.search(message, found)
 
 
 @pytest.mark.hostile("a link, a pipe, a large or truncated …")
-@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
-def test_a_truncated_file_is_refused(kept, tmp_path):
-    path = write(entry("ear"), tmp_path)
-    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(ValueError, match="cannot be read as NetCDF"):
-        read_entry(path)
+def test_a_truncated_file_is_refused(ear, tmp_path):
+    content = ear.read_bytes()
+    for kept in (0.1, 0.5, 0.9, 0.999):
+        (tmp_path / ear.name).write_bytes(content[: int(kept * len(content))])
+        with pytest.raises(ValueError, match=re.escape(ear.name)):
+            read_entry(tmp_path / ear.name)
 
 
 @pytest.mark.hostile("a link, a pipe, a large or truncated …")
 @pytest.mark.parametrize("seed", range(5))
-def test_a_file_with_flipped_bits_is_refused_or_unchanged(seed, tmp_path):
+def test_a_file_with_flipped_bits_is_refused_or_unchanged(ear, seed, tmp_path):
     """Bits in attributes do not count: nothing of them is shown."""
-    path, rng = write(entry("ear"), tmp_path), np.random.default_rng(seed)
-    content = bytearray(path.read_bytes())
+    path, rng = tmp_path / ear.name, np.random.default_rng(seed)
+    content = bytearray(ear.read_bytes())
     for place in rng.integers(0, len(content), 20):
         content[place] ^= 1 << rng.integers(8)
     path.write_bytes(content)
@@ -537,10 +529,10 @@ def test_a_file_with_flipped_bits_is_refused_or_unchanged(seed, tmp_path):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(ear, tmp_path):
     """A leaderboard with one entry."""
     (entries := tmp_path / "repository" / "entries").mkdir(parents=True)
-    write(entry("ear"), entries)
+    shutil.copy(ear, entries)
     return entries
 
 
@@ -550,20 +542,13 @@ def test_an_entry_of_other_metamers_or_another_basis_is_no_duplicate():
     assert duplicate_faults(entry("eye", OWN_PARTICIPANTS), others) == []
 
 
-def test_the_same_metamers_under_another_name_are_a_duplicate(folder):
-    renamed = entry("ear").assign(generation_model="another", creator_name="Somebody else")
-    renamed = renamed.assign(
-        item_name=("item", [name.replace("ear", "another") for name in renamed["item_name"].values])
-    )
-    kinds = renamed["item_kind"].values.tolist()
-    names = renamed["item_name"].values.astype(object)
-    names[kinds.index("model")] = "another"
-    path = write(renamed.assign(item_name=("item", names.astype(str))), folder)
-    (found,) = check_entry(path, folder, published())[1]
-    first = file_name(entry("ear"))
-    assert found.endswith(
-        f"fingerprint: found metamers of {first}, on the same basis; wanted metamers or a basis that no other entry has"
-    )
+def test_the_same_metamers_under_another_name_are_a_duplicate():
+    renamed = named(entry("ear"), "another").assign(creator_name="Somebody else")
+    paths = [name.replace("/ear.nc", "/another.nc") for name in renamed["item_name"].values]
+    renamed = renamed.assign(item_name=("item", paths))
+    assert faults_of(renamed) == []
+    (found,) = duplicate_faults(renamed, {"first.nc": entry("ear"), "other.nc": entry("eye")})
+    assert "first.nc" in found.found
 
 
 @pytest.mark.hostile(
@@ -587,18 +572,20 @@ def test_of_two_entries_that_were_merged_at_the_same_time_the_site_has_the_first
     entries = read_entries(folder, published())
     kept, (line,) = without_duplicates(dict(reversed(entries.items())))
     assert list(kept) == names[:1]
-    assert line.startswith(f"{names[1]}: fingerprint: found metamers of {names[0]}, on the same basis")
-    # Later pull requests are checked as before.
+    assert line.startswith(f"{names[1]}: fingerprint: ")
+    assert names[0] in line
+    # Later pull requests are checked as before; another copy of the metamers is refused.
     assert check_entry(write(entry("eye"), folder), folder, published())[1] == []
+    assert "fingerprint: " in check_entry(other, folder, published())[1][0]
 
 
 def test_all_entries_are_checked_when_they_are_read(folder):
     assert list(read_entries(folder, published())) == [file_name(entry("ear"))]
     (folder / "bad.nc").write_text("bad")
     shutil.copy(folder / file_name(entry("ear")), folder / "copy.nc")
-    with pytest.raises(ValueError, match=r"bad\.nc: file: .*\n.*copy\.nc: file: found the name 'copy\.nc'"):
+    with pytest.raises(ValueError, match=r"bad\.nc: file: .*\n.*copy\.nc: file: "):
         read_entries(folder, published())
-    with pytest.raises(ValueError, match="none: found nothing; wanted the folder of the entries"):
+    with pytest.raises(ValueError, match="none: "):
         read_entries(folder / "none", published())
 
 
@@ -610,16 +597,24 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *own, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-@pytest.fixture
-def repository(folder):
+@pytest.fixture(scope="module")
+def new_repository(ear, tmp_path_factory):
     """The repository of a leaderboard with one entry, on the branch of a pull request that has changed nothing yet."""
-    top = folder.parent
+    top = tmp_path_factory.mktemp("repository")
+    (top / "entries").mkdir()
+    shutil.copy(ear, top / "entries")
     (top / "README.md").write_text("A leaderboard")
     git(top, "init", "--quiet")
     git(top, "add", ".")
     git(top, "commit", "--quiet", "-m", "begin")
     git(top, "checkout", "--quiet", "-b", "entry")
     return top
+
+
+@pytest.fixture
+def repository(new_repository, tmp_path):
+    """A copy, to be changed."""
+    return shutil.copytree(new_repository, tmp_path / "repository")
 
 
 def commit(top: Path) -> None:
@@ -634,7 +629,7 @@ def test_one_new_file_is_what_a_pull_request_adds(repository):
     # Of a branch with two commits, the second alone does not add the entry.
     commit(repository)
     assert added_entry("main", repository / "entries") == path
-    with pytest.raises(ValueError, match="found 0"):
+    with pytest.raises(ValueError, match=r"HEAD\^1: .*0"):
         added_entry("HEAD^1", repository / "entries")
     # The branch that it is made to may have moved on.
     git(repository, "checkout", "--quiet", "main")
@@ -677,40 +672,37 @@ def moved_entry(top: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (lambda top: None, r"found 0 \(no changes\)"),
-        (changed_readme, r"found 2 \(M 'README\.md', A 'entries/eye\.\w+\.nc'\)"),
-        (two_entries, r"found 2 \(A 'entries/eye\.\w+\.nc', A 'entries/eye"),
-        (one_elsewhere, r"found 1 \(A 'entries/deeper/eye"),
-        (changed_entry, r"found 1 \(M 'entries/ear"),
-        (moved_entry, r"found 2 \(D 'entries/ear\.\w+\.nc', A 'entries/new_ear"),
-        (lambda top: (top / "entries" / "a.txt").write_text("a"), r"found 1 \(A 'entries/a\.txt'\)"),
-        (
-            lambda top: (top / "entries" / "a\n::error::b.nc").write_text("a"),
-            r"found 1 \(A 'entries/a\\n::error::b\.nc'\)",
-        ),
-        (lambda top: (top / "entries" / "a b.nc").write_text("a"), r"found 1 \(A 'entries/a b\.nc'\)"),
-        (lambda top: (top / "entries" / ".nc").write_text("a"), r"found 1 \(A 'entries/\.nc'\)"),
+        (lambda top: None, r"0 \("),
+        (changed_readme, r"2 \(M 'README\.md', A 'entries/eye\.\w+\.nc'\)"),
+        (two_entries, r"2 \(A 'entries/eye\.\w+\.nc', A 'entries/eye"),
+        (one_elsewhere, r"1 \(A 'entries/deeper/eye"),
+        (changed_entry, r"1 \(M 'entries/ear"),
+        (moved_entry, r"2 \(D 'entries/ear\.\w+\.nc', A 'entries/new_ear"),
+        (lambda top: (top / "entries" / "a.txt").write_text("a"), r"1 \(A 'entries/a\.txt'\)"),
+        (lambda top: (top / "entries" / "a\n::error::b.nc").write_text("a"), r"1 \(A 'entries/a\\n::error::b\.nc'\)"),
+        (lambda top: (top / "entries" / "a b.nc").write_text("a"), r"1 \(A 'entries/a b\.nc'\)"),
+        (lambda top: (top / "entries" / ".nc").write_text("a"), r"1 \(A 'entries/\.nc'\)"),
     ],
-)
+)  # fmt: skip
 def test_any_other_change_is_refused(repository, change, found):
     change(repository)
     commit(repository)
-    with pytest.raises(ValueError, match=rf"the changes since main: {found}.*; wanted one new file entries/NAME\.nc"):
+    with pytest.raises(ValueError, match=rf"since main: .*{found}"):
         added_entry("main", repository / "entries")
 
 
 @pytest.mark.hostile("a pull request that changes …")
-@pytest.mark.parametrize("base", ["none", "--output=here", ""])
-def test_a_commit_that_is_none_is_said(repository, base):
-    with pytest.raises(ValueError, match="Git cannot compare it with HEAD"):
-        added_entry(base, repository / "entries")
-    assert not (repository / "entries" / "here").exists()
+def test_a_commit_that_is_none_is_said(new_repository):
+    for base in ("none", "--output=here", ""):
+        with pytest.raises(ValueError, match=f"^{base}: .*HEAD"):
+            added_entry(base, new_repository / "entries")
+    assert not (new_repository / "entries" / "here").exists()
 
 
 def test_a_folder_outside_any_repository_is_said(tmp_path):
-    with pytest.raises(ValueError, match="Git cannot compare it with HEAD"):
+    with pytest.raises(ValueError, match=r"main: .*HEAD"):
         added_entry("main", tmp_path)
-    with pytest.raises(ValueError, match="found nothing; wanted the folder of the entries"):
+    with pytest.raises(ValueError, match="none"):
         added_entry("main", tmp_path / "none")
 
 
@@ -735,55 +727,51 @@ def add_run(folder: Path, made: xr.Dataset) -> xr.Dataset:
     return made.assign(fingerprint=("item", values.astype(str)))
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory):
     """The folder of a run, elsewhere than where the entry was made, and the entry with fingerprints of its files."""
-    folder = tmp_path / "moved" / "tiny"
+    folder = tmp_path_factory.mktemp("moved") / "tiny"
     return folder, add_run(folder, entry("ear"))
 
 
 @pytest.fixture
-def measured_run(tmp_path):
-    """As ``run``, with a measured entry."""
-    folder = tmp_path / "moved" / "tiny"
+def run(finished_run, tmp_path):
+    """A copy of ``finished_run``, to be changed."""
+    folder, made = finished_run
+    return shutil.copytree(folder, tmp_path / "moved" / "tiny"), made
+
+
+@pytest.fixture(scope="module")
+def measured_run(tmp_path_factory):
+    """As ``finished_run``, with a measured entry."""
+    folder = tmp_path_factory.mktemp("measured") / "tiny"
     return folder, add_run(folder, entry("eye", OWN_PARTICIPANTS))
 
 
-def test_an_entry_has_the_fingerprints_and_the_values_of_its_run(run):
-    assert run_faults(run[1], run[0], published()) == ([], [])
-
-
-def test_a_measured_entry_has_the_values_that_follow_from_the_answers(measured_run):
-    assert run_faults(measured_run[1], measured_run[0], published()) == ([], [])
+def test_an_entry_has_the_fingerprints_and_the_values_of_its_run(finished_run, measured_run):
+    for folder, made in (finished_run, measured_run):
+        assert run_faults(made, folder, published()) == ([], [])
 
 
 @pytest.mark.hostile("values of a measured entry …")
-@pytest.mark.parametrize(
-    ("change", "variables"),
-    [
-        (lambda e: at(e, "recognizability", "late", 0.9), ["recognizability"]),
-        (lambda e: at(e, "recognizability_low", "late", 0.1), ["recognizability_low"]),
-        (lambda e: at(e, "participants", "late", 50), ["participants"]),
-        (lambda e: at(e, "participants_tested", "late", 30), ["participants_tested"]),
-        (lambda e: at(e, "natural_difference", "late", 0.0), ["natural_difference"]),
-        (lambda e: at(e, "p_equivalence", "late", 0.01), ["p_equivalence"]),
-        (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), ["passes_depth", "passes_up_to"]),
-        (lambda e: e.assign(fails_from="last"), ["fails_from"]),
-        (lambda e: at(e, "other_models", "late", 0.9), ["other_models"]),
-    ],
-)
-def test_measured_values_that_do_not_follow_from_the_answers_are_named(measured_run, change, variables):
+def test_measured_values_that_do_not_follow_from_the_answers_are_named(measured_run):
     folder, made = measured_run
-    found, _ = run_faults(change(made), folder, published())
-    assert [fault.variable for fault in found] == variables
+    changes = {"recognizability": 0.9, "recognizability_low": 0.1, "participants": 50, "participants_tested": 30}
+    changes |= {"natural_difference": 0.0, "p_equivalence": 0.01, "other_models": 0.9}
+    for name, value in changes.items():
+        made = at(made, name, "late", value)
+    made = made.assign(passes_up_to="late", passes_depth=0.8, fails_from="last")
+    found, _ = run_faults(made, folder, published())
+    assert {fault.variable for fault in found} == {*changes, "passes_up_to", "passes_depth", "fails_from"}
+    assert len(found) == 10
 
 
-def test_a_measured_entry_without_answers_in_the_run_is_named(measured_run):
+def test_a_measured_entry_without_answers_in_the_run_is_named(measured_run, tmp_path):
     folder, made = measured_run
-    (folder / "humans" / "ours.nc").write_bytes((folder / "stimuli" / "eye.nc").read_bytes())
+    folder = shutil.copytree(folder, tmp_path / "tiny")
+    shutil.copy(folder / "stimuli" / "eye.nc", folder / "humans" / "ours.nc")
     found, _ = run_faults(made, folder, published())
     assert [fault.variable for fault in found] == ["fingerprint", "basis"]
-    assert found[1].wanted == "answers to two stages or more, in files of the run"
 
 
 def test_a_run_whose_results_are_no_results_is_named(run):
@@ -800,16 +788,16 @@ def test_files_of_a_run_that_have_changed_or_are_missing_are_named(run):
     (folder / "acceptance" / "ear.nc").unlink()
     found, _ = run_faults(made, folder, published())
     assert [fault.variable for fault in found] == ["fingerprint", "fingerprint"]
-    assert found[0].found == f"no file 'acceptance/ear.nc' in {folder}"
-    assert found[1].wanted.endswith(f"that of {folder / 'recognition' / 'ear.nc'}")
+    assert "'acceptance/ear.nc'" in found[0].found
+    assert str(folder / "recognition" / "ear.nc") in found[1].wanted
 
 
-def test_values_that_are_not_those_of_the_run_are_named(run):
-    folder, made = run
+def test_values_that_are_not_those_of_the_run_are_named(finished_run):
+    folder, made = finished_run
     changed = at(made.assign(normalized_area_low=0.1), "recognizability", "late", 0.5)
     found, _ = run_faults(changed, folder, published())
     assert [fault.variable for fault in found] == ["normalized_area_low", "recognizability"]
-    assert found[0].wanted.endswith("the value in " + str(folder / "comparison/leaderboard.nc"))
+    assert str(folder / "comparison/leaderboard.nc") in found[0].wanted
     (found,), _ = run_faults(made.assign(generation_model="another"), folder, published())
     assert found.variable == "generation_model"
 
@@ -824,19 +812,20 @@ OUTSIDE += ["results/tiny/pipe", "results/tiny//dev/zero", "results/tiny/stimuli
     "names of files that lead out of the run's folder (`..`, `//etc/hostname`, links), or to a pipe or device",
     "not read: named as missing or as not compared",
 )
-@pytest.mark.parametrize("name", OUTSIDE)
-def test_no_name_leads_out_of_the_folders_that_are_compared(run, name, tmp_path, monkeypatch):
+def test_no_name_leads_out_of_the_folders_that_are_compared(run, tmp_path, monkeypatch):
     """Nothing is read there: such files are named as not compared, or as missing."""
     folder, made = run
     (tmp_path / "secret").write_text("secret")
     (folder / "link").symlink_to(tmp_path / "secret")
     os.mkfifo(folder / "pipe")
+    made = made.isel(item=made["item_kind"].values != "published")
+    for name in OUTSIDE:
+        made = with_item(made, "published", name)
     read = []
     monkeypatch.setattr("metamers.leaderboard.check_entry.fingerprint", lambda path: read.append(path) or "none")
-    names = made["item_name"].values.astype(object)
-    names[made["item_kind"].values.tolist().index("published")] = name
-    found, unchecked = run_faults(made.assign(item_name=("item", names.astype(str))), folder, published())
-    assert [fault.found for fault in found if "no file" in fault.found] or unchecked == [name]
+    found, unchecked = run_faults(made, folder, published())
+    assert unchecked == [name for name in OUTSIDE if not name.startswith("results/tiny/")]
+    assert len([fault for fault in found if fault.wanted == "published"]) == len(OUTSIDE) - len(unchecked)
     assert len(read) == 8
     assert all(path.is_relative_to(folder) and path.suffix == ".nc" for path in read)
 
@@ -867,12 +856,12 @@ def test_the_command_says_that_nothing_is_wrong_or_names_every_fault(folder, run
     out, message = called(capsys, "check-entry", good, bad)
     assert out == f"{good}: no fault was found\n"
     first, *lines = message.splitlines()
-    assert first == f"metamers check-entry: {len(lines)} found:"
+    assert re.match(f"metamers check-entry: {len(lines)} ", first)
     assert [line.split(": ")[:2] for line in lines] == [[str(bad), "normalized_area"]] * len(lines)
     path = write(run[1], tmp_path)
     assert called(capsys, "check-entry", path, "--run", run[0]) == (f"{path}: no fault was found\n", "")
     (run[0] / "metamers" / "ear.nc").unlink()
-    assert "fingerprint: found no file" in called(capsys, "check-entry", path, "--run", run[0])[1]
+    assert f"{path}: fingerprint: " in called(capsys, "check-entry", path, "--run", run[0])[1]
 
 
 @pytest.mark.hostile("line breaks in the name of a file")
@@ -894,16 +883,16 @@ def test_the_command_checks_the_file_that_a_pull_request_adds(repository, capsys
     assert called(capsys, *clone) == (f"{path}: no fault was found\n", "")
     (repository / "README.md").write_text("changed")
     commit(repository)
-    assert "wanted one new file entries/NAME.nc" in called(capsys, *given)[1]
+    assert "'README.md'" in called(capsys, *given)[1]
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "found no file to check; wanted its name, or --changed-since"),
-        (["--changed-since", "main"], "--changed-since: wanted with --among FOLDER"),
-        (["a.nc", "--changed-since", "main", "--among", "."], "without names of files"),
-        (["none.nc"], "none.nc: file: found nothing; wanted a NetCDF file"),
+        ([], "--changed-since"),
+        (["--changed-since", "main"], "--among"),
+        (["a.nc", "--changed-since", "main", "--among", "."], "--changed-since"),
+        (["none.nc"], "none.nc: file: "),
     ],
 )
 def test_a_call_that_cannot_be_is_said(given, message, capsys):
@@ -913,68 +902,16 @@ def test_a_call_that_cannot_be_is_said(given, message, capsys):
 # The file for GitHub
 
 
-def installed_by(names: list[str]) -> set[str]:
-    """Packages and all that they require, in this environment."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop().lower())
-        if name in found:
-            continue
-        found.add(name)
-        try:
-            wanted = [Requirement(text) for text in requires(name) or []]
-        except PackageNotFoundError:
-            continue
-        waiting += [one.name for one in wanted if not one.marker or one.marker.evaluate({"extra": ""})]
-    return found
-
-
-ONLY = """
-import sys
-from importlib.metadata import packages_distributions
-allowed = set({allowed!r})
-known = packages_distributions()
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        own = known.get(name.split(".")[0])
-        if own and not {{one.lower().replace("_", "-") for one in own}} & allowed and name.split(".")[0] != "metamers":
-            raise ImportError(f"{{name}} is not installed there")
-sys.meta_path.insert(0, Refuse())
-from metamers.__main__ import main
-main({arguments!r})
-"""
-
-
-@pytest.mark.parametrize("command_of_file", ["check-entry", pytest.param("leaderboard-site", marks=pytest.mark.slow)])
-def test_the_commands_of_github_s_file_need_only_what_it_installs(command_of_file, folder, tmp_path):
-    """As the file calls them, in a Python that imports no other package."""
-    given = yaml.safe_load(TEMPLATE.read_text())
-    allowed = sorted(installed_by([line for line in PACKAGES.read_text().splitlines() if line[0] != "#"]))
+def test_github_s_file_installs_what_its_commands_need():
+    """``tests/report/test_leaderboard_site.py`` calls both with nothing else."""
     locked = re.findall(r"^([a-z0-9-]+)==", PACKAGES.with_suffix(".lock").read_text(), re.MULTILINE)
-    assert allowed == sorted({*locked})
-    assert "torch" not in allowed
-    about = {"title": "", "source": "", "step": "test", "run": "x", "seed": 0, "inputs": []}
-    files.save(board(), tmp_path / "published.nc", declared=OF_ANY_STEP, **about)
-    good = folder / file_name(entry("ear"))
-    site = [
-        str(folder),
-        str(tmp_path / "site"),
-        "--board",
-        str(tmp_path / "published.nc"),
-        "--repository",
-        "https://x.org/r",
-    ]
-    given_to = {"check-entry": [str(good), "--among", str(folder)], "leaderboard-site": site}
-    line = ONLY.format(allowed=allowed, arguments=[command_of_file, *given_to[command_of_file]])
-    ran = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False, env=os.environ)
-    assert ran.returncode == 0, ran.stderr
-    commands = [step["run"] for job in given["jobs"].values() for step in job["steps"] if "run" in step]
-    assert (
-        'PYTHONPATH="$PWD/metamers/src" python -P -m metamers check-entry --changed-since HEAD^1 --among leaderboard/entries'
-        in commands
-    )
-    made = 'PYTHONPATH="$PWD/metamers/src" python -P -m metamers leaderboard-site leaderboard/entries site --board leaderboard/pub'
+    assert installed() == sorted({*locked})
+    assert "torch" not in locked
+    jobs = yaml.safe_load(TEMPLATE.read_text())["jobs"].values()
+    commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    call = 'PYTHONPATH="$PWD/metamers/src" python -P -m metamers'
+    assert f"{call} check-entry --changed-since HEAD^1 --among leaderboard/entries" in commands
+    made = f"{call} leaderboard-site leaderboard/entries site --board leaderboard/pub"
     assert any(one.startswith(made) for one in commands)
 
 

@@ -96,11 +96,9 @@ def test_on_a_cpu_no_batch_of_a_number_of_steps_has_fewer_than_four():
 
 
 # Of stimuli by number; each has number 0.
-TO_TARGET = {"alone": [0], "the last one": [4, 0], "with a copy": [0, 0], "more than a batch": [3, 2, 1, 0]}
+TO_TARGET = {"alone": [0], "the last one, after two others": [3, 2, 0]}
 BATCHES = {
-    "others": [0, 4, 5, 6],
     "copies": [0, 0, 0, 0],
-    "another place": [4, 0, 5, 6],
     "the last place": [1, 2, 3, 0],
     "a larger batch": [1, 2, 3, 4, 5, 6, 0],
 }
@@ -122,10 +120,10 @@ def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
     drawn = torch.stack([torch.rand(shape, generator=torch.Generator().manual_seed(number)) for number in range(7)])
     natural = drawn if model.modality == "vision" else (drawn - 0.5) / 5
     start = starts(model, [f"s{number}" for number in range(7)], [0], 0)
-    settings = merge_defaults({})["synthesis"]["quick"][model.modality] | {"steps": 5}
+    settings = merge_defaults({})["synthesis"]["quick"][model.modality] | {"steps": 2}
 
     ends = merge_defaults({})["synthesis"]["converged"][model.modality]
-    ends |= {"max_steps": 20, "target_error": 1e-6}  # the last two are exact
+    ends |= {"max_steps": 10, "target_error": 1e-6}  # the last is exact
 
     def of_zero(batch, procedure="one_cycle", settings=settings):
         made, losses = synthesize(model, stage, natural[batch], start[batch], procedure, settings)
@@ -139,7 +137,7 @@ def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
             other_metamer, other_loss = of_zero(batch)
             np.testing.assert_array_equal(other_loss, loss, err_msg=what)
             np.testing.assert_array_equal(other_metamer, metamer, err_msg=what)
-        metamer, loss = of_zero([0, 1, 2, 3], "to_target", ends)
+        metamer, loss = of_zero([0, 1], "to_target", ends)
         for what, batch in TO_TARGET.items():
             other_metamer, other_loss = of_zero(batch, "to_target", ends)
             np.testing.assert_array_equal(other_loss, loss, err_msg=what)

@@ -1,6 +1,5 @@
 """The cochleagram is the published one, at any length and rate, with gradients that are right or, where clipped, finite."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,9 @@ from metamers.models.cochleagram import (
     erb_number,
     rough_cochleagrams,
 )
+from tests.needs import DATA, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "cochleagram_reference.nc"
 
 
 def relative(found, wanted):
@@ -33,10 +32,9 @@ def noise(samples, seed=0, size=0.1):
     return size * torch.randn(1, samples, generator=torch.Generator().manual_seed(seed))
 
 
+@needs_data
 def test_it_is_the_published_front_end():
-    if not REFERENCE.is_file():
-        pytest.skip("needs the reference cochleagram beside the repository, or its folder in METAMERS_DATA")
-    with xr.open_dataset(REFERENCE) as reference:
+    with xr.open_dataset(DATA / "cochleagram_reference.nc") as reference:
         sound = torch.from_numpy(reference["waveform"].values)[None]
         wanted = torch.from_numpy(reference["cochleagram"].values)[None]
     assert relative(Cochleagram(40_000, 20_000)(sound), wanted) < 1e-3
@@ -59,8 +57,10 @@ def speech_like(samples, rate_hz):
     return 0.1 * voice[None] / voice.std() + noise(samples, size=1e-3)
 
 
-@pytest.mark.parametrize("sound", ["noise", "speech", "pure tone"])
-@pytest.mark.parametrize(("samples", "rate_hz"), [(40_000, 20_000), (20_000, 20_000), (30_030, 22_000)])
+@pytest.mark.parametrize(
+    ("sound", "samples", "rate_hz"),
+    [("noise", 40_000, 20_000), ("pure tone", 20_000, 20_000), ("speech", 20_000, 20_000), ("speech", 30_030, 22_000)],
+)
 def test_it_agrees_with_computation_at_the_full_rate(sound, samples, rate_hz):
     tone = 0.1 * torch.sin(2 * np.pi * 1000 * torch.arange(samples) / rate_hz)[None] + noise(samples, size=1e-3)
     heard = {"noise": noise(samples), "speech": speech_like(samples, rate_hz), "pure tone": tone}[sound]
@@ -180,8 +180,8 @@ def test_extreme_sounds_give_finite_values_and_gradients(kind):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_samples": 1000}, "1000 samples is shorter than the downsampling filter of 1001"),
-        ({"sampling_rate_hz": 16_000}, "high_hz 10000: wanted .* at most half the sampling rate, 8000"),
+        ({"n_samples": 1000}, "1000 .*1001"),
+        ({"sampling_rate_hz": 16_000}, "high_hz 10000: .*8000"),
         ({"low_hz": 0}, "low_hz 0"),
     ],
 )

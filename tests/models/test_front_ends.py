@@ -9,6 +9,7 @@ from metamers.models.load import start_of
 from metamers.models.preprocessing import SoundPreprocessing
 from metamers.names import ConfigurationError
 from metamers.stimuli.sounds import resample
+from tests.needs import without
 
 RATE = 16000
 
@@ -39,9 +40,7 @@ def preprocessing_of(front_end, samples, **arguments):
 
 def publisher_s(front_end, arguments):
     """The publisher's extractor with the same settings."""
-    transformers = pytest.importorskip(
-        "transformers", reason="its extractors are what the front ends are compared with"
-    )
+    transformers = pytest.importorskip("transformers", reason=without("transformers"))
     if front_end == "whisper_log_mel":
         names = {"mels": "feature_size", "window": "n_fft", "hop": "hop_length", "padded_s": "chunk_length"}
         return transformers.WhisperFeatureExtractor(**{names[key]: value for key, value in arguments.items()})
@@ -119,7 +118,7 @@ def test_a_sound_has_the_same_values_alone_and_in_a_batch(words):
         ({"duration_s": 0.02, "preprocessing": "ast_log_mel"}, "320 samples, .* takes 400 to"),
         (
             {"duration_s": 0.01, "preprocessing": {"name": "whisper_log_mel", "arguments": {"padded_s": 0.01}}},
-            "padded_s: 0.01 s are 160 samples; wanted more than half a window of 400",
+            "padded_s: 0.01 s .*160.*400",
         ),
     ],
 )

@@ -169,15 +169,15 @@ def test_a_stage_is_a_part_of_what_a_module_gives(form):
         (
             "tuple",
             "loop",
-            r"looped\.stages\.loop: module 'loop' gives a tuple, not a tensor\. Choose .* `output`: 0, 1$",
+            r"looped\.stages\.loop: .*tuple.* `output`: 0, 1$",
         ),
-        ("named", {"module": "loop", "output": 2}, "gives a Pair, whose part 2 is not a tensor.*: 0, 1, state, output"),
-        ("object", "loop", "gives a SimpleNamespace, not a tensor.*: state, output"),
-        ("tuple", {"module": "classify", "output": 0}, "gives a tensor; leave out `output: 0`"),
+        ("named", {"module": "loop", "output": 2}, "Pair.* 2 .*: 0, 1, state, output"),
+        ("object", "loop", "SimpleNamespace.*: state, output"),
+        ("tuple", {"module": "classify", "output": 0}, "`output: 0`"),
         (
             "tuple",
             {"module": "loop.first", "input": 3},
-            r"module 'loop\.first' has 1 inputs by position, and input 3 is not .* `input`: 0",
+            r"'loop\.first' .*input 3 .* `input`: 0",
         ),
     ],
 )
@@ -244,8 +244,8 @@ def test_any_torchvision_or_timm_model_is_an_entry(root, source, stages, size):
 @pytest.mark.parametrize(
     ("function", "size", "message"),
     [
-        ("linear", 9, r"tiny: the network does not run on inputs of shape \(1, 3, 9, 9\).*Do `input`"),
-        ("without_scores", 8, r"tiny: the network gives shape \(1, 3, 8, 8\); wanted class scores"),
+        ("linear", 9, r"tiny: .*\(1, 3, 9, 9\).*`input`"),
+        ("without_scores", 8, r"tiny: .*\(1, 3, 8, 8\).*class scores"),
     ],
 )
 def test_a_network_that_does_not_fit_its_entry_is_named(root, function, size, message):
@@ -327,8 +327,8 @@ class TestWeights:
             (lambda s: s["project.weight"].fill_(torch.inf), "same", r"project\.weight has NaN or infinite"),
             (lambda s: s.pop("classify.bias"), "order", "2 tensors, but the network has 3"),
             (lambda s: s.update({"classify.bias": torch.ones(7)}), "order", r"in order, classify\.bias \(7,\) would"),
-            (lambda s: s.update({"classify.bias": 3}), "same", "not a state dict of dense tensors"),
-            (lambda s: s.update({7: torch.ones(4)}), "same", "not a state dict of dense tensors"),
+            (lambda s: s.update({"classify.bias": 3}), "same", "not a state dict"),
+            (lambda s: s.update({7: torch.ones(4)}), "same", "not a state dict"),
             (lambda s: s.update({"classify.bias": torch.ones(4).to_sparse()}), "same", "not a state dict of dense"),
             (lambda s: s.update({"classify.bias": torch.ones(4) * 1j}), "same", "classify.bias has complex values"),
             (

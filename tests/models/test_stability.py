@@ -37,7 +37,7 @@ def ready(network):
         (odd.StochasticDepth, RANDOM),
         (odd.WithLoss, None),
         (odd.NotFinite, "Outputs are not finite"),
-        (odd.NeedsBatch, "does not run on a single stimulus .*needs a batch of several"),
+        (odd.NeedsBatch, "single stimulus"),
     ],
 )
 def test_outputs_that_are_not_those_of_the_stimulus_alone_are_said(network, problem):
@@ -67,8 +67,8 @@ def test_a_preprocessing_without_gradient_is_named():
 
 
 def test_a_module_of_torch_jit_and_one_without_values_are_refused():
-    with pytest.raises(ValueError, match=r"a module of torch\.jit, whose parts cannot be stages"):
+    with pytest.raises(ValueError, match=r"torch\.jit"):
         prepared(odd.scripted())
-    with pytest.raises(ValueError, match=r"net\.source: its parameters have no values \(device meta\)"):
+    with pytest.raises(ValueError, match=r"net\.source: .*meta"):
         scores_of_output("net", prepared(odd.without_values()), IMAGES)
     assert prepared(odd.half()).first.weight.dtype == torch.float32

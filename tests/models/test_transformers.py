@@ -19,10 +19,11 @@ from metamers.names import ConfigurationError
 from metamers.retrieve.transformers_config import without_hub
 from metamers.run.hashes import sha256_of
 from tests.documentation import blocks
+from tests.needs import without
 from tests.networks.from_hub import CLASSIFIER, DECODER, NAMES, SETTINGS, committed, extractor_of, saved
 from tests.publishing import Handler, look_up_in_this_process, publisher, use_as_hub
 
-transformers = pytest.importorskip("transformers", reason="the optional library transformers is not installed")
+transformers = pytest.importorskip("transformers", reason=without("transformers"))
 
 CPU = torch.device("cpu")
 
@@ -154,7 +155,7 @@ def changed_config(folder, **changes):
     [
         (
             {"model_type": "own_net", "auto_map": {"AutoModel": "modeling.OwnNet"}},
-            r"lab/net has a network of its own code \(auto_map in its config.json\), which the workflow does not run",
+            r"lab/net .*auto_map in its config.json",
         ),
         ({"model_type": "dinov22"}, r"unknown model_type in config.json of lab/net 'dinov22'. Did you mean 'dinov2'"),
         ({"model_type": None}, r"config.json of lab/net names no model_type; wanted a repository of transformers"),
@@ -162,7 +163,7 @@ def changed_config(folder, **changes):
             {"model_type": None, "architecture": "resnet18"},
             r"names no model_type.*It is a model of timm: \{hub: lab/net\}",
         ),
-        ({"model_type": "bert"}, r"lab/net: bert takes input_ids; wanted a network of images or sounds"),
+        ({"model_type": "bert"}, r"lab/net: bert .*input_ids"),
         ({"model_type": ["dinov2"]}, r"config.json of lab/net names no model_type"),
         ({"id2label": 5}, r"config.json of lab/net is not one of transformers"),
         ({"architectures": 5}, r"config.json of lab/net is not one of transformers"),
@@ -228,9 +229,7 @@ def test_an_extractor_with_other_values_is_no_crash(kind, changes, message, serv
 def test_a_gated_repository_says_how_to_get_access(server, tmp_path, monkeypatch):
     committed(server, saved("dinov2", tmp_path / "saved"))
     monkeypatch.setattr(Handler, "commit_of", lambda self, *_: self.error(403, "GatedRepo"))
-    with pytest.raises(
-        ConfigurationError, match=r"^transformers: lab/net is open only to those who accepted its terms"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^transformers: lab/net .*terms"):
         describe({"transformers": "lab/net"})
 
 
@@ -271,7 +270,7 @@ OTHER_NETWORKS = [
         {"model_type": "timm_wrapper", "num_classes": 2, "model_args": {"checkpoint_path": "other.pth"}},
         "model_args.checkpoint_path: 'other.pth' names",
     ),
-    ({"model_type": "rt_detr", "backbone": "resnet18"}, r"asks the hub for another network \(Cannot reach http.*18\)"),
+    ({"model_type": "rt_detr", "backbone": "resnet18"}, r"Cannot reach http.*18\)"),
 ]
 
 
@@ -353,7 +352,7 @@ def test_weights_that_do_not_fit_are_an_error(server, tmp_path):
     with pytest.raises(ValueError, match="SHA-256"):
         load_network("net", entry, other)
     del entry["weights"]["pretrained"]["sha256"]
-    with pytest.raises(ValueError, match=r"the published weights do not fit .* no values for .*mlp\.fc1\.weight"):
+    with pytest.raises(ValueError, match=r"no values for .*mlp\.fc1\.weight"):
         load_network("net", entry, other)
 
 
@@ -372,7 +371,7 @@ def test_without_safetensors_a_state_dict_is_read_without_running_code(server, t
     torch.save({"embeddings.cls_token": print}, weights)
     committed(server, folder)
     entry = entry_of(describe(source), source, tmp_path)
-    with pytest.raises(ValueError, match="not a state dict of dense tensors"):
+    with pytest.raises(ValueError, match="not a state dict"):
         load_network("net", entry, weights)
 
 

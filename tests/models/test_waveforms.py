@@ -19,6 +19,7 @@ from metamers.models.preprocessing import SoundPreprocessing
 from metamers.recognize.recognition import answers
 from metamers.synthesize.metamers import check_stage, starts, synthesize
 from tests.documentation import blocks
+from tests.needs import without
 
 CPU = torch.device("cpu")
 RATE_HZ = 16_000
@@ -119,12 +120,12 @@ def test_a_user_s_module_replaces_the_cochleagram(root):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"preprocessing": "cochleagram"}, r"does not run on inputs of shape \(1, 1, \d+, \d+\), .* stimuli of shape \(1, 2000\) .* A network of waveforms needs `preprocessing: waveform`"),
-        ({"preprocessing": "halves"}, r"speech: the network does not run on inputs of shape \(1, 2, 1000\)"),
+        ({"preprocessing": "cochleagram"}, r"\(1, 1, \d+, \d+\).*\(1, 2000\).*`preprocessing: waveform`"),
+        ({"preprocessing": "halves"}, r"speech: .*\(1, 2, 1000\)"),
         ({"preprocessing": "unmixed"}, r"speech\.input\.preprocessing: gives shape \(20, 100\) for stimuli of shape \(1, 2000\); wanted a tensor \(1, …\)"),
         ({"preprocessing": "two_tensors"}, r"speech\.input\.preprocessing: gives a tuple"),
         ({"preprocessing": "absent"}, r"speech\.input: .* preprocessing\.python: .* has no function absent"),
-        ({"duration_s": 0.001}, r"speech: the network does not run on inputs of shape \(1, 8\)"),
+        ({"duration_s": 0.001}, r"speech: .*\(1, 8\)"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named_with_its_shape(root, speech_entry, changed, message):
@@ -143,7 +144,7 @@ def weights_in_package(entry):
     try:
         return importlib.metadata.distribution(package).locate_file(file)
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip(f"{package} is not installed; .ci/run installs it without its dependencies")
+        pytest.skip(without(package))
 
 
 class TestCrepe:

@@ -1,6 +1,5 @@
 """Acceptance is the rule of the study's code; the null distribution streams, and says what chance of acceptance it means."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +21,18 @@ from metamers.null.distribution import (
 )
 from metamers.null.settings import AcceptanceSettings
 from metamers.report.tables import match_table, null_table
+from tests.needs import DATA, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
-RULE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "acceptance_rule.nc"
 # Measure → its name in the study's example.
 STUDY = {"spearman_rho": "spearman_rho", "pearson_r": "pearson_r", "snr_db": "dB_SNR"}
 
 
 @pytest.fixture
 def rule() -> xr.Dataset:
-    if not RULE.is_file():
-        pytest.skip("needs acceptance_rule.nc beside the repository, or its folder in METAMERS_DATA")
-    return xr.load_dataset(RULE)
+    if needs_data.args[0]:
+        pytest.skip(needs_data.kwargs["reason"])
+    return xr.load_dataset(DATA / "acceptance_rule.nc")
 
 
 def batch(*names: str) -> xr.Dataset:

@@ -49,15 +49,15 @@ def test_scores_and_best_stages_are_read_and_other_rows_passed_over(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (ROWS[1:], "no row of net_a; found net_b, orig"),
-        ([*ROWS, ROWS[0].replace("0.5", "0.6")], "net_a: V1: its rows differ: 0.5, 0.6"),
-        ([*ROWS, ROWS[0].replace("one_fake", "two")], "net_a: V1 best layer: its rows differ: one_fake, two"),
-        ([ROWS[0].replace("0.5", "X"), ROWS[1]], "net_a: V1: found 'X', wanted a score from 0 to 1"),
+        (ROWS[1:], "net_a.*net_b, orig"),
+        ([*ROWS, ROWS[0].replace("0.5", "0.6")], "net_a: V1: .*0.5, 0.6"),
+        ([*ROWS, ROWS[0].replace("one_fake", "two")], "net_a: V1 best layer: .*one_fake, two"),
+        ([ROWS[0].replace("0.5", "X"), ROWS[1]], "net_a: V1: .*'X'"),
         ([ROWS[0].replace("0.5", "nan"), ROWS[1]], "net_a: V1: found 'nan'"),
         ([ROWS[0].replace("0.5", "50"), ROWS[1]], "net_a: V1: found '50'"),
         (
             [ROWS[0].replace("one_fake", "three"), ROWS[1]],
-            "net_a: found layer 'three', wanted one of natural_image, one",
+            "net_a: .*'three'.*natural_image, one",
         ),
     ],
 )
@@ -87,7 +87,7 @@ def test_each_area_meets_the_stage_that_predicts_it(tmp_path):
     related = paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people)
     np.testing.assert_allclose(related["human_mean"], [[0.9, 0.5], [0.1, 0.1]])
     np.testing.assert_allclose(related["spearman_rho"], [-1, -1])
-    with pytest.raises(ValueError, match="no human answers for stage 'two' of B"):
+    with pytest.raises(ValueError, match="'two' of B"):
         paper_brain.against_participants(scores["brain_score"], scores["best_stage"], people.iloc[:2])
 
 
@@ -119,14 +119,14 @@ def test_a_participant_counts_with_the_median_voxel_of_the_median_split(tmp_path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"r2s": None}, "found .*, wanted a dictionary with layer_name and .*r2s"),
-        ({"r2s": np.full((2, 3), np.nan)}, r"r2s: wanted \(voxel, split\) of finite numbers"),
-        ({"r2s": np.full((2, 3), -0.1)}, "finite numbers from 0"),
-        ({"r2s": np.zeros((3, 3))}, "found 2 voxels of 2 participants, wanted 3 of 2"),
-        ({"layer_name": np.bytes_(b"two")}, "wanted the layer in the file's name"),
+        ({"r2s": None}, "layer_name.*r2s"),
+        ({"r2s": np.full((2, 3), np.nan)}, "r2s: .*finite"),
+        ({"r2s": np.full((2, 3), -0.1)}, "r2s: .*finite.* 0"),
+        ({"r2s": np.zeros((3, 3))}, "2 voxels.* 3 of 2"),
+        ({"layer_name": np.bytes_(b"two")}, "layer.*file's name"),
         ({"layer_name": 10**10}, "layer_name: found 10000000000"),
-        ({"voxel_meta": [0, 3]}, "subj_idx: found NoneType, wanted an array of numbers"),
-        ({"r2s": [[0.1, 0.2]]}, "r2s: found list, wanted an array of numbers"),
+        ({"voxel_meta": [0, 3]}, "subj_idx: .*NoneType"),
+        ({"r2s": [[0.1, 0.2]]}, "r2s: .*list"),
         ({"roi_masks": {"masks": np.ones((2, 1)), "mask_names": ["music"]}}, r"found \['music'\]"),
         ({"roi_masks": {"masks": np.full((2, 1), 2.0), "mask_names": ["pitch"]}}, "of 0 and 1"),
     ],
@@ -190,7 +190,7 @@ def test_files_about_other_voxels_are_not_put_together(tmp_path):
     model = {"name": "A", "class": "standard", "files": {}}
     for stage, subject in (("one", [0, 1]), ("two", [1, 0])):
         model["files"][stage] = write_voxels(tmp_path, "net", stage, [[0.1], [0.2]], subject, [[1], [1]]).name
-    with pytest.raises(ValueError, match="its voxels differ from those of the other files"):
+    with pytest.raises(ValueError, match="voxels differ"):
         paper_brain.fmri_predictions({"participants": 2, "regions": ["pitch"], "models": {"net": model}}, tmp_path)
 
 
@@ -223,7 +223,7 @@ def test_the_public_data(public, registry, root):
         (
             "brain_score",
             ["alexnut"],
-            r"brains\.brain_score\.models\.0: unknown network 'alexnut'. Did you mean 'alexnet'",
+            r"brains\.brain_score\.models\.0: unknown network 'alexnut'.*'alexnet'",
         ),
         (
             "fmri",
@@ -231,7 +231,7 @@ def test_the_public_data(public, registry, root):
             r"brains\.fmri\.models\.0\.stages: unknown stage 'relu9'",
         ),
         ("fmri", [{"model": "kell2018"}], "brains.fmri.models.0"),
-        ("brain_score", [], r"brains\.brain_score\.models: \[\] should be non-empty"),
+        ("brain_score", [], r"brains\.brain_score\.models: \[\] "),
     ],
 )
 def test_a_registry_of_brain_data_that_names_what_is_not_there_is_refused(root, tmp_path, kind, models, message):

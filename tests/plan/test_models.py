@@ -20,61 +20,61 @@ def train_on_photographs(models):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (change("efficientnet_lite0.stages", {"block_1": "blocks.0", "input": None}), r"efficientnet_lite0\.stages: the first must be 'input: null'"),
-        (change("efficientnet_lite0.stages", {"input": None, "a b": "x", "a/b": "y"}), r"'a b' must name a separate file; 'a_b' is not a valid name, or is that of another stage"),
-        (change("efficientnet_lite0.stages", {"input": None, "Late": "x", "late": "y"}), r"'Late' must name a separate file; .* also if they differ in upper case only"),
-        (change("efficientnet_lite0.stages", {"input": None, "natural": "x"}), "means the natural stimulus"),
-        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: 'url' without 'sha256'\. Wanted: sha256, 8 to 64 hexadecimal digits"),
-        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth", "sha": "0" * 8}), r"efficientnet_lite0\.weights: unknown key 'sha'\. Did you mean 'sha256'\? Valid: package, "),
+        (change("efficientnet_lite0.stages", {"block_1": "blocks.0", "input": None}), r"efficientnet_lite0\.stages: .*'input: null'"),
+        (change("efficientnet_lite0.stages", {"input": None, "a b": "x", "a/b": "y"}), r"efficientnet_lite0\.stages: 'a b' .*'a_b'"),
+        (change("efficientnet_lite0.stages", {"input": None, "Late": "x", "late": "y"}), r"efficientnet_lite0\.stages: 'Late'"),
+        (change("efficientnet_lite0.stages", {"input": None, "natural": "x"}), r"efficientnet_lite0\.stages: 'natural'"),
+        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: 'url' without 'sha256'"),
+        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth", "sha": "0" * 8}), r"efficientnet_lite0\.weights: .*'sha'.*'sha256'"),
         (change("CLIP_resnet50.weights.extra_weights", {"url": "https://x.org/w.pth"}), r"CLIP_resnet50\.weights\.extra_weights: 'url' without 'sha256'"),
-        (change("CLIP_resnet50.weights.besides", {"url": "https://x.org/w.pth"}), r"CLIP_resnet50\.weights: besides: is now called extra_weights$"),
+        (change("CLIP_resnet50.weights.besides", {"url": "https://x.org/w.pth"}), r"CLIP_resnet50\.weights: besides: .*extra_weights$"),
         (change("spectemp.weights.train.from", {"url": "https://x.org/w.pth"}), r"spectemp\.weights\.train\.from: 'url' without 'sha256'"),
-        (change("efficientnet_lite0.weights", {"url": "https://x.org/?a", "sha256": "0" * 8}), r"weights\.url: .* Wanted: address of a file"),
-        (change("efficientnet_lite0.weights", {"path": "none.pth"}), r"efficientnet_lite0\.weights\.path: there is no file none\.pth"),
-        (change("efficientnet_lite0.source", {"python": "none.py:f"}), r"efficientnet_lite0\.source\.python: there is no file none\.py"),
-        (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: 'mean' is a required property. Wanted: for a vision model size, mean and std"),
-        (change("cochcnn9_standard.input", {"sampling_rate_hz": 20000}), r"cochcnn9_standard\.input: 'duration_s' is a required property"),
-        (change("cochcnn9_standard.input.size", 224), r"cochcnn9_standard\.input: .* Wanted: for an audio model sampling_rate_hz and duration_s"),
-        (change("cochcnn9_standard.input.sampling_rate_hz", 16000), r"cochleagram\.high_hz: 10000 Hz is more than half of sampling_rate_hz 16000; give at most 8000"),
-        (change("cochcnn9_standard.input.duration_s", 0.01), r"duration_s: 200 samples are fewer than the 1001 taps"),
-        (change("cochcnn9_standard.weights", {"train": {"dataset": "words", "epochs": 1}}), r"weights\.train\.dataset: unknown dataset 'words'.*Valid: .*spoken_words"),
-        (change("cochcnn9_standard.weights", {"train": {"dataset": "imagenet_photographs", "epochs": 1}}), r"weights\.train\.dataset: 'imagenet_photographs' is of modality 'vision'"),
-        (train_on_photographs, "has nothing of split train, validation; training needs train, validation, test"),
+        (change("efficientnet_lite0.weights", {"url": "https://x.org/?a", "sha256": "0" * 8}), r"efficientnet_lite0\.weights\.url: .*x\.org/\?a"),
+        (change("efficientnet_lite0.weights", {"path": "none.pth"}), r"efficientnet_lite0\.weights\.path: .*none\.pth"),
+        (change("efficientnet_lite0.source", {"python": "none.py:f"}), r"efficientnet_lite0\.source\.python: .*none\.py"),
+        (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: 'mean'"),
+        (change("cochcnn9_standard.input", {"sampling_rate_hz": 20000}), r"cochcnn9_standard\.input: 'duration_s'"),
+        (change("cochcnn9_standard.input.size", 224), r"cochcnn9_\w+\.input: .*size"),
+        (change("cochcnn9_standard.input.sampling_rate_hz", 16000), r"cochleagram\.high_hz: 10000 .*16000.* 8000"),
+        (change("cochcnn9_standard.input.duration_s", 0.01), r"duration_s: 200 .*1001"),
+        (change("cochcnn9_standard.weights", {"train": {"dataset": "words", "epochs": 1}}), r"weights\.train\.dataset: .*'words'.*spoken_words"),
+        (change("cochcnn9_standard.weights", {"train": {"dataset": "imagenet_photographs", "epochs": 1}}), r"weights\.train\.dataset: 'imagenet_photographs' .*'vision'"),
+        (train_on_photographs, r"efficientnet_lite0\.weights\.train\.dataset: 'imagenet_photographs' .*train, validation"),
         (change("cochcnn9_random.weights.train.perturbation", {"kind": "random", "norm": "l2", "size": 1, "on": "input", "steps": 3}), r"cochcnn9_random\.weights\.train\.perturbation: "),
-        (change("cochcnn9_random.weights.train.perturbation", {"kind": "adversarial", "norm": "l2", "size": 1, "on": "input"}), r"perturbation: 'steps' is a required property"),
+        (change("cochcnn9_random.weights.train.perturbation", {"kind": "adversarial", "norm": "l2", "size": 1, "on": "input"}), r"perturbation: 'steps'"),
         (change("cochcnn9_random.weights.prefix", "model."), r"cochcnn9_random\.weights: "),
-        (change("cochcnn9_random.weights.train.learning_rate", float("nan")), "learning_rate: nan is not a finite number"),
-        (change("spectemp.weights.train.perturbation", {"kind": "random", "norm": "l2", "size": 1, "on": "input"}), "a readout is trained on unperturbed activations"),
-        (change("efficientnet_lite0.stages", {"input": None, "x": None}), "the first must be 'input: null', and all others"),
-        (change("efficientnet_lite0.stages", {"input": None, 1: "blocks.0"}), r"efficientnet_lite0: stages: the key 1 is not text"),
-        (change("efficientnet_lite0.weights.package", "nowhere"), r"weights: package 'nowhere' is not installed"),
-        (change("efficientnet_lite0.weights.file", "x.pth"), r"has no file 'x\.pth'"),
-        (change("efficientnet_lite0.input.mean", [float("nan")] * 3), "input: mean: 0: nan is not a finite number"),
-        (change("efficientnet_lite0.input.mean", [0.5]), r"efficientnet_lite0\.input: mean has 1 values, std 3; wanted three each"),
-        (change("efficientnet_lite0.input", {"size": 224, "mean": [0.5] * 2, "std": [0.5] * 2}), "mean has 2 values, std 2; wanted three each"),
-        (change("efficientnet_lite0.input", {"size": 224, "mean": [0.5], "std": [0.5]}), "mean has 1 values, std 1; wanted three each"),
-        (change("efficientnet_lite0.source", {"metamers": "hmax"}), r"efficientnet_lite0\.input: mean has 3 values, std 3; wanted one each"),
-        (change("efficientnet_lite0.stages.block_1", {"module": "blocks.0", "schedule": {"coarse_to_fine": {"every": 4}}}), r"stages\.block_1\.schedule\.coarse_to_fine: only the network spectemp"),
-        (change("efficientnet_lite0.start", {"mean": -0.5}), r"efficientnet_lite0\.start\.mean: -0\.5 is less than .* Wanted: mean of each value, from 0"),
-        (change("spectemp.start", {"standard_deviation": 0}), r"spectemp\.start\.standard_deviation: 0 is less than or equal"),
+        (change("cochcnn9_random.weights.train.learning_rate", float("nan")), "learning_rate: nan"),
+        (change("spectemp.weights.train.perturbation", {"kind": "random", "norm": "l2", "size": 1, "on": "input"}), r"spectemp\.weights\.train\.perturbation: "),
+        (change("efficientnet_lite0.stages", {"input": None, "x": None}), r"efficientnet_lite0\.stages: .*'input: null'"),
+        (change("efficientnet_lite0.stages", {"input": None, 1: "blocks.0"}), r"efficientnet_lite0: stages: .*key 1 "),
+        (change("efficientnet_lite0.weights.package", "nowhere"), r"efficientnet_lite0\.weights.*'nowhere'"),
+        (change("efficientnet_lite0.weights.file", "x.pth"), r"efficientnet_lite0\.weights.*'x\.pth'"),
+        (change("efficientnet_lite0.input.mean", [float("nan")] * 3), "input: mean: 0: nan"),
+        (change("efficientnet_lite0.input.mean", [0.5]), r"efficientnet_lite0\.input: mean .*1 .*3"),
+        (change("efficientnet_lite0.input", {"size": 224, "mean": [0.5] * 2, "std": [0.5] * 2}), r"efficientnet_lite0\.input: mean .*2 .*2"),
+        (change("efficientnet_lite0.input", {"size": 224, "mean": [0.5], "std": [0.5]}), r"efficientnet_lite0\.input: mean .*1 .*1"),
+        (change("efficientnet_lite0.source", {"metamers": "hmax"}), r"efficientnet_lite0\.input: mean .*3 .*3"),
+        (change("efficientnet_lite0.stages.block_1", {"module": "blocks.0", "schedule": {"coarse_to_fine": {"every": 4}}}), r"stages\.block_1\.schedule\.coarse_to_fine: "),
+        (change("efficientnet_lite0.start", {"mean": -0.5}), r"efficientnet_lite0\.start\.mean: -0\.5 "),
+        (change("spectemp.start", {"standard_deviation": 0}), r"spectemp\.start\.standard_deviation: 0 "),
         (change("spectemp.stages.avgpool", {"module": "average", "schedule": {"fine": {}}}), r"spectemp\.stages\.avgpool"),
-        (change("cochcnn9_standard.input.cochleagram", {"rate": "slow"}), r"cochleagram\.rate: 'slow' is not one of .* Wanted: band \(default\)"),
-        (change("cochcnn9_standard.input.cochleagram", {"rate": "full", "envelope_rate_hz": 150}), r"cochleagram\.rate: full needs .* found 20000 and 150"),
-        (change("cochcnn9_standard.input.preprocessing", "wave"), r"input\.preprocessing: 'wave'.* Wanted: .*cochleagram \(default\).*waveform"),
-        (change("cochcnn9_standard.input.preprocessing", {"python": "nowhere.py:own"}), r"input\.preprocessing\.python: there is no file nowhere\.py"),
-        (change("cochcnn9_standard.input", {"sampling_rate_hz": 8000, "duration_s": 1, "preprocessing": "waveform", "cochleagram": {"taps": 5}}), r"input\.cochleagram: parameters of a cochleagram, which 'waveform' .* leave out one"),
-        (change("cochcnn9_standard.input", {"sampling_rate_hz": 16000, "duration_s": 31, "preprocessing": "whisper_log_mel"}), r"cochcnn9_standard\.input\.duration_s: 31 s are 496000 samples"),
-        (change("cochcnn9_standard.input.preprocessing", {"name": "whisper_log_mel", "arguments": {"frames": 9}}), r"preprocessing\.arguments: unknown key 'frames'.*Valid: mels, window, hop, padded_s"),
-        (change("cochcnn9_standard.input.preprocessing", {"name": "ast_log_mel", "arguments": {"mels": 2}}), r"preprocessing\.arguments\.mels: 2 is less than .* Wanted: number of mel filters, from 4"),
-        (change("cochcnn9_standard.input.preprocessing", {"name": "normalized_waveform", "arguments": {"mels": 80}}), r"preprocessing\.arguments: .*Wanted: no arguments for normalized_waveform"),
-        (change("cochcnn9_standard.input.preprocessing", {"name": "log_mel"}), r"preprocessing\.name: 'log_mel'.* Wanted: normalized_waveform, whisper_log_mel or ast_log_mel"),
-        (change("cochcnn9_standard.input.preprocessing", {"arguments": {}}), r"preprocessing: found arguments. Wanted: name or python"),
-        (change("efficientnet_lite0.input.preprocessing", "waveform"), r"efficientnet_lite0\.input.*for a vision model"),
-        (change("efficientnet_lite0.modality", "touch"), r"^[^\n]*efficientnet_lite0\.modality: 'touch' is not one of [^\n]* Wanted: vision or audio$"),
-        (change("efficientnet_lite0.weights", {}), r"efficientnet_lite0\.weights: found nothing\. Wanted: \{package, file\}, "),
-        (change("efficientnet_lite0.weights", {"random": 1, "prefix": "x"}), r"efficientnet_lite0\.weights: found random, prefix\. Wanted: "),
-        (lambda models: models.update({50: models["efficientnet_lite0"]}), "the key 50 is not text; put it in quotes"),
-        (lambda models: models.update({"../x": models["efficientnet_lite0"]}), "'../x' names files"),
+        (change("cochcnn9_standard.input.cochleagram", {"rate": "slow"}), r"cochleagram\.rate: 'slow'"),
+        (change("cochcnn9_standard.input.cochleagram", {"rate": "full", "envelope_rate_hz": 150}), r"cochleagram\.rate: full .*20000 .*150"),
+        (change("cochcnn9_standard.input.preprocessing", "wave"), r"input\.preprocessing: 'wave'"),
+        (change("cochcnn9_standard.input.preprocessing", {"python": "nowhere.py:own"}), r"input\.preprocessing\.python: .*nowhere\.py"),
+        (change("cochcnn9_standard.input", {"sampling_rate_hz": 8000, "duration_s": 1, "preprocessing": "waveform", "cochleagram": {"taps": 5}}), r"input\.cochleagram: .*'waveform'"),
+        (change("cochcnn9_standard.input", {"sampling_rate_hz": 16000, "duration_s": 31, "preprocessing": "whisper_log_mel"}), r"cochcnn9_standard\.input\.duration_s: 31 .*496000"),
+        (change("cochcnn9_standard.input.preprocessing", {"name": "whisper_log_mel", "arguments": {"frames": 9}}), r"preprocessing\.arguments: .*'frames'.*mels, window, hop, padded_s"),
+        (change("cochcnn9_standard.input.preprocessing", {"name": "ast_log_mel", "arguments": {"mels": 2}}), r"preprocessing\.arguments\.mels: 2 .* 4"),
+        (change("cochcnn9_standard.input.preprocessing", {"name": "normalized_waveform", "arguments": {"mels": 80}}), r"preprocessing\.arguments: .*normalized_waveform"),
+        (change("cochcnn9_standard.input.preprocessing", {"name": "log_mel"}), r"preprocessing\.name: 'log_mel'"),
+        (change("cochcnn9_standard.input.preprocessing", {"arguments": {}}), r"preprocessing: .*arguments"),
+        (change("efficientnet_lite0.input.preprocessing", "waveform"), r"efficientnet_lite0\.input.*preprocessing"),
+        (change("efficientnet_lite0.modality", "touch"), r"^[^\n]*efficientnet_lite0\.modality: 'touch'[^\n]*$"),
+        (change("efficientnet_lite0.weights", {}), r"efficientnet_lite0\.weights: .*nothing"),
+        (change("efficientnet_lite0.weights", {"random": 1, "prefix": "x"}), r"efficientnet_lite0\.weights: .*random, prefix"),
+        (lambda models: models.update({50: models["efficientnet_lite0"]}), r"models\.yaml: .*key 50 "),
+        (lambda models: models.update({"../x": models["efficientnet_lite0"]}), r"models\.yaml: '\.\./x'"),
     ],
 )  # fmt: skip
 def test_a_wrong_model_entry_is_named(settings, tmp_path, changed, message):
@@ -93,7 +93,7 @@ def test_weights_of_four_bits_are_named_before_the_first_job(settings, tmp_path)
     header += b'"b": {"dtype": "F4", "shape": [2], "data_offsets": [2, 3]}}'
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(3))
     changed = change("efficientnet_lite0.weights", {"path": str(path)})
-    why = r".b. has the type .F4.; wanted numbers such as F32: F64, F32"
+    why = r".b. .*F4"
     with pytest.raises(ConfigurationError, match=rf"efficientnet_lite0\.weights\.path: {path}: .*{why}"):
         config.make_plan(with_registry(settings, tmp_path, "models", changed))
     with pytest.raises(ValueError, match=rf"{path}: .*{why}"):
@@ -103,11 +103,11 @@ def test_weights_of_four_bits_are_named_before_the_first_job(settings, tmp_path)
 @pytest.mark.parametrize(
     ("which", "path", "value", "message"),
     [
-        ("models", "efficientnet_lite0.weights", {"archive": "nowhere", "file": "x.pt"}, r"models: efficientnet_lite0\.weights\.archive: unknown archive 'nowhere'.*Valid: visual_checkpoints, "),
-        ("models", "CLIP_resnet50.weights.extra_weights", {"archive": "alexnet_g"}, r"resnet50\.weights\.extra_weights\.archive: unknown archive 'alexnet_g'\. Did you mean 'alexnet_gn'"),
-        ("models", "spectemp.weights.train.from", {"archive": "nowhere", "file": "x.pt"}, r"spectemp\.weights\.train\.from\.archive: unknown archive 'nowhere'"),
-        ("datasets", "imagenet_400.files.archive", "asset", r"datasets: imagenet_400\.files\.archive: unknown archive 'asset'\. Did you mean 'assets'"),
-        ("datasets", "imagenet_400.files.folder", "../x", r"datasets: imagenet_400\.files: '\.\./x' must be a path inside the archive"),
+        ("models", "efficientnet_lite0.weights", {"archive": "nowhere", "file": "x.pt"}, r"models: efficientnet_lite0\.weights\.archive: .*'nowhere'.*visual_checkpoints"),
+        ("models", "CLIP_resnet50.weights.extra_weights", {"archive": "alexnet_g"}, r"resnet50\.weights\.extra_weights\.archive: .*'alexnet_g'.*'alexnet_gn'"),
+        ("models", "spectemp.weights.train.from", {"archive": "nowhere", "file": "x.pt"}, r"spectemp\.weights\.train\.from\.archive: .*'nowhere'"),
+        ("datasets", "imagenet_400.files.archive", "asset", r"datasets: imagenet_400\.files\.archive: .*'asset'.*'assets'"),
+        ("datasets", "imagenet_400.files.folder", "../x", r"datasets: imagenet_400\.files: '\.\./x'"),
     ],
 )  # fmt: skip
 def test_a_wrong_place_in_an_archive_is_named(settings, tmp_path, which, path, value, message):
@@ -118,13 +118,10 @@ def test_a_wrong_place_in_an_archive_is_named(settings, tmp_path, which, path, v
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ({"path": "none.pt"}, r"models: CLIP_resnet50\.weights\.extra_weights\.path: there is no file none\.pt"),
-        ({"package": "nowhere", "file": "x.pt"}, r"weights\.extra_weights: package 'nowhere' is not installed"),
-        ({"zero_shot": "imagenet"}, r"CLIP_resnet50\.weights\.extra_weights: .* Wanted: weights of another module"),
-        (
-            {"zero_shot": "cifar", "module": "classify"},
-            r"extra_weights\.zero_shot: 'cifar' does not match .* or the path of a table",
-        ),
+        ({"path": "none.pt"}, r"models: CLIP_resnet50\.weights\.extra_weights\.path: .*none\.pt"),
+        ({"package": "nowhere", "file": "x.pt"}, r"CLIP_resnet50\.weights\.extra_weights.*'nowhere'"),
+        ({"zero_shot": "imagenet"}, r"CLIP_resnet50\.weights\.extra_weights: "),
+        ({"zero_shot": "cifar", "module": "classify"}, r"extra_weights\.zero_shot: 'cifar'"),
     ],
 )
 def test_weights_of_another_module_are_said_to_be_wrong_before_the_first_job(settings, tmp_path, extra, message):
@@ -137,10 +134,7 @@ def test_weights_of_another_module_are_said_to_be_wrong_before_the_first_job(set
 
 def test_only_a_network_that_has_read_texts_names_classes_by_them(settings, tmp_path):
     of_clip = change("CLIP_resnet50.source", {"torchvision": "resnet50"})
-    with pytest.raises(
-        ConfigurationError,
-        match=r"extra_weights\.zero_shot: only the networks of source\.open_clip .* source\.torchvision",
-    ):
+    with pytest.raises(ConfigurationError, match=r"extra_weights\.zero_shot: .*open_clip .*torchvision"):
         config.make_plan(with_registry(settings, tmp_path, "models", of_clip))
 
 

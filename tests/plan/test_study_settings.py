@@ -4,7 +4,6 @@ The numbers of its code lie in ``../shared/data`` beside the repository, or in t
 attribute ``how`` of a file there says with which settings the study's code was run.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +24,10 @@ from metamers.null import distribution as null
 from metamers.plan.steps import merge_defaults
 from metamers.run.hashes import sha256_of
 from metamers.synthesize.schedules import drawn_parts
+from tests.needs import DATA, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data"))
 REGISTRY = config_read.read_registry(ROOT / "config" / "models.yaml", "models")
-needs_data = pytest.mark.skipif(
-    not (DATA / "published_synthesis_vision.nc").is_file(),
-    reason="needs the numbers of the study's code beside the repository, or their folder in METAMERS_DATA",
-)
 
 
 def numbers(name: str) -> xr.Dataset:

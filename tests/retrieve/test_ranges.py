@@ -86,13 +86,13 @@ def test_a_broken_connection_is_tried_again(server, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({"whole": True}, "its server sends the whole file only, not ranges of bytes"),
-        ({"breaks": 99}, "cannot be retrieved"),
-        ({"url": "/other.tar"}, "cannot be retrieved .*404"),
-        ({"content": packed({"a": b"a" * 9000}, "gz")}, "compressed, so it cannot be read in parts"),
+        ({"whole": True}, "whole file"),
+        ({"breaks": 99}, "retrieved"),
+        ({"url": "/other.tar"}, "404"),
+        ({"content": packed({"a": b"a" * 9000}, "gz")}, "compressed"),
         ({"content": b"x" * 9000}, "not a tar archive"),
-        ({"content": packed({"a.pt": b"a" * 9000})[:5000]}, "claims 9000 bytes, more than an archive of 5000 bytes"),
-        ({}, r"has no member 'smal.pt'. Did you mean checkpoints/small.pt\?"),
+        ({"content": packed({"a.pt": b"a" * 9000})[:5000]}, "9000 bytes.* 5000 bytes"),
+        ({}, r"'smal\.pt'.*checkpoints/small\.pt"),
     ],
 )
 def test_faults_are_said_with_the_address(server, tmp_path, fault, message):

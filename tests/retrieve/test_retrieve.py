@@ -106,7 +106,7 @@ def test_a_wrong_beginning_is_thrown_away(server, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("wrong", "has SHA-256 .*, expected"), ("missing", "404.*set the key `mirror` to a folder that has 127.0.0.1")],
+    [("wrong", "SHA-256 .*000"), ("missing", r"404.*`mirror` .*127\.0\.0\.1")],
 )
 def test_what_cannot_be_had_leaves_nothing_behind(server, tmp_path, name, message):
     with pytest.raises(OSError, match=message):
@@ -146,8 +146,8 @@ def test_a_mirror_stands_for_the_network(server, tmp_path):
 @pytest.mark.parametrize(
     ("url", "sha256", "message"),
     [
-        ("https://example.org/a/c.bin", SHA256, r"lacks example\.org/a/c\.bin"),
-        ("https://example.org/a/b.bin", "0" * 64, "has SHA-256 .* but the registry says 000"),
+        ("https://example.org/a/c.bin", SHA256, r"example\.org/a/c\.bin"),
+        ("https://example.org/a/b.bin", "0" * 64, "SHA-256 .*000"),
     ],
 )
 def test_a_mirror_that_lacks_a_file_or_has_another_says_so(url, sha256, message, tmp_path):
@@ -168,9 +168,9 @@ def test_a_file_of_an_installed_package(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"package": "not-there"}, "package 'not-there' is not installed"),
-        ({"file": "foolbox/data/none.jpg"}, "has no file 'foolbox/data/none.jpg'"),
-        ({"sha256": "0" * 64}, "foolbox/data/imagenet_00_243.jpg has SHA-256"),
+        ({"package": "not-there"}, "'not-there'"),
+        ({"file": "foolbox/data/none.jpg"}, r"'foolbox/data/none\.jpg'"),
+        ({"sha256": "0" * 64}, r"imagenet_00_243\.jpg .*SHA-256"),
     ],
 )
 def test_a_package_without_the_file_is_named(changed, message, tmp_path):
@@ -184,7 +184,7 @@ def test_the_first_digits_of_a_hash_do(server, tmp_path):
     retrieve.retrieve([item(server, sha256=SHA256[:8])], tmp_path / "out", tmp_path / "store")
     assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
     assert (tmp_path / "store" / SHA256[:8]).is_file()
-    with pytest.raises(OSError, match=r"has SHA-256 .*, expected 00000000"):
+    with pytest.raises(OSError, match=r"SHA-256 .*00000000"):
         retrieve.retrieve([item(server, sha256="0" * 8)], tmp_path / "other", tmp_path / "store")
 
 
@@ -199,7 +199,7 @@ def test_a_file_without_a_published_hash_waits_for_somebody_to_vouch_for_it(serv
     target, store = tmp_path / "retrieved" / "a.tar", tmp_path / "store"
     server.state["breaks"] = 1
     for _ in range(2):
-        with pytest.raises(OSError, match=rf"archives: assets: .* has {len(CONTENT)} bytes and SHA-256 {SHA256}"):
+        with pytest.raises(OSError, match=rf"archives: assets: .*\b{len(CONTENT)} .*{SHA256}"):
             retrieve.retrieve_archive("assets", archive(server), target, store, None)
         assert not target.exists()
     assert len(server.state["requests"]) == 2, "once, and once more to go on"
@@ -216,13 +216,13 @@ def test_a_file_without_a_published_hash_waits_for_somebody_to_vouch_for_it(serv
 )
 @pytest.mark.parametrize("size", [len(CONTENT) // 3, len(CONTENT) * 3])
 def test_a_file_of_an_implausible_size_is_refused(server, tmp_path, size):
-    with pytest.raises(OSError, match=f"has {len(CONTENT)} bytes, but the registry says about {size}"):
+    with pytest.raises(OSError, match=rf"\b{len(CONTENT)} .*\b{size}\b"):
         retrieve.retrieve_archive("assets", archive(server, bytes=size), tmp_path / "a.tar", tmp_path / "store", None)
     assert not [path for path in (tmp_path / "store").iterdir() if path.suffix != ".lock"]
 
 
 def test_a_disk_without_room_is_said_at_once(server, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: type("usage", (), {"free": 1000}))
-    with pytest.raises(OSError, match="free some space"):
+    with pytest.raises(OSError, match="free "):
         retrieve.retrieve_archive("assets", archive(server), tmp_path / "a.tar", tmp_path / "store", None)
     assert len(server.state["requests"]) == 1

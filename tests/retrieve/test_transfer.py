@@ -165,7 +165,7 @@ def test_a_server_that_is_too_slow_in_any_phase_is_given_up(server, tmp_path, mo
     monkeypatch.setattr(transfer, "STALL_TIMEOUT_S", 0.4)
     monkeypatch.setattr("metamers.retrieve.ranges.attempts", transfer.attempts)
     began = time.monotonic()
-    with pytest.raises(OSError, match=r"fewer than 65536 bytes arrived within 0\.4 s|sends the whole file only"):
+    with pytest.raises(OSError, match=r"65536 bytes .*0\.4 s|whole file"):
         fetch(f"{server.url}/{kind}", tmp_path)
     assert time.monotonic() - began < 10
 
@@ -173,7 +173,7 @@ def test_a_server_that_is_too_slow_in_any_phase_is_given_up(server, tmp_path, mo
 @pytest.mark.hostile("bytes, headers, redirects …")
 def test_a_server_that_sends_for_ever_is_given_up_at_the_deadline(server, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "DEADLINE_S", 0.36)
-    with pytest.raises(OSError, match=r"it did not arrive within 0\.0001 hours; run again to continue"):
+    with pytest.raises(OSError, match=r"0\.0001 hours"):
         download(f"{server.url}/steady", tmp_path, {"sha256": SHA256})
 
 
@@ -199,15 +199,12 @@ def test_the_bodies_of_redirects_are_not_read(server, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("loop", "more than 10 redirects"),
-        ("huge", f"the received file has more than {2**36} bytes"),
-        ("closing", "its server states no length"),
-        ("empty", "status 204 without the file"),
-        ("packed", "its server packs the file, whose hash is not known"),
-        *[
-            (kind, "a redirect leads to an address that is not valid")
-            for kind in ("odd_brackets", "odd_bytes", "odd_label")
-        ],
+        ("loop", "10 redirects"),
+        ("huge", f"more than {2**36} bytes"),
+        ("closing", "no length"),
+        ("empty", "204"),
+        ("packed", "packs .*hash"),
+        *[(kind, "redirect .*not valid") for kind in ("odd_brackets", "odd_bytes", "odd_label")],
     ],
 )
 def test_a_file_that_cannot_be_accepted_is_named_and_not_kept(server, tmp_path, kind, message):
@@ -217,13 +214,13 @@ def test_a_file_that_cannot_be_accepted_is_named_and_not_kept(server, tmp_path, 
 
 
 def test_a_piece_of_a_length_below_0_is_a_broken_transfer(server, tmp_path):
-    with pytest.raises(OSError, match=r"/below_0: .*its server sends damaged pieces"):
+    with pytest.raises(OSError, match=r"/below_0: .*damaged pieces"):
         download(f"{server.url}/below_0", tmp_path, {})
 
 
 @pytest.mark.hostile("an implausible size, or a transfer …")
 def test_a_file_without_end_is_stopped_at_the_maximum_size(server, tmp_path):
-    with pytest.raises(OSError, match="has more than 1000000 bytes"):
+    with pytest.raises(OSError, match="more than 1000000 bytes"):
         download(f"{server.url}/endless", tmp_path, {}, 1_000_000)
     assert server.sent < 2e7
 
@@ -235,7 +232,7 @@ def test_the_hash_is_that_of_the_bytes_as_they_are_sent(server, tmp_path):
 
 def test_free_space_is_looked_at_before_any_byte_is_kept(server, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: type("usage", (), {"free": len(CONTENT) - 1}))
-    with pytest.raises(OSError, match="are free in"):
+    with pytest.raises(OSError, match=" free "):
         download(f"{server.url}/right", tmp_path, {})
     assert not sum(path.stat().st_size for path in tmp_path.iterdir() if path.suffix == ".partial")
 
@@ -307,7 +304,7 @@ def test_a_part_without_a_note_of_its_file_is_not_used_without_a_hash(server, tm
 def test_an_archive_that_changes_while_it_is_read_is_an_error(server, second):
     server.replies = [(CONTENT, '"one"', WHOLE), second]
     archive = RemoteArchive(f"{server.url}/file")
-    with pytest.raises(OSError, match=r"did not send bytes 10 to 19 .*or the file has changed; run again"):
+    with pytest.raises(OSError, match=r"bytes 10 to 19 .*changed"):
         archive.read(10, 10)
 
 
@@ -333,7 +330,7 @@ def test_a_connection_that_hangs_before_its_first_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "STALL_TIMEOUT_S", 0.3)
     monkeypatch.setattr(transfer, "RETRIES", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(OSError, match="fewer than"):
+        with pytest.raises(OSError, match=r"65536 bytes .*0\.3 s"):
             download(f"http://127.0.0.1:{silent.getsockname()[1]}/a", tmp_path, {})
-        with pytest.raises(OSError, match="fewer than"):  # in the handshake of TLS
+        with pytest.raises(OSError, match=r"65536 bytes .*0\.3 s"):  # in the handshake of TLS
             download(f"https://127.0.0.1:{silent.getsockname()[1]}/a", tmp_path, {})

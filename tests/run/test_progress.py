@@ -6,6 +6,7 @@ import pickle
 import shutil
 import signal
 import time
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -34,7 +35,7 @@ SYNTHESES = {
 TRAINING = SETTINGS | {"epochs": 40}
 
 
-def synthesized(procedure: str, progress: Progress, **changed: str) -> list[np.ndarray]:
+def synthesized(procedure: str, progress: Progress, **changed: str | int) -> list[np.ndarray]:
     """Metamers and loss of two parts of a job with a tiny network."""
     torch.set_num_threads(1)
     model = load(tiny(ROOT, "convolutional", {"input": None, "block": "block", "logits": "classify"}))
@@ -125,6 +126,12 @@ def assert_same(found: list[np.ndarray], wanted: list[np.ndarray]) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.fixture(scope="module")
+def results():
+    """The results of work that is not stopped, each computed once."""
+    return cache(lambda name: WORK[name](Progress()))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WORK)
 def test_work_that_is_killed_at_random_moments_ends_as_if_it_had_not_been(name, tmp_path):
@@ -149,23 +156,20 @@ def test_work_that_is_killed_at_random_moments_ends_as_if_it_had_not_been(name, 
     assert_same(result(name, folder), wanted)
 
 
-@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("name", WORK)
-def test_a_process_that_is_asked_to_end_saves_first(name, asked, tmp_path):
+@pytest.mark.parametrize(("name", "asked"), [*((name, signal.SIGTERM) for name in WORK), ("one_cycle", signal.SIGINT)])
+def test_a_process_that_is_asked_to_end_saves_first(name, asked, results, tmp_path):
     process = start(name, tmp_path / "kept", every_s=1e9)
     time.sleep(0.1)
     os.kill(process.pid, asked)
     process.join()
     assert process.exitcode == 128 + asked
-    assert len(list((tmp_path / "kept").rglob("*.pt"))) in (
-        1,
-        2,
-    )  # the second part is saved with the first one if that is finished
-    assert_same(result(name, tmp_path / "kept"), WORK[name](Progress()))
+    # The second part is saved with the first one if that is finished.
+    assert len(list((tmp_path / "kept").rglob("*.pt"))) in (1, 2)
+    assert_same(result(name, tmp_path / "kept"), results(name))
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_a_process_whose_parent_alone_is_killed_saves_and_ends(name, tmp_path, caplog):
+def test_a_process_whose_parent_alone_is_killed_saves_and_ends(name, results, tmp_path):
     folder = tmp_path / "kept"
     start(name, folder, 1e9, start_and_die).join()
     until = time.monotonic() + 60
@@ -176,13 +180,13 @@ def test_a_process_whose_parent_alone_is_killed_saves_and_ends(name, tmp_path, c
     time.sleep(0.5)
     assert {path: path.read_bytes() for path in folder.rglob("*.pt")} == saved
     assert not folder.with_suffix(".pkl").exists()
-    assert_same(result(name, folder), WORK[name](Progress()))
+    assert_same(result(name, folder), results(name))
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_two_processes_that_do_the_same_work_end_with_the_same_bits(name, tmp_path):
+def test_two_processes_that_do_the_same_work_end_with_the_same_bits(name, results, tmp_path):
     """The second process starts from the first one's checkpoint, and continues after the first has deleted it."""
-    wanted = WORK[name](Progress())
+    wanted = results(name)
     folder, delay = tmp_path / "kept", 0.3
     for number in range(3):
         first = start(name, folder, 0.02, finish_work)
@@ -219,20 +223,21 @@ def test_every_optimizer_goes_on_as_if_it_had_not_been_stopped(optimizer, tmp_pa
 
         def due(self):
             self.steps += 1
-            if self.steps == 250:
+            if self.steps == 25:
                 raise KeyboardInterrupt
             return True
 
+    changed = {"optimizer": optimizer, "steps": 40}
     with pytest.raises(KeyboardInterrupt):
-        synthesized("one_cycle", Stopping(tmp_path, "this"), optimizer=optimizer)
+        synthesized("one_cycle", Stopping(tmp_path, "this"), **changed)
     # The first call of `due` comes before the second step.
-    assert Progress(tmp_path, "this").load("first")["taken"] == 249
-    ended = synthesized("one_cycle", Progress(tmp_path, "this"), optimizer=optimizer)
-    assert_same(ended, synthesized("one_cycle", Progress(), optimizer=optimizer))
+    assert Progress(tmp_path, "this").load("first")["taken"] == 24
+    ended = synthesized("one_cycle", Progress(tmp_path, "this"), **changed)
+    assert_same(ended, synthesized("one_cycle", Progress(), **changed))
 
 
 def test_no_more_than_so_many_seconds_of_work_are_lost(tmp_path, monkeypatch):
-    """With a clock that advances one second a step, and two parts of 400 steps each."""
+    """With a clock that advances one second a step, and two parts of 100 steps each."""
     now, stopped = [0.0], []
     monkeypatch.setattr(kept.time, "monotonic", lambda: now[0])
 
@@ -244,12 +249,12 @@ def test_no_more_than_so_many_seconds_of_work_are_lost(tmp_path, monkeypatch):
             return super().due()
 
     lost = []
-    for moment in (5, 30, 100, 399, 401, 450, 700, 799):
+    for moment in (5, 30, 99, 101, 150, 199):
         folder = tmp_path / str(moment)
         now[0] = 0
         stopped.append(moment)
         with pytest.raises(KeyboardInterrupt):
-            synthesized("one_cycle", Stopping(folder, "this", 30))
+            synthesized("one_cycle", Stopping(folder, "this", 30), steps=100)
         parts = [Progress(folder, "this").load(part) for part in ("first", "second")]
         lost.append(moment - sum(part["taken"] for part in parts if part is not None))
     assert max(lost) <= 32  # the call of `due` between the parts takes a second of this clock, too
@@ -274,7 +279,7 @@ def test_progress_of_other_work_is_deleted(tmp_path, caplog):
     Progress(tmp_path, "this").save("part", {"taken": 1})
     assert Progress(tmp_path, "this").load("part") == {"taken": 1}
     assert Progress(tmp_path, "other").load("part") is None
-    assert "the checkpoint has other settings, data or code; starting from the beginning" in caplog.text
+    assert "other settings" in caplog.text
     assert Progress(tmp_path, "this").load("part") is None
 
 
@@ -299,7 +304,7 @@ def test_one_changed_bit_is_seen(place, tmp_path, caplog):
     content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
     path.write_bytes(content)
     assert progress.load("part") is None
-    assert "damaged; starting from the beginning" in caplog.text
+    assert "damaged" in caplog.text
 
 
 @pytest.mark.hostile(

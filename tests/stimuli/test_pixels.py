@@ -50,12 +50,12 @@ def test_every_split_has_the_next_images_of_each_category_in_turn(images, tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace(",", ";"), r"images\.csv\.gz: it cannot be read .* wanted 8×8 whole numbers from 0 to 255"),
-        (lambda text: "\n".join(line.partition(",")[2] for line in text.split("\n")), r"images\.csv\.gz: 64 values in a line; wanted"),
-        (lambda text: "256" + text[text.index(","):], r"a pixel is not a whole number from 0 to 255"),
-        (lambda text: "0.5" + text[text.index(","):], r"a pixel is not a whole number from 0 to 255"),
-        (lambda text: "nan" + text[text.index(","):], r"a pixel is not a whole number from 0 to 255"),
-        (lambda text: "\n".join(text.split("\n")[:-2]), r"5 images of category 'zero', but per_category asks for more"),
+        (lambda text: text.replace(",", ";"), r"images\.csv\.gz: .* 8×8 .* 0 to 255"),
+        (lambda text: "\n".join(line.partition(",")[2] for line in text.split("\n")), r"images\.csv\.gz: 64 values"),
+        (lambda text: "256" + text[text.index(","):], "0 to 255"),
+        (lambda text: "0.5" + text[text.index(","):], "0 to 255"),
+        (lambda text: "nan" + text[text.index(","):], "0 to 255"),
+        (lambda text: "\n".join(text.split("\n")[:-2]), r"5 .*'zero'.* per_category"),
     ],
 )  # fmt: skip
 def test_a_file_that_does_not_have_the_images_is_refused(images, tmp_path, change, message):
@@ -73,20 +73,18 @@ def test_a_file_that_does_not_have_the_images_is_refused(images, tmp_path, chang
 def test_a_damaged_file_is_refused_by_name(images, tmp_path, content):
     entry = entry_of(tmp_path, *images)
     (tmp_path / "images.csv.gz").write_bytes(content)
-    with pytest.raises(ValueError, match=r"images\.csv\.gz: .*wanted 8×8"):
+    with pytest.raises(ValueError, match=r"images\.csv\.gz: .*8×8"):
         read_dataset("own", entry, tmp_path, 0)
 
 
 @pytest.mark.parametrize("categories", [["one", "óne"], ["猫", "one"]])
 def test_categories_without_a_name_for_files_of_their_own_are_refused(categories):
-    with pytest.raises(ConfigurationError, match=r"datasets: own\.categories: stimuli are named by their category"):
+    with pytest.raises(ConfigurationError, match=r"datasets: own\.categories: "):
         pixel_table(categories, {"file": "a.csv", "per_category": {"test": 1}}, "datasets: own")
 
 
 def test_a_file_outside_the_folder_is_refused(images, tmp_path):
     entry = entry_of(tmp_path, *images)
     entry["pixels"] = entry["pixels"] | {"file": "../a.csv"}
-    with pytest.raises(
-        ConfigurationError, match=r"datasets: own\.pixels\.file: '\.\./a\.csv' must lie in the dataset's"
-    ):
+    with pytest.raises(ConfigurationError, match=r"datasets: own\.pixels\.file: '\.\./a\.csv'"):
         stimulus_table("own", entry)

@@ -93,10 +93,8 @@ def test_of_the_waveform_the_metamer_is_the_sound(words, procedure, registered):
     assert match(words[0].numpy(), metamers[0].numpy())["normalized_error"] < 0.05
 
 
-@pytest.mark.parametrize(
-    "name", ["cochcnn9_standard", "cochcnn9_adversarial", "cochcnn9_random", "cochresnet50_standard", "spectemp"]
-)
-def test_every_stage_of_every_registered_auditory_model_can_be_synthesized_from(name, words, registered):
+@pytest.mark.parametrize("name", ["cochcnn9_standard", "cochresnet50_standard", "spectemp"])
+def test_every_stage_of_every_registered_auditory_architecture_can_be_synthesized_from(name, words, registered):
     model = models_load.load_model(name, registered[name] | {"weights": {"random": 0}}, None, CPU)
     for stage in model.stages:
         settings = {"optimizer": "adam", "steps": 2, "learning_rate": 0.03, "beta_1": 0.9, "beta_2": 0.95}

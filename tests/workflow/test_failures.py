@@ -22,7 +22,7 @@ import yaml
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 from tests.networks import tiny
-from tests.workflow.runs import copy_of, small, snakemake
+from tests.workflow.runs import FORKED, copy_of, small, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def _namespaces() -> bool:
     return subprocess.run([*NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False).returncode == 0
 
 
-namespaces = pytest.mark.skipif(not _namespaces(), reason="this user may not have namespaces (unshare, util-linux)")
+namespaces = pytest.mark.skipif(not _namespaces(), reason="no namespaces (apt-get install util-linux, as root)")
 
 
 @pytest.fixture
@@ -66,12 +66,17 @@ def within(folder: Path, script: str) -> None:
     """Run a shell script in a folder, root in namespaces of its own: mounts are its own, and there is no network.
 
     In it ``workflow LOG ARGUMENT…`` runs the small study, whose target is ``WANTED`` if there are no arguments, and ends the
-    script when that fails; ``failing`` does when it does not.
+    script when that fails; ``failing`` does when it does not. Jobs are forked from a process in the same namespaces.
     """
     begin = f"""
         set -e -u
         wanted={WANTED}
         arguments="-m snakemake --cores 2 --rerun-incomplete"
+        export OMP_NUM_THREADS=1 METAMERS_FORKED={FORKED} METAMERS_FORKS=$(mktemp --directory)/socket
+        export PYTHONPATH={FORKED}/jobs:{folder}/src
+        coproc {sys.executable} {FORKED}/forked.py $METAMERS_FORKS
+        trap "kill $COPROC_PID; rm -r $(dirname $METAMERS_FORKS)" EXIT
+        read -r <&"${{COPROC[0]}}"
         workflow() {{ log=$1; shift; {sys.executable} $arguments "${{@:-$wanted}}" --configfile small.yaml > $log 2>&1; }}
         failing() {{ if workflow "$@"; then echo "$@ did not fail"; exit 1; fi; }}
     """

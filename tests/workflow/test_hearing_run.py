@@ -14,6 +14,7 @@ from metamers.run.hashes import sha256_of
 from metamers.stimuli.sounds import sixteen_bit
 from tests.workflow.runs import (
     HEARING,
+    TRACED,
     append,
     calls_that_do_not_count,
     check_conventions,
@@ -23,7 +24,6 @@ from tests.workflow.runs import (
     kill_when_there_is,
     small_hearing,
     snakemake,
-    traced,
 )
 
 
@@ -31,7 +31,7 @@ from tests.workflow.runs import (
 def heard(root, tmp_path_factory):
     """A finished small run of hearing: its folder."""
     folder = copy_of(root, tmp_path_factory.mktemp("hearing"))
-    traced(root, folder, *small_hearing(root, folder))
+    snakemake(folder, *small_hearing(root, folder), first=TRACED)
     return folder
 
 

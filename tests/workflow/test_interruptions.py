@@ -17,7 +17,7 @@ import yaml
 from metamers.run import files
 from tests.workflow.runs import kill_when_there_is, small, snakemake
 
-KILLS, STEPS = 10, 20_000  # of one synthesis, which saves every second
+KILLS, STEPS = 4, 10_000  # of one synthesis, which saves every second
 
 
 @pytest.mark.slow

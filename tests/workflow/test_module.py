@@ -284,7 +284,7 @@ def test_pip_installs_a_release_from_its_address(released, repository):
 def test_what_snakedeploy_makes_is_the_default_run_and_has_the_flags_of_the_catalog(root, released):
     beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if (program := shutil.which("snakedeploy", path=beside)) is None:
-        pytest.skip("`python -m pip install snakedeploy` was not run (.ci/run installs it)")
+        pytest.skip("no snakedeploy (python -m pip install snakedeploy)")
     line = "snakedeploy deploy-workflow https://github.com/OWNER/metamers mine --tag TAG"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([program, *line.split()[1:]], cwd=released, env=environment, check=True, capture_output=True)

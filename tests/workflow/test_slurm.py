@@ -18,7 +18,7 @@ from tests.workflow.runs import copy_of, small
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        bool(slurm.missing()), reason=f"no SLURM here: {', '.join(slurm.missing())} (apt-get install slurm-wlm munge)"
+        bool(slurm.missing()), reason=f"no {', '.join(slurm.missing())} (apt-get install slurm-wlm munge)"
     ),
 ]
 

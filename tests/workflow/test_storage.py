@@ -16,6 +16,7 @@ import pytest
 
 from metamers.run import manifest
 from tests.documentation import blocks, pages
+from tests.needs import without
 from tests.workflow.runs import copy_of, kill_when_there_is, snakemake
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,7 @@ PLUGINS = {"fs": "snakemake_storage_plugin_fs", "s3": "snakemake_storage_plugin_
 INSTALLED = Path(sys.prefix) / "storage"
 MISSING = [name for name in (*PLUGINS.values(), "boto3", "moto", "flask") if not (INSTALLED / name).is_dir()]
 MISSING += ["rsync"] if shutil.which("rsync") is None else []
-needs_plugins = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (.ci/run installs them)")
+needs_plugins = pytest.mark.skipif(bool(MISSING), reason=without(", ".join(MISSING)))
 
 
 @dataclass

@@ -17,6 +17,7 @@ from metamers.models.model import fit_stimuli
 from metamers.models.readout import pooled_activations
 from metamers.run import files
 from metamers.train.readout import fit_readout
+from tests.needs import without
 from tests.networks.from_hub import SETTINGS
 from tests.workflow.runs import (
     BRIEF_POWER,
@@ -232,7 +233,7 @@ def test_a_readout_at_chance_is_refused_before_anything_is_recognized(made):
     assert not (made / target).exists()
 
 
-@pytest.mark.skipif(not HAS_TRANSFORMERS, reason="the optional library transformers is not installed")
+@pytest.mark.skipif(not HAS_TRANSFORMERS, reason=without("transformers"))
 def test_metamers_of_whisper_pass_its_front_end(made):
     results = made / "results" / "encoders"
     for stage in ("preprocessing", "output"):

@@ -1,6 +1,6 @@
-"""Becomes ``sitecustomize`` of the jobs of a run: records which functions of the library run, and who calls them.
+"""Runs before the jobs of a run: records which functions of the library run, and who calls them.
 
-Each process of a job writes the file ``traced/<process>.json`` beside the folder of this module: ``step``, ``models``
+Each process of a job writes the file ``traced/<process>.json`` in the working directory: ``step``, ``models``
 (registry entries that the job computes with, or None) and ``calls``, [module, function, module of the caller], from the
 opening of its log on, without calls during imports.
 """
@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 
 import __main__
 
-FOLDER = Path(__file__).resolve().parents[1] / "traced"
+FOLDER = Path.cwd() / "traced"
 known: set[tuple[CodeType, CodeType]] = set()
 outside: set[CodeType] = set()
 calls: set[tuple[str, str, str]] = set()
@@ -45,7 +45,7 @@ def record(frame: FrameType, event: str, _argument: object) -> None:
 
 
 def write() -> None:
-    sys.setprofile(None)
+    sys.settrace(None)
     params = dict(__main__.snakemake.params.items())
     models = [params["model"]] if isinstance(params.get("model"), dict) else None
     for key in ("recognition_models", "entries"):
@@ -60,10 +60,10 @@ def write() -> None:
 
 def begin(event: str, arguments: tuple) -> None:
     """Begin with the first file that a job opens in the folder of logs."""
-    if event == "open" and hasattr(__main__, "snakemake") and "/logs/" in str(arguments[0]) and not sys.getprofile():
+    if event == "open" and hasattr(__main__, "snakemake") and "/logs/" in str(arguments[0]) and not sys.gettrace():
         atexit.register(write)
-        threading.setprofile(record)
-        sys.setprofile(record)
+        threading.settrace(record)
+        sys.settrace(record)
 
 
 sys.addaudithook(begin)

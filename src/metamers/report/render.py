@@ -4,6 +4,7 @@ The values come from ``metamers.report.pages`` and the modules of the other page
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,8 +46,15 @@ def render(template: str | Path, context: Mapping[str, Any]) -> str:
     jinja2.UndefinedError
         When the context lacks a variable of the template.
     """
+    folders = TEMPLATES if isinstance(template, str) else (template.parent, *TEMPLATES)
+    return _environment(folders).get_template(Path(template).name).render(context)
+
+
+@cache
+def _environment(folders: tuple[Path, ...]) -> jinja2.Environment:
+    """Return the environment of templates in these folders, which compiles each template once."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader((*(() if isinstance(template, str) else (template.parent,)), *TEMPLATES)),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -55,4 +63,4 @@ def render(template: str | Path, context: Mapping[str, Any]) -> str:
     filters = (percent, number, significant, counted, breakable)
     environment.filters |= {function.__name__: function for function in filters}
     environment.globals |= {"modalities": MODALITIES, "mark": mark}
-    return environment.get_template(Path(template).name).render(context)
+    return environment

@@ -174,6 +174,7 @@ def _imported(importer: Path, library: Path) -> frozenset[Path]:
     return frozenset(file for module in modules for file in _module_files(module, library))
 
 
+@functools.cache
 def module_of(path: Path, library: Path = LIBRARY) -> str:
     """The name of a module of the library, from its file; empty for another file."""
     if library not in path.parents or path.relative_to(library).parts[0] != PACKAGE:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from studies.tests.benchmark.results import STAGES
+from tests.needs import without
 from tests.networks.entries import tiny
 
 
@@ -21,4 +22,4 @@ def stimuli():
 @pytest.fixture
 def plenoptic():
     """Skips a test where plenoptic is not installed."""
-    pytest.importorskip("plenoptic", reason="plenoptic is not installed (make benchmark)")
+    pytest.importorskip("plenoptic", reason=without("plenoptic"))

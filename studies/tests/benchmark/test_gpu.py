@@ -293,7 +293,7 @@ def test_stimuli_differ_and_are_the_same_every_time(job):
 NETWORKS = read_yaml("studies/config/gpu.yaml")["models"]
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_tensor_of_a_network_of_the_benchmark_stays_on_the_cpu(name):
     """Such as a buffer that is made anew in each call, which a card refuses."""

@@ -31,7 +31,7 @@ def test_committed_results_are_within_their_bounds(root, topic):
     assert out_of_bounds(table).empty, out_of_bounds(table)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_shorter_simulation_agrees_with_the_committed_results(root, topic):
     """With another random seed, the differences are explained by the sampling error of both."""
@@ -76,7 +76,7 @@ def test_values_outside_their_bounds_are_detected():
     assert results_dataset(table)["found"].values.tolist() == [0.90, 0.95, 0.07]
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_the_command_of_the_documentation_repeats_a_topic(root, tmp_path):
     folder = copy_of(root, tmp_path)
     snakemake(folder, "--snakefile", "studies/Snakefile", "results/demo/simulations/proportions.nc")

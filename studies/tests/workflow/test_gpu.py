@@ -9,7 +9,7 @@ from tests.conventions import complaints
 from tests.fake_card import NAME
 from tests.workflow.runs import check_schema, counts, small, snakemake
 
-# Python imports a module of this name at its start, so every job has a fake card.
+# Run in each job before its script.
 WITH_CARD = """
 import sys
 
@@ -37,10 +37,10 @@ def arguments(root, clone):
     return ["gpu_benchmark", "--snakefile", "studies/Snakefile", *given, "gpu.yaml"]
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_the_benchmark_of_a_card_makes_its_table_and_is_not_repeated(root, clone, arguments):
-    (clone / "src" / "sitecustomize.py").write_text(WITH_CARD.format(root=str(root)))
-    snakemake(clone, *arguments)
+    (clone / "card.py").write_text(WITH_CARD.format(root=str(root)))
+    snakemake(clone, *arguments, first=clone / "card.py")
     (row,) = pd.read_csv(clone / "results/small/benchmark/gpu.csv").to_dict("records")
     assert (row["model"], row["stage"], row["card"], row["agrees"]) == ("first", "block", NAME, 1)
     assert row["batch"] > row["halved_batch"] > 0

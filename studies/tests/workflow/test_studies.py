@@ -10,6 +10,7 @@ import yaml
 from metamers.run import files
 from studies import files as declared
 from studies.benchmark.speed import RATIOS
+from tests.needs import without
 from tests.workflow.runs import check_every_file, small, snakemake
 
 STUDIES = ("--snakefile", "studies/Snakefile")
@@ -25,7 +26,7 @@ def test_the_cochleagram_s_benchmark_gives_its_gain(clone):
     assert float(measured["speedup"]) == pytest.approx(float(ratio))
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_the_match_of_quality_standard_is_compared_with_the_published_one(rerun):
     folder, arguments = rerun
     procedures = {"standard": {"vision": {"steps": 16}}, "published": {"vision": {"steps": 8, "halvings": 1}}}
@@ -41,7 +42,7 @@ def test_the_match_of_quality_standard_is_compared_with_the_published_one(rerun)
     check_every_file(folder / "results/small", declared)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_recognition_of_both_procedures_metamers_is_tested_for_equivalence(rerun):
     folder, arguments = rerun
     synthesis = {
@@ -75,7 +76,7 @@ def test_recognition_of_both_procedures_metamers_is_tested_for_equivalence(rerun
     check_every_file(folder / "results/small", declared)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
     folder, arguments = rerun
     synthesis = {"published": {"vision": {"steps": 60, "halvings": 1}}, "converged": {"vision": {"max_steps": 300}}}
@@ -110,8 +111,8 @@ def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
     check_every_file(folder / "results/small", declared)
 
 
-@pytest.mark.nightly
-@pytest.mark.skipif(find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)")
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("plenoptic") is None, reason=without("plenoptic"))
 def test_the_benchmark_says_how_many_steps_each_takes_and_what_a_step_costs(rerun):
     folder, arguments = rerun
     settings = {"qualities": ["quick", "converged"], "most_steps": 200, "stages": {"vision": 2}, "repeats": 2}
