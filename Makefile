@@ -40,7 +40,7 @@ test-studies: $(EXTRA)
 # Many more damaged files for each reader than among the tests (EXAMPLES, of each; it takes hours).
 EXAMPLES ?= 10000
 fuzz: $(STAMP)
-	METAMERS_FUZZ=$(EXAMPLES) $(PYTEST) tests/foreign/test_fuzz.py
+	METAMERS_FUZZ=$(EXAMPLES) $(PYTEST) --dist load -o faulthandler_timeout=0 tests/foreign/test_fuzz.py
 
 # Messages, and a small run, with the oldest and the newest release of Snakemake that pyproject.toml permits, unless the
 # environment has it.
@@ -160,7 +160,7 @@ $(BRAINSCORE): $(STAMP) envs/brainscore.lock
 
 # What further tests need, which are skipped without it: plenoptic and Brain-Score as above; weights of networks of sounds, whose
 # packages run no code, so without dependencies; the optional library transformers; another program of adaptive
-# experiments; what deploys a release. Else all that they need is in the lock. Storage plugins of Snakemake and a server of
+# experiments; what deploys a release. The lock has their other dependencies. Storage plugins of Snakemake and a server of
 # S3 are in a folder of their own, because Snakemake imports every plugin that it finds at each call.
 PIP := $(VENV)/bin/python -m pip install --quiet --no-deps
 extras: $(EXTRA) $(BRAINSCORE)

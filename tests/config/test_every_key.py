@@ -51,6 +51,8 @@ def wrong_values(schema: dict[str, Any]) -> Iterator[Any]:
         yield "//no such"
     if "minItems" in schema:
         yield []
+    if "minLength" in schema:
+        yield ""
     if "type" in schema:
         first, *_ = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         yield NOT_OF_TYPE.get(first, "no number")

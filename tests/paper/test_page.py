@@ -214,6 +214,16 @@ def test_without_participants_only_committed_tables_are_needed(clone):
     }
 
 
+def test_a_wrong_table_of_numbers_is_said_before_any_job(clone):
+    path = clone / "config" / "paper_numbers.yaml"
+    table = yaml.safe_load(path.read_text())
+    table["numbers"][0]["printed"] = "high"
+    path.write_text(yaml.safe_dump(table))
+    output = snakemake(clone, "-n", "paper", fails=True)
+    assert "numbers.0.printed: 'high'" in output
+    assert "Job stats" not in output
+
+
 @pytest.mark.slow
 def test_the_paper_from_a_mirror(clone, mirror):
     settings = {

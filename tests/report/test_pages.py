@@ -691,6 +691,7 @@ def test_a_dependence_on_acceptance_is_not_testable_if_no_metamer_fails_the_stri
 
 def test_the_vector_file_of_the_match_has_a_mark_for_each_metamer_and_the_null_distribution(acceptance):
     drawn = null_figure(NULL, acceptance)
+    assert drawn == null_figure(NULL, acceptance)
     marks = [one.get("aria-label", "") for one in ElementTree.fromstring(drawn).iter()]
     of_metamers = [mark for mark in marks if "verdict" in mark]
     assert len(of_metamers) == len(NULL_MEASURES) * acceptance["accepted"].size

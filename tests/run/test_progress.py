@@ -190,8 +190,7 @@ def test_two_processes_that_do_the_same_work_end_with_the_same_bits(name, result
     folder, delay = tmp_path / "kept", 0.3
     for number in range(3):
         first = start(name, folder, 0.02, finish_work)
-        while not any(folder.rglob("*.pt")):
-            assert first.is_alive()
+        while first.is_alive() and not any(folder.rglob("*.pt")):  # on a busy machine it may end unseen
             time.sleep(0.001)
         time.sleep(number * delay)
         second = start(name, folder, 0.02, finish_work)

@@ -90,6 +90,8 @@ def test_a_wrong_table_of_sounds_is_named(settings, tmp_path, rows, message):
     ("changed", "message"),
     [
         (change("spoken_words.speech.splits.test.voices", ["en-us+f99"]), r"spoken_words\.speech\.splits\.test\.voices: .*'en-us\+f99'"),
+        (change("spoken_words.speech.splits.test.voices", []), r"voices: "),
+        (change("spoken_words.speech.splits.train.per_word", 0), r"splits\.train\.per_word: 0 "),
         (change("spoken_words.speech.splits.test.voices", ["en-gb+m1"]), r"test\.voices: 'en-gb\+m1' .*train.* 'en-us\+m1'"),
         (change("spoken_words.size", 100), r"spoken_words: .*size"),
         (change("imagenet_photographs.duration_s", 1), r"imagenet_photographs: .*duration_s"),

@@ -86,11 +86,19 @@ def forking(folder: Path) -> dict[str, str]:
     return environment | {"PYTHONPATH": os.pathsep.join([str(FORKED / "jobs"), environment["PYTHONPATH"]])}
 
 
-def snakemake(folder: Path, *arguments: str, fails: bool = False, first: Path | None = None) -> str:
+def snakemake(
+    folder: Path, *arguments: str, fails: bool = False, first: Path | None = None, forked: bool = True
+) -> str:
     """Run Snakemake in a folder, with the folder's own library if it has one, and return its output.
 
+    Without ``forked``, Snakemake and each job import their packages themselves, as for users.
     Each job runs the Python file ``first`` before its script. ``TRACED`` records which functions of the library it calls.
     """
+    if not forked:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        ran = subprocess.run(command, cwd=folder, env=library_of(folder), capture_output=True, text=True, check=False)
+        assert (ran.returncode != 0) == fails, ran.stderr[-5000:]
+        return ran.stdout + ran.stderr
     environment = forking(folder) | ({"METAMERS_FIRST": str(first)} if first else {})
     status, output = forks().run(["-m", "snakemake", "--cores", "2", *arguments], folder, environment)
     assert (status != 0) == fails, output[-5000:]

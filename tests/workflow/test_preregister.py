@@ -30,6 +30,7 @@ def frozen(root, tmp_path_factory):
     people = {"mine": {"modality": "vision", "answers": "answers/none_yet"}}
     settings = {"preregistration": {"participants": 4, "trials": 3}, "own_participants": people}
     (folder / "people.yaml").write_text(yaml.safe_dump(settings))
+    assert "preregister: " in snakemake(folder, "-n", "preregister", "humans", *CONFIGURED, fails=True)
     output = snakemake(folder, "preregister", *CONFIGURED, *ALLOWED)
     return folder, output
 

@@ -4,6 +4,7 @@ import copy
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,14 @@ def _check_unique_keys(node: yaml.Node, seen: set[int]) -> None:
         _check_unique_keys(value, seen)
 
 
-class _UniqueKeysFast(yaml.cyaml.CParser, _UniqueKeys):
+_Parser: type = yaml.cyaml.CParser if yaml.__with_libyaml__ else object
+
+
+class _UniqueKeysFast(_Parser, _UniqueKeys):
     """The same with the parser of libyaml, which takes an eighth of the time and says less about errors."""
 
     def __init__(self, text: str):
-        yaml.cyaml.CParser.__init__(self, text)
+        _Parser.__init__(self, text)  # type: ignore[misc]
         yaml.constructor.SafeConstructor.__init__(self)
         yaml.resolver.Resolver.__init__(self)
 
@@ -99,10 +103,10 @@ class _UniqueKeysFast(yaml.cyaml.CParser, _UniqueKeys):
 @lru_cache(maxsize=8)
 def _loaded(text: str) -> Any:
     """Plain data from YAML. A text that was read before is not parsed again."""
-    try:
-        return yaml.load(text, Loader=_UniqueKeysFast)
-    except yaml.YAMLError:
-        return yaml.load(text, Loader=_UniqueKeys)
+    if yaml.__with_libyaml__ and "\t" not in text:  # libyaml accepts tabs where PyYAML, and so Snakemake, does not
+        with suppress(yaml.YAMLError):
+            return yaml.load(text, Loader=_UniqueKeysFast)
+    return yaml.load(text, Loader=_UniqueKeys)
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -114,6 +118,11 @@ def read_yaml(path: str | Path) -> Any:
         When the file is missing or too long, is not YAML, or has a repeated key or a number of more than
         ``MAX_NUMBER_LENGTH`` characters. The message has the file and the lines.
     """
+    return _read(path)[1]
+
+
+def _read(path: str | Path) -> tuple[str, Any]:
+    """The text of a YAML file, and its data."""
     try:
         with Path(path).open(encoding="utf-8") as stream:
             text = stream.read(MAX_FILE_LENGTH + 1)
@@ -133,7 +142,7 @@ def read_yaml(path: str | Path) -> Any:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
     _check_size(data, str(path))
-    return data
+    return text, data
 
 
 def _yaml_error_message(error: yaml.MarkedYAMLError) -> str:
@@ -368,9 +377,9 @@ def read_registry(path: str | Path, schema: str) -> dict[str, dict[str, Any]]:
     ConfigurationError
         When the file cannot be read, an entry does not fit the schema, or a name cannot be a file name.
     """
-    entries = read_yaml(path) or {}
-    _check_registry_text(Path(path).read_text(encoding="utf-8"), schema, str(path))
-    return entries
+    text, entries = _read(path)
+    _check_registry_text(text, schema, str(path))
+    return entries or {}
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ import builtins
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,21 +39,22 @@ def counted(kind: str) -> Iterator[None]:
         _counting = False
 
 
-def _counted_import(name: str, *arguments: Any, **keywords: Any) -> Any:
+def _counted_import(
+    name: str, of: Any = None, local: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
+) -> Any:
     """Import as the interpreter does, but count the CPU time, and collect no garbage meanwhile.
 
-    Names that are there already, which drawings import thousands of times, are not counted.
+    Names that are already imported, as drawings do thousands of times, are not counted.
     """
-    there = getattr(sys.modules.get(name), "__dict__", None)
-    *_, wanted, level = arguments or (None, 1)
-    if there is not None and not level and all(part in there for part in wanted or ()):
-        return _import(name, *arguments, **keywords)
+    imported = getattr(sys.modules.get(name), "__dict__", None)
+    if imported is not None and not level and all(part in imported for part in fromlist or ()):
+        return _import(name, of, local, fromlist, level)
     collects = gc.isenabled()
     builtins.__import__ = _import  # the imports within this one are part of it
     gc.disable()
     try:
         with counted("imports"):
-            return _import(name, *arguments, **keywords)
+            return _import(name, of, local, fromlist, level)
     finally:
         builtins.__import__ = _counted_import
         if collects:
