@@ -44,10 +44,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Whole runs take longest: at the end all but one worker would wait for them.
     """
     slow = {item: str(item.path.relative_to(ROOT)) for item in items if item.get_closest_marker("slow")}
-    kept = drawn(slow.values(), config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal())
-    left_out = [item for item in items if slow.get(item) not in {None, *kept}]
+    sampled = drawn(slow.values(), config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal())
+    left_out = [item for item in items if slow.get(item) not in {None, *sampled}]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if slow.get(item) in {None, *kept}]
+    items[:] = [item for item in items if slow.get(item) in {None, *sampled}]
     items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
 
 

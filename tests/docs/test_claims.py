@@ -28,7 +28,7 @@ CLAIM = re.compile(
     r"\bas published\b|\bthe study(['’]|&rsquo;|'')s\b|\bas (in )?the study\b|\bcode of the study\b", re.IGNORECASE
 )
 # What in a module of tests refers to the study's numbers: fixtures of conftest.py, and the folder of its code's numbers.
-STUDY_NUMBERS = {"mirror", "public", "DATA"}
+STUDY_NUMBERS = {"mirror", "public", "study_numbers", "study_file"}
 NEAR = 500  # characters within which a place says "not verified"
 
 

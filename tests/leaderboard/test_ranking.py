@@ -120,11 +120,18 @@ def tested():
 @pytest.fixture(scope="module", autouse=True)
 def computed_once(relation):
     """Predictions of left-out models and the table of tests, which follow from the published tables alone."""
-    left_out = predict_left_out_models(relation)
-    verdicts = {modality: passes_context(published_passes(), modality) for modality in ("vision", "audio")}
+    left_out, passes = predict_left_out_models(relation), published_passes()
+    verdicts = {modality: passes_context(passes, modality) for modality in ("vision", "audio")}
+
+    def predicted(given):
+        return left_out if given is relation else predict_left_out_models(given)
+
+    def context(given, modality):
+        return verdicts[modality] if given.identical(passes) else passes_context(given, modality)
+
     with (
-        mock.patch("metamers.leaderboard.ranking.predict_left_out_models", return_value=left_out),
-        mock.patch("metamers.report.leaderboard.passes_context", lambda _, modality: verdicts[modality]),
+        mock.patch("metamers.leaderboard.ranking.predict_left_out_models", predicted),
+        mock.patch("metamers.report.leaderboard.passes_context", context),
     ):
         yield
 

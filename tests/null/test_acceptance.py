@@ -21,7 +21,7 @@ from metamers.null.distribution import (
 )
 from metamers.null.settings import AcceptanceSettings
 from metamers.report.tables import match_table, null_table
-from tests.needs import DATA, needs_data
+from tests.needs import study_numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 # Measure → its name in the study's example.
@@ -30,9 +30,7 @@ STUDY = {"spearman_rho": "spearman_rho", "pearson_r": "pearson_r", "snr_db": "dB
 
 @pytest.fixture
 def rule() -> xr.Dataset:
-    if needs_data.args[0]:
-        pytest.skip(needs_data.kwargs["reason"])
-    return xr.load_dataset(DATA / "acceptance_rule.nc")
+    return study_numbers("acceptance_rule").copy(deep=True)
 
 
 def batch(*names: str) -> xr.Dataset:

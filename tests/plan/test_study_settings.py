@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 from metamers.config import read as config_read
 from metamers.config.tables import read_table
@@ -24,18 +23,14 @@ from metamers.null import distribution as null
 from metamers.plan.steps import merge_defaults
 from metamers.run.hashes import sha256_of
 from metamers.synthesize.schedules import drawn_parts
-from tests.needs import DATA, needs_data
+from tests.needs import study_file, study_numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = config_read.read_registry(ROOT / "config" / "models.yaml", "models")
 
 
-def numbers(name: str) -> xr.Dataset:
-    return xr.load_dataset(DATA / f"{name}.nc")
-
-
 def how(name: str) -> str:
-    return numbers(name).attrs["how"]
+    return study_numbers(name).attrs["how"]
 
 
 # Public files
@@ -68,10 +63,9 @@ def test_stages_have_the_names_of_the_participants_files(public, registry):
 # Settings of its code
 
 
-@needs_data
 def test_the_207_classes_are_those_of_the_study_s_16_categories(root):
     columns = ["class_index", "category"]
-    wanted = read_table(DATA / "imagenet_16_categories.tsv", columns)
+    wanted = read_table(study_file("imagenet_16_categories.tsv"), columns)
     own = read_table(root / "resources" / "datasets" / "imagenet_16_categories.tsv", columns)
     pairs = [{tuple(row[name] for name in columns) for row in rows} for rows in (wanted, own)]
     assert pairs[0] == pairs[1]
@@ -81,37 +75,33 @@ def test_the_207_classes_are_those_of_the_study_s_16_categories(root):
     assert {tuple(row[name] for name in columns) for row in more} == pairs[0] | {("544", "oven")}
 
 
-@needs_data
 def test_the_published_procedure_has_the_study_s_numbers_of_steps_and_step_sizes():
     settings = merge_defaults({})["synthesis"]["published"]
-    call = numbers("spectemp_schedule").attrs
+    call = study_numbers("spectemp_schedule").attrs
     for modality, name in (("vision", "published_synthesis_vision"), ("audio", "published_synthesis_audio")):
-        first, second = numbers(name).attrs["step_sizes"]
+        first, second = study_numbers(name).attrs["step_sizes"]
         assert settings[modality]["steps"] == call["iterations"] == 3000
         assert settings[modality]["halvings"] + 1 == call["passes"] == 8
         assert (settings[modality]["step_size"], 0.5 * settings[modality]["step_size"]) == (first, second)
 
 
-@needs_data
 def test_synthesis_of_sounds_starts_from_the_study_s_noise():
     start = REGISTRY["spectemp_filters"]["start"]
-    audio = numbers("published_synthesis_audio")
+    audio = study_numbers("published_synthesis_audio")
     assert MODALITIES["audio"].start.standard_deviation == float(audio["cochleagram_quiet_start_scale"]) == 1e-7
     assert start["standard_deviation"] == float(audio["cochleagram_1e5_start_scale"]) == 1e-5
     assert "the start is noise of standard deviation 1e-5" in how("spectemp_schedule")
 
 
-@needs_data
 @pytest.mark.parametrize("name", ["alexnet", "resnet18"])
 def test_synthesis_of_images_starts_from_the_study_s_noise(name):
-    start = numbers("published_synthesis_vision")[f"{name}_start"]
+    start = study_numbers("published_synthesis_vision")[f"{name}_start"]
     own = MODALITIES["vision"].start
     error = own.standard_deviation / np.sqrt(start.size)
     assert float(start.mean()) == pytest.approx(own.mean, abs=4 * error)
     assert float(start.std()) == pytest.approx(own.standard_deviation, abs=4 * error)
 
 
-@needs_data
 def test_hmax_s_image_and_start_are_the_study_s():
     assert "on one grey channel of 0 to 255, 250 x 250, start 127.5 + 10 * standard normal noise" in how("hmax_loss")
     entry = REGISTRY["hmax_standard"]
@@ -121,9 +111,8 @@ def test_hmax_s_image_and_start_are_the_study_s():
     assert "step size 255 (halved every pass)" in how("hmax_loss")  # 1 in values 0 to 1
 
 
-@needs_data
 def test_schedules_take_as_many_steps_as_the_study_s():
-    call = numbers("hmax_loss").attrs
+    call = study_numbers("hmax_loss").attrs
     wanted = {"random_unit": {"steps": call["all_units_count"], "every": call["optimization_step"]}}
     stages = REGISTRY["hmax_standard"]["stages"]
     assert [stages[stage]["schedule"] for stage in ("s1", "c1", "s2", "c2")] == [wanted] * 4
@@ -131,12 +120,11 @@ def test_schedules_take_as_many_steps_as_the_study_s():
     stages = REGISTRY["spectemp_filters"]["stages"]
     for stage in ("filtered_signal", "spectempfilter_power"):
         assert stages[stage]["schedule"] == {"coarse_to_fine": {"every": 400}}
-    cutoffs = numbers("spectemp_schedule")
+    cutoffs = study_numbers("spectemp_schedule")
     wanted = list(zip(cutoffs["cutoff_rate"].values, cutoffs["cutoff_scale"].values, strict=True))
     assert wanted == [tuple(pair) for pair in networks_audio.COARSE_TO_FINE]
 
 
-@needs_data
 def test_hmax_has_the_study_s_8_parts_to_draw_from():
     for wanted in ("c1_out_no_reshape (list of 8 bands", "s2_out_reshape_to_list (list of 8 patch sizes)"):
         assert wanted in how("hmax_loss")
@@ -153,26 +141,23 @@ def test_hmax_has_the_study_s_8_parts_to_draw_from():
         assert parts[-1].stop == values.shape[1]
 
 
-@needs_data
 def test_spectrotemporal_filters_are_made_for_the_study_s_cochleagrams():
     """Channels, times, rate in Hz and channels per ERB are arguments of the study's function."""
     channels, times = networks_audio.FULL_SHAPE
     arguments = f"{channels}, {times}, {ENVELOPE_RATE_HZ}, {networks_audio.CHANNELS_PER_ERB:g}"
     assert f"make_Hts_filterbank({arguments}, rates 0 to 64 Hz, scales 0 to 2)" in how("spectemp_schedule")
     assert (max(networks_audio.RATES_HZ), max(networks_audio.SCALES)) == (64, 2)
-    reference = numbers("cochleagram_reference")["cochleagram"]
+    reference = study_numbers("cochleagram_reference")["cochleagram"]
     assert reference.shape == networks_audio.FULL_SHAPE
     assert reference.attrs["envelope_sampling_rate_hz"] == ENVELOPE_RATE_HZ
 
 
-@needs_data
 def test_acceptance_tests_the_measures_in_the_study_s_order():
     assert "one measure after the other (rho, r, SNR)" in how("acceptance_rule")
     studied = ("spearman_rho", "pearson_r", "snr_db")
     assert tuple(name for name in null.NULL_MEASURES if name in studied) == studied
 
 
-@needs_data
 def test_silent_activations_have_the_study_s_match_of_0():
     assert "All-zero activations of either" in how("acceptance_rule")
     assert "give rho = r = dB SNR = 0 in the null" in how("acceptance_rule")
@@ -183,10 +168,9 @@ def test_silent_activations_have_the_study_s_match_of_0():
         assert {name: found[name].tolist() for name in null.NULL_MEASURES} == {name: [0] for name in null.NULL_MEASURES}
 
 
-@needs_data
 def test_the_signal_of_a_pair_is_the_study_s_only_with_the_quality_published():
     """That is the first stimulus of the pair; the default takes the larger ratio of both orders."""
-    example = numbers("acceptance_rule")
+    example = study_numbers("acceptance_rule")
     assert "signal is the natural stimulus's activations for metamers, the first of the two for null pairs" in how(
         "acceptance_rule"
     )
@@ -204,9 +188,8 @@ def test_the_signal_of_a_pair_is_the_study_s_only_with_the_quality_published():
     assert in_order["snr_db"].item() == pytest.approx(2 * float(example["snr_value"]), rel=1e-5)
 
 
-@needs_data
 def test_the_signal_to_noise_ratio_is_twice_the_study_s_and_the_correlations_are_equal():
-    example = numbers("acceptance_rule")
+    example = study_numbers("acceptance_rule")
     found = match(example["snr_signal"].values, example["snr_other"].values)
     assert found["snr_db"] == pytest.approx(2 * float(example["snr_value"]), rel=1e-6)
     for name in ("spearman_rho", "pearson_r"):

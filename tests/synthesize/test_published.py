@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-import xarray as xr
 from torch import nn
 
 from metamers.modalities import MODALITIES
@@ -26,15 +25,9 @@ from metamers.synthesize.metamers import check_stage, synthesize
 from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import Published
 from metamers.synthesize.schedules import draw_parts, units_by_step
-from tests.needs import DATA, needs_data
+from tests.needs import study_numbers
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = needs_data
-
-
-@cache
-def numbers(name: str) -> xr.Dataset:
-    return xr.load_dataset(DATA / f"{name}.nc")
 
 
 def relative(found, wanted) -> float:
@@ -70,7 +63,7 @@ def with_weights(network: nn.Module, seed: int) -> nn.Module:
 
 @cache
 def seeing(name: str) -> Model:
-    data = numbers("published_synthesis_vision")
+    data = study_numbers("published_synthesis_vision")
     builder = getattr(torchvision.models, name)
     with torch.device("meta"):  # all its values are those of the files
         network = builder(num_classes=1000)
@@ -89,7 +82,7 @@ def seeing(name: str) -> Model:
 
 @cache
 def hearing() -> Model:
-    seed = numbers("published_synthesis_audio").attrs["weights_seed"]
+    seed = study_numbers("published_synthesis_audio").attrs["weights_seed"]
     network = with_weights(networks.NETWORKS["coch_cnn9"](794), seed)
     preprocessing = SoundPreprocessing(20_000, 2, {"rate": "full"}).double()
     stages = {"cochleagram": "preprocessing", "relu1": {"module": "relu1", "pass_through_relu": "relu1"}}
@@ -126,7 +119,7 @@ def course(model: Model, stage: str, natural: np.ndarray, start: np.ndarray, pro
     ],
 )
 def test_published_synthesis_of_images_follows_the_study_s_code(name, stage, start):
-    data, case, model = numbers("published_synthesis_vision"), f"{name}_{stage}", seeing(name)
+    data, case, model = study_numbers("published_synthesis_vision"), f"{name}_{stage}", seeing(name)
     natural = data[f"{name}_natural"].values
     with torch.no_grad():
         scores = model.scores(torch.from_numpy(natural.astype(np.float64))[None])[0]
@@ -140,7 +133,7 @@ def test_published_synthesis_of_images_follows_the_study_s_code(name, stage, sta
 
 def test_a_gradient_is_divided_by_its_length_and_the_study_s_guard():
     """Without the guard of 1e-10, losses differ by up to 2e-9 and pixels by 6e-9."""
-    data, model = numbers("published_synthesis_vision"), seeing("resnet18")
+    data, model = study_numbers("published_synthesis_vision"), seeing("resnet18")
     natural, start, probe = (data[f"resnet18_{name}"].values for name in ("natural", "start", "probe_index"))
     loss, values = course(model, "layer2", natural, start, probe, steps=20, taken=20)
     np.testing.assert_allclose(loss, data["resnet18_layer2_loss"][:20], rtol=1e-10)
@@ -148,7 +141,7 @@ def test_a_gradient_is_divided_by_its_length_and_the_study_s_guard():
 
 
 def test_the_public_function_takes_these_steps_too():
-    data, model = numbers("published_synthesis_vision"), seeing("resnet18")
+    data, model = study_numbers("published_synthesis_vision"), seeing("resnet18")
     natural, start = (
         torch.from_numpy(data[f"resnet18_{name}"].values.astype(np.float64))[None] for name in ("natural", "start")
     )
@@ -161,7 +154,7 @@ def test_the_public_function_takes_these_steps_too():
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["cochleagram_1e5", "relu1_1e5", "cochleagram_clamped"])
 def test_published_synthesis_of_sounds_follows_the_study_s_code(case):
-    data = numbers("published_synthesis_audio")
+    data = study_numbers("published_synthesis_audio")
     clamped = case == "cochleagram_clamped"
     natural = data["natural_peaky" if clamped else "natural"].values
     if clamped:
@@ -176,7 +169,7 @@ def test_published_synthesis_of_sounds_follows_the_study_s_code(case):
 
 
 def test_the_auditory_network_is_the_one_whose_numbers_these_are():
-    data = numbers("published_synthesis_audio")
+    data = study_numbers("published_synthesis_audio")
     with torch.no_grad():
         scores = hearing().scores(torch.from_numpy(data["natural"].values.astype(np.float64))[None])[0]
     np.testing.assert_allclose(scores, data["natural_scores"], rtol=1e-5, atol=1e-5)
@@ -184,7 +177,7 @@ def test_the_auditory_network_is_the_one_whose_numbers_these_are():
 
 def test_a_start_of_1e_7_gives_the_study_s_first_step_and_no_more():
     """From there rounding decides: after five steps two programs have parted (the files' README)."""
-    data = numbers("published_synthesis_audio")
+    data = study_numbers("published_synthesis_audio")
     start = float(data["cochleagram_quiet_start_scale"]) * data["noise"].values.astype(np.float64)
     probe = data["probe_index"].values
     loss, values = course(hearing(), "cochleagram", data["natural"].values, start, probe, 15, taken=1)
@@ -196,7 +189,7 @@ def test_a_start_of_1e_7_gives_the_study_s_first_step_and_no_more():
 def cochleagram_and_gradient(front_end: nn.Module, sound: np.ndarray, dtype: torch.dtype):
     heard = torch.from_numpy(sound).to(dtype)[None].requires_grad_()
     found = front_end.to(dtype)(heard)
-    (found[0] * torch.from_numpy(numbers("cochleagram_gradient")["cotangent"].values)).sum().backward()
+    (found[0] * torch.from_numpy(study_numbers("cochleagram_gradient")["cotangent"].values)).sum().backward()
     return found[0].detach(), heard.grad[0]
 
 
@@ -206,14 +199,14 @@ def cochleagram_and_gradient(front_end: nn.Module, sound: np.ndarray, dtype: tor
     [(torch.float64, 1e-5), (torch.float32, 2e-5)],  # the study's code in float32: 1e-5 as well
 )
 def test_the_full_rate_front_end_is_the_study_s_in_output_and_gradient(sound, dtype, limit):
-    data = numbers("cochleagram_gradient")
+    data = study_numbers("cochleagram_gradient")
     found, gradient = cochleagram_and_gradient(FullRateCochleagram(40_000, 20_000), data[sound].values, dtype)
     assert relative(found, data[f"{sound}_cochleagram"]) < 1e-5
     assert relative(gradient, data[f"{sound}_gradient"]) < limit
 
 
 def test_the_gradient_of_the_loss_from_noise_to_speech_is_the_study_s():
-    data = numbers("cochleagram_gradient")
+    data = study_numbers("cochleagram_gradient")
     front_end = FullRateCochleagram(40_000, 20_000).double()
     speech, quiet = (torch.from_numpy(data[name].values).double()[None] for name in ("speech", "quiet"))
     quiet.requires_grad_()
@@ -227,7 +220,7 @@ def test_the_gradient_of_the_loss_from_noise_to_speech_is_the_study_s():
 @pytest.mark.parametrize(("sound", "limit"), [("speech", 1e-2), ("quiet", 2.5e-2)])
 def test_the_band_rate_front_end_is_near_the_study_s_in_output_and_gradient(sound, limit):
     """On speech the gradient differs by 0.8%, on noise of standard deviation 1e-7 by 1.8%."""
-    data = numbers("cochleagram_gradient")
+    data = study_numbers("cochleagram_gradient")
     found, gradient = cochleagram_and_gradient(Cochleagram(40_000, 20_000), data[sound].values, torch.float32)
     assert relative(found, data[f"{sound}_cochleagram"]) < 1e-4
     assert relative(gradient, data[f"{sound}_gradient"]) < limit
@@ -236,7 +229,7 @@ def test_the_band_rate_front_end_is_near_the_study_s_in_output_and_gradient(soun
 @pytest.mark.parametrize(("sound", "limit"), [("speech", 4e-2), ("quiet", 5e-2)])
 def test_a_rough_front_end_is_near_the_study_s_in_output_and_gradient(sound, limit):
     """On speech the gradient differs by 3.1%, on noise of standard deviation 1e-7 by 4.1%."""
-    data, front_end = numbers("cochleagram_gradient"), Cochleagram(40_000, 20_000)
+    data, front_end = study_numbers("cochleagram_gradient"), Cochleagram(40_000, 20_000)
     with rough_cochleagrams(front_end):
         found, gradient = cochleagram_and_gradient(front_end, data[sound].values, torch.float32)
     assert 1e-5 < relative(found, data[f"{sound}_cochleagram"]) < 5e-4
@@ -244,7 +237,7 @@ def test_a_rough_front_end_is_near_the_study_s_in_output_and_gradient(sound, lim
 
 
 def test_the_compression_and_its_derivative_are_the_study_s_to_the_bit():
-    data = numbers("cochleagram_gradient")
+    data = study_numbers("cochleagram_gradient")
     envelopes = torch.from_numpy(data["compression_input"].values).requires_grad_()
     compressed = compress(envelopes, power=0.3, offset=1e-8, gradient_clip=5)
     compressed.sum().backward()
@@ -253,7 +246,7 @@ def test_the_compression_and_its_derivative_are_the_study_s_to_the_bit():
 
 
 def test_the_spectrotemporal_filters_take_part_in_the_study_s_steps():
-    data = numbers("spectemp_schedule")
+    data = study_numbers("spectemp_schedule")
     network = networks.NETWORKS["spectemp"](2)
     np.testing.assert_allclose(network.filters.temporal_rate_hz, data["temporal_rate"])
     np.testing.assert_allclose(network.filters.spectral_scale, data["spectral_scale"])
@@ -284,7 +277,7 @@ class Stage(nn.Module):
 
 @pytest.mark.parametrize("stage", ["s1", "c2", "flat", "grey", "list"])
 def test_hmax_s_loss_is_the_study_s_unit_by_unit(stage, monkeypatch):
-    data = numbers("hmax_loss")
+    data = study_numbers("hmax_loss")
     step, every = int(data.attrs["all_units_count"]), int(data.attrs["optimization_step"])
     passes, steps = int(data.attrs["passes"]), int(data.attrs["steps_per_pass"])
     target = torch.from_numpy(data[f"{stage}_target"].values.astype(np.float64))

@@ -82,7 +82,7 @@ def forks() -> ForkServer:
 
 def forking(folder: Path) -> dict[str, str]:
     """The environment in which Python imports the folder's own library, if it has one, and Snakemake's jobs are forked."""
-    environment = library_of(folder) | {"METAMERS_FORKS": forks().path, "METAMERS_FORKED": str(FORKED)}
+    environment = library_of(folder) | {"METAMERS_FORKS": forks().path}
     return environment | {"PYTHONPATH": os.pathsep.join([str(FORKED / "jobs"), environment["PYTHONPATH"]])}
 
 

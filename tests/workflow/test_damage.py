@@ -89,7 +89,7 @@ def test_what_was_changed_together_with_the_manifest_is_named_and_made_again(rer
         next(path for path in sorted((results / name).rglob("*.*")) if path.suffix in (".css", ".png"))
         for name in ("report/assets", "report/media/second", "exported/datasets/own")
     ]
-    whole = [path.read_bytes() for path in in_folders]
+    before = [path.read_bytes() for path in in_folders]
     # Snakemake does not make this file again after its deletion, because the report exists.
     null = results / "nulls" / "first.nc"
     for path in (*in_folders, null):
@@ -101,6 +101,6 @@ def test_what_was_changed_together_with_the_manifest_is_named_and_made_again(rer
     named = {path for _, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said)}
     assert {path for path in named | changed if "/media/first/" not in path} == changed
     run_command_of(said, folder)
-    assert [path.read_bytes() for path in in_folders] == whole
+    assert [path.read_bytes() for path in in_folders] == before
     assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
     assert "alert(1)" not in page.read_text()

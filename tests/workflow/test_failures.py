@@ -72,7 +72,7 @@ def within(folder: Path, script: str) -> None:
         set -e -u
         wanted={WANTED}
         arguments="-m snakemake --cores 2 --rerun-incomplete"
-        export OMP_NUM_THREADS=1 METAMERS_FORKED={FORKED} METAMERS_FORKS=$(mktemp --directory)/socket
+        export OMP_NUM_THREADS=1 METAMERS_FORKS=$(mktemp --directory)/socket
         export PYTHONPATH={FORKED}/jobs:{folder}/src
         coproc {sys.executable} {FORKED}/forked.py $METAMERS_FORKS
         trap "kill $COPROC_PID; rm -r $(dirname $METAMERS_FORKS)" EXIT

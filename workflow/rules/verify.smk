@@ -2,8 +2,8 @@
 
 if workflow.is_main_process:
     # The job tells this call how to make files again; it inherits the variable, also on a cluster.
-    call = command_line([word for word in sys.argv if word != "verify"]).removesuffix(" --")
-    os.environ.update(METAMERS_CALL=call)  # the linter would take an index for a variable that the rules need
+    # Not by its index, which the linter takes for a variable that the rules need.
+    os.environ.update(METAMERS_CALL=command_line([word for word in sys.argv if word != "verify"]).removesuffix(" --"))
 
 
 def outputs_of_rules(_wildcards):

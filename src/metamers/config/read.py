@@ -36,7 +36,7 @@ class _Refused(yaml.YAMLError):
     """Valid YAML that a configuration must not contain: a repeated key, or a number that is too long."""
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(yaml.constructor.SafeConstructor):
     """Reads plain data. A repeated key of a mapping is an error; PyYAML would keep the last value.
 
     A number of more than ``MAX_NUMBER_LENGTH`` characters is an error too, as is text that does not fit its tag
@@ -88,25 +88,21 @@ def _check_unique_keys(node: yaml.Node, seen: set[int]) -> None:
         _check_unique_keys(value, seen)
 
 
-_Parser: type = yaml.cyaml.CParser if yaml.__with_libyaml__ else object
+class _Loader(_UniqueKeys, yaml.SafeLoader):
+    """Says what is wrong in which line."""
 
 
-class _UniqueKeysFast(_Parser, _UniqueKeys):
-    """The same with the parser of libyaml, which takes an eighth of the time and says less about errors."""
-
-    def __init__(self, text: str):
-        _Parser.__init__(self, text)  # type: ignore[misc]
-        yaml.constructor.SafeConstructor.__init__(self)
-        yaml.resolver.Resolver.__init__(self)
+class _FastLoader(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """With libyaml, where PyYAML has it: takes an eighth of the time, and says less about errors."""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _loaded(text: str) -> Any:
     """Plain data from YAML. A text that was read before is not parsed again."""
-    if yaml.__with_libyaml__ and "\t" not in text:  # libyaml accepts tabs where PyYAML, and so Snakemake, does not
+    if "\t" not in text:  # libyaml accepts tabs where PyYAML, and so Snakemake, does not
         with suppress(yaml.YAMLError):
-            return yaml.load(text, Loader=_UniqueKeysFast)
-    return yaml.load(text, Loader=_UniqueKeys)
+            return yaml.load(text, Loader=_FastLoader)
+    return yaml.load(text, Loader=_Loader)
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -178,7 +174,7 @@ def check_command_line_value(text: str, source: str) -> None:
         ``source``.
     """
     try:
-        yaml.load(text, Loader=_UniqueKeys)
+        _loaded(text)
     except _Refused as error:
         raise ConfigurationError(f"{source}: {error}") from error
     except (yaml.YAMLError, RecursionError):

@@ -40,7 +40,7 @@ def counted(kind: str) -> Iterator[None]:
 
 
 def _counted_import(
-    name: str, of: Any = None, local: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
+    name: str, globals_: Any = None, locals_: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
 ) -> Any:
     """Import as the interpreter does, but count the CPU time, and collect no garbage meanwhile.
 
@@ -48,13 +48,13 @@ def _counted_import(
     """
     imported = getattr(sys.modules.get(name), "__dict__", None)
     if imported is not None and not level and all(part in imported for part in fromlist or ()):
-        return _import(name, of, local, fromlist, level)
+        return _import(name, globals_, locals_, fromlist, level)
     collects = gc.isenabled()
     builtins.__import__ = _import  # the imports within this one are part of it
     gc.disable()
     try:
         with counted("imports"):
-            return _import(name, of, local, fromlist, level)
+            return _import(name, globals_, locals_, fromlist, level)
     finally:
         builtins.__import__ = _counted_import
         if collects:

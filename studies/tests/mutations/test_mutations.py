@@ -117,8 +117,8 @@ def test_a_mutation_is_caught_by_a_test_that_passes_without_it(repository, root,
 
     def call(command, *more):
         arguments = command.removeprefix("python -m studies.mutations ").split()
-        called = [sys.executable, "-c", MAIN, repository, *arguments, *more]
-        return subprocess.run(called, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        command_line = [sys.executable, "-c", MAIN, repository, *arguments, *more]
+        return subprocess.run(command_line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     table, before, after = (tmp_path / f"{name}.csv" for name in ("mutations", "before", "after"))
     assert call("python -m studies.mutations draw mutations.csv").returncode == 0

@@ -4,7 +4,7 @@ import os
 import sys
 
 if (socket_path := os.environ.get("METAMERS_FORKS")) and "/.snakemake/scripts/" in f"/{sys.orig_argv[-1]}":
-    sys.path.append(os.environ["METAMERS_FORKED"])
+    sys.path.append(os.path.dirname(os.path.dirname(__file__)))
     from forked import request  # type: ignore[import-not-found]
 
     os._exit(request(socket_path, [sys.orig_argv[-1]]))
