@@ -48,6 +48,7 @@ def test_a_sentence_is_about_a_family_if_there_is_no_other():
 def test_the_same_errors_are_shown_with_enough_stimuli_and_suggested_with_fewer(stimuli, suggested):
     found = claims(compared(stimuli, alike=True))["input"]
     assert consistency_claim(1, 24) in found
+    assert " more " in found
     assert bool(re.search(rf"\b{stimuli} of the 20\b", found)) == suggested
 
 
