@@ -202,10 +202,10 @@ def test_own_metamers_are_those_of_main_trials_without_natural_stimuli(tmp_path)
 def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
     check_conditions(group)
     fewer = BenchmarkGroup(**vars(group) | {"stimuli": group.stimuli[:3]})
-    with pytest.raises(ValueError, match="exported: .*k/two"):
+    with pytest.raises(ValueError, match=r"exported: .*k/two"):
         check_conditions(fewer)
     more = BenchmarkGroup(**vars(group) | {"recognition": group.recognition.isel(presentation=slice(3))})
-    with pytest.raises(ValueError, match="ours: .*k/two"):
+    with pytest.raises(ValueError, match=r"ours: .*k/two"):
         check_conditions(more)
 
 

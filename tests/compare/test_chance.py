@@ -1,5 +1,7 @@
 """Recognition by chance, and Cohen's kappa."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr

@@ -147,7 +147,7 @@ def test_a_publisher_that_does_not_end_its_answer_is_given_up(plan_of, monkeypat
         raise subprocess.TimeoutExpired("describe", timeout)
 
     monkeypatch.setattr(pretrained.subprocess, "run", run)
-    with pytest.raises(ConfigurationError, match="models: mine: .*300 s"):
+    with pytest.raises(ConfigurationError, match=r"models: mine: .*300 s"):
         plan_of(TORCHVISION)
 
 
