@@ -108,9 +108,9 @@ def test_the_finding_is_the_agreement_of_the_last_stages_of_different_models():
     low, high = (f"{value:.2f}".replace("-", "−") for value in (rho.min(), rho.max()))
     (sentence,) = similarity_findings({"vision": found})
     assert re.search(rf"^Vision: .*\b3 models {low} to {high} \(3 pairs, 7 images\b", sentence)
-    one = similarity.similarity({"a": models["a"]}, None, NAMES)
-    (alone,) = similarity_findings({"vision": one})
+    of_model = similarity.similarity({"a": models["a"]}, None, NAMES)
+    (alone,) = similarity_findings({"vision": of_model})
     assert re.search(r"^Vision: .* a .*\(1 pair, 7 images\b", alone)
-    assert f"{float(one['spearman_rho'][0, 1]):.2f}".replace("-", "−") in alone
+    assert f"{float(of_model['spearman_rho'][0, 1]):.2f}".replace("-", "−") in alone
     found["spearman_rho"][:] = np.nan
     assert similarity_findings({"vision": found}) == []

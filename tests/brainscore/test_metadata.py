@@ -114,7 +114,7 @@ def test_brain_scores_own_programs_accept_the_metadata_of_every_registered_model
     described = [f"metamers_run_{name}" for name in committed | made]
     # Two lines about the proposal, and no warning.
     about, valid = json.loads(results["proposal"][1])
-    assert "migration" in about
+    assert about["migration"] == "initial v2 publication requires a merged PR"
     assert (valid["status"], valid["models"]) == ("valid", described)
     for kind in ("contract", "models", "benchmarks"):
         assert "WARNING" not in results[kind][1]
