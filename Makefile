@@ -24,8 +24,7 @@ extended: $(STAMP)
 install: $(STAMP)
 
 # `make test` runs the fast tests of every part of the workflow, `make test-all` then the slow ones, and `make test-studies`
-# those of the studies; with SAMPLE=3 every third file of slow ones, others each day. Slow tests often wait (for sounds, a
-# browser, SLURM), so there is one worker more than cores.
+# those of the studies. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
 
@@ -33,10 +32,10 @@ test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
 test-all: test
-	$(PYTEST) $(MORE_WORKERS) -m slow $(if $(SAMPLE),--sample $(SAMPLE))
+	$(PYTEST) $(MORE_WORKERS) -m slow
 
 test-studies: $(EXTRA)
-	$(PYTEST) $(MORE_WORKERS) $(if $(SAMPLE),--sample $(SAMPLE)) studies/tests
+	$(PYTEST) $(MORE_WORKERS) studies/tests
 
 # Many more damaged files for each reader than among the tests (EXAMPLES, of each; it takes hours).
 EXAMPLES ?= 10000
