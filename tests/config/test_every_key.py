@@ -42,6 +42,13 @@ def limits(schema: dict[str, Any]) -> dict[str, Any]:
     return {word: schema[word] for word in BEYOND if word in schema}
 
 
+def allowed_value(schema: dict[str, Any]) -> Any:
+    """An item of a list: a name of the schema, its least number, or any name or list of names."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    return {"string": "mine", "array": ["mine", "yours"]}.get(schema["type"], schema.get("minimum", 1))
+
+
 def wrong_values(schema: dict[str, Any]) -> Iterator[Any]:
     """What a key refuses by its range, its names, its form, its length or its type."""
     yield from (limit + BEYOND[word] for word, limit in limits(schema).items())
@@ -51,6 +58,10 @@ def wrong_values(schema: dict[str, Any]) -> Iterator[Any]:
         yield "//no such"
     if "minItems" in schema:
         yield []
+    if schema.get("uniqueItems"):
+        yield [allowed_value(schema["items"])] * 2
+    if "maxItems" in schema:
+        yield [allowed_value(schema["items"])] * (schema["maxItems"] + 1)
     if "minLength" in schema:
         yield ""
     if "type" in schema:
