@@ -898,9 +898,9 @@ def test_the_page_tells_of_a_full_disk_and_continues_after_a_reload(browser, mad
                 patched.setattr(store, function, full_disk)
                 page.goto(f"http://localhost:{server.server_address[1]}/vision/")
                 page.wait_for_selector(f"h1:has-text('{ENDS[2]}')")
-            said = page.locator("#experiment p").inner_text()
-            assert DISK_FAILED in said
-            assert said.endswith(words("END", "reload"))
+            message = page.locator("#experiment p").inner_text()
+            assert DISK_FAILED in message
+            assert message.endswith(words("END", "reload"))
         page.reload()
         page.wait_for_selector(f"h1:has-text('{ENDS[1]}')")
     page.close()

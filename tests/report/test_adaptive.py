@@ -49,6 +49,7 @@ def test_the_figure_has_the_observed_proportions_and_the_posterior(question):
     marks = np.concatenate([part.get_offsets() for part in over_depth.collections if len(part.get_offsets())])
     observed = {(0, 0.8), (1, 3 / 9), (-0.15, 1)} | ({(0, 0.6)} if question == "difference" else set())
     assert {tuple(mark) for mark in marks.round(12)} >= {(x, round(y, 12)) for x, y in observed}
+    assert {"difference": "log odds", "threshold": "position"}[question] in posterior.get_xlabel().lower()
     curve = next(line for line in posterior.lines if line.get_label() == "posterior")
     assert np.trapezoid(curve.get_ydata(), curve.get_xdata()) == pytest.approx(1, abs=0.01)
     assert svg(figure) == svg(adaptive_figure(adaptive_answers(question)))

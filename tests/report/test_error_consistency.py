@@ -32,8 +32,9 @@ def claims(dataset):
 
 def test_an_interval_that_includes_0_is_undecided_and_no_pair_is_said():
     found = claims(compared())
-    assert found["input"] == consistency_claim(0, 24)
+    assert "undecided" in found["input"]
     assert found["natural"] == consistency_claim(None, 24)  # all models are always right
+    assert "undecided" not in found["natural"]
 
 
 def test_a_sentence_is_about_a_family_if_there_is_no_other():
@@ -64,5 +65,6 @@ def test_points_and_table_have_the_means_of_the_file():
 def test_the_figure_shows_every_stage_in_processing_order_the_level_0_and_models_without_a_pair():
     figure = consistency_figure(compared()).decode()
     assert figure.index("natural") < figure.index("input") < figure.index("logits")
+    assert "κ" in figure
     assert "pairs within a family" in figure
     assert "net: " in consistency_figure(compared(recognition_models=("a",))).decode()

@@ -111,4 +111,5 @@ def test_the_section_begins_with_the_first_stimulus_at_the_last_depth(found, sum
     assert part["few"]
     assert part["estimated"]
     assert part["matched"]
-    assert svg(part["figure"])
+    drawn = svg(part["figure"]).decode()
+    assert all(name in drawn for name in NAMES)

@@ -129,7 +129,8 @@ def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
     assert part["lead"] == rows[1]
     assert part["principal"]
     assert (part["file"], part["agreement_file"]) == ("beyond/sensitivity/vision.nc", "beyond/agreement/vision.nc")
-    assert svg(part["figure"])
+    drawn = svg(part["figure"]).decode()
+    assert all(name in drawn for name in MODELS[:2])
     assert part["few"]  # fewer than five stimuli: the numbers are folded
 
 
