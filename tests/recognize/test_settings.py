@@ -74,20 +74,9 @@ OWN = RESNET | {"vocabulary": "classes.csv"}
 
 
 def test_a_network_of_imagenet_is_not_asked_about_other_classes():
-    with pytest.raises(ConfigurationError) as error:
+    message = r"(?s)^recognition_models\.1: .*'efficientnet_lite1' .*\bimagenet_1k\b.*'images' .*\bclasses\.csv\b"
+    with pytest.raises(ConfigurationError, match=rf"{message}.*other_vocabularies: {{imagenet_1k: .*readout: linear"):
         plan_of(["mine", "efficientnet_lite1"], OWN)
-    message = str(error.value)
-    assert message.startswith(
-        "recognition_models.1: the classes of 'efficientnet_lite1' are those of imagenet_1k, but dataset 'images' has the "
-        "classes of classes.csv."
-    )
-    for remedy in (
-        "other_vocabularies: {imagenet_1k: TABLE}",
-        "readout: linear",
-        "CLIP",
-        "a run without 'efficientnet_lite1'",
-    ):
-        assert remedy in message
 
 
 def test_a_network_and_a_dataset_that_share_a_table_are_a_run():
