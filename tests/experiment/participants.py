@@ -7,13 +7,20 @@ from metamers.repository import ROOT
 from metamers.run import files
 from tests.made_up_run import RUN, WORDS
 
+TEXTS = (ROOT / "experiment" / "words.js").read_text()
+
 
 def words(group, key):
-    """Return a text that participants read, or its heading, from ``experiment/words.js``."""
-    texts = (ROOT / "experiment" / "words.js").read_text().split(f"export const {group} = ")[1]
-    return re.search(rf'^  {key}: (?:\(.*\) =>\s*)?["`](?:<h1>)?([^"`<]*)', texts, re.MULTILINE)[1]
+    """Return a text that participants read, or its heading, or what is before its first variable part."""
+    texts = TEXTS.split(f"export const {group} = ")[1]
+    begin = rf"^  (?:get )?{key}(?:: |\(\) )(?:\([^)]*\) =>\s*)?(?:\{{.*?return )?"
+    return re.search(rf'{begin}["`](?:<h1>)?([^"`<$]*)', texts, re.MULTILINE | re.DOTALL)[1]
 
 
+CONSENT = re.search("<h1>(.*?)</h1>", (ROOT / "experiment" / "consent.html").read_text())[1]
+REFUSAL = re.search(r'consent: \[".*?", "(.*?)"\]', TEXTS)[1]
+CORRECT, NOT_CORRECT = re.search(r'answer === right \? "(.*?)" : "(.*?)"', TEXTS).groups()
+BREAK, MAIN, WELCOME_BACK = (words("PAGES", key) for key in ("pause", "main", "welcomeBack"))
 ENDS = (words("END", "thanks"), words("END", "early"), words("END", "failed"))
 # Records the played sounds and their quietest third, in one channel (headphones) or in the sum of both (loudspeakers).
 EARS = """
@@ -99,19 +106,21 @@ class Participant:
         if heading in ENDS:
             assert self.headings[-2:-1] != [heading], f"a step after the end: {heading}"
             return None
-        if heading.endswith("hat was it?"):
+        if self.page.query_selector(".choices"):
             self.page.get_by_role("button", name=self.answer(), exact=True).click()
-        elif re.search("[Ww]hich pitch", heading):
+        elif self.page.query_selector("#word"):
             if play := self.page.query_selector(".play"):
                 play.click()
             self.page.wait_for_selector("#word:enabled")
-            box, word = self.page.get_by_role("combobox", name="The pitch"), self.answer()
+            box, button, word = self.page.get_by_role("combobox"), self.page.locator("form button"), self.answer()
+            assert "pitch" in box.get_attribute("aria-label")
             box.fill(word[:1] + "x")
-            assert self.page.get_by_role("button", name="Answer").is_disabled()  # no word begins so
+            assert button.is_disabled()  # no word begins so
             box.fill(word[:2].upper())
-            assert self.page.get_by_role("button", name=f"Answer: {word}", exact=True).is_enabled()
+            assert button.is_enabled()
+            assert button.inner_text().endswith(f" {word}")
             box.press("Enter")
-        elif heading == "Which tone was the quietest?":
+        elif self.page.query_selector("[data-answer]"):  # tones
             self.page.wait_for_selector("[data-answer]:enabled")
             self.page.locator(f"[data-answer='{self.page.evaluate('quietest')}']").click()
         else:

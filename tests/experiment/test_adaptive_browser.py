@@ -12,7 +12,7 @@ from metamers.experiment.server import Server, find_experiments
 from metamers.humans.bids import ADAPTIVE as ADAPTIVE_README
 from metamers.plan.steps import declared_files
 from metamers.run import files
-from tests.experiment.participants import ENDS, Participant, words
+from tests.experiment.participants import BREAK, CONSENT, ENDS, MAIN, REFUSAL, WELCOME_BACK, Participant, words
 from tests.made_up_run import RULES, RUN, WORDS, made_up_run
 from tests.workflow.runs import check_schema, snakemake
 
@@ -89,15 +89,15 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
     try:
         people = [Adaptive(browser, address, folder, modality, better_at_the_first) for _ in range(3)]
         first, second, unwilling = people
-        unwilling.page.wait_for_selector("h1:has-text('Taking part')")
+        unwilling.page.wait_for_selector(f"h1:has-text('{CONSENT}')")
         assert re.search(r"\b19\b", unwilling.page.locator("#experiment").inner_text())
-        unwilling.page.get_by_role("button", name="I do not agree").click()
+        unwilling.page.get_by_role("button", name=REFUSAL).click()
         unwilling.page.wait_for_selector(f"h1:has-text('{ENDS[1]}')")
         while len(first.shown) < 3:
             first.step()
         # A reload in the middle goes on where it stopped, and the next stimulus is a new one.
         first.page.reload()
-        assert first.step() == words("PAGES", "welcomeBack")
+        assert first.step() == WELCOME_BACK
         assert first.go_through().startswith(ENDS[0])
         practising = Adaptive(browser, address, folder, modality)
         while practising.trial < PRACTISED - 1:
@@ -106,8 +106,8 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
         # For a participant who is still in the practice when it ends, there is no introduction to main trials.
         assert practising.go_through().startswith(ENDS[0])
         assert practising.trial == PRACTISED
-        assert words("PAGES", "main") in second.headings
-        assert words("PAGES", "main") not in practising.headings
+        assert MAIN in second.headings
+        assert MAIN not in practising.headings
         late = Adaptive(browser, address, folder, modality)
         late.page.wait_for_selector(f"h1:has-text('{words('END', 'closed')}')")
         for one in [*people, practising, late]:
@@ -118,9 +118,9 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
         server.server_close()
     # Each break is before a trial, also where the experiment ends early.
     for one in (first, second):
-        after = [one.headings[place + 1] for place, heading in enumerate(one.headings) if heading == "Take a break"]
-        assert not set(after) & {"Take a break", *ENDS}
-    assert first.headings.count("Take a break") == 3
+        after = [one.headings[place + 1] for place, heading in enumerate(one.headings) if heading == BREAK]
+        assert not set(after) & {BREAK, *ENDS}
+    assert first.headings.count(BREAK) == 3
     met = [main_stimuli(one) for one in (first, second)]
     for own in met:
         assert len(set(own)) == len(own)

@@ -17,7 +17,18 @@ from metamers.humans.rows import NUMBERS
 from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.documentation import blocks
-from tests.experiment.participants import Participant, words
+from tests.experiment.participants import (
+    BREAK,
+    CONSENT,
+    CORRECT,
+    ENDS,
+    MAIN,
+    NOT_CORRECT,
+    REFUSAL,
+    WELCOME_BACK,
+    Participant,
+    words,
+)
 from tests.made_up_run import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run
 from tests.workflow.runs import check_schema, snakemake
 
@@ -25,8 +36,8 @@ MODALITIES = ("vision", "audio")
 COMPARED = [f"results/{RUN}/comparison/{name}.nc" for name in ("anova", "own_participants_vs_models", "leaderboard")]
 
 
-# A test of the experiment with pictures alone, and a fast one of both. (Other tests with sounds are slow: the sounds are
-# played to their end.)
+# What does not depend on the kind of stimulus is tested with pictures. Tests with sounds are slow, because the sounds are
+# played to their end.
 ONLY_PICTURES = pytest.mark.parametrize("run", ["vision"], indirect=True, scope="module")
 FAST_IN_BOTH = pytest.mark.parametrize("run", MODALITIES, indirect=True, scope="module")
 
@@ -54,6 +65,14 @@ def server(run, tmp_path):
 def served(server, run):
     """The address of the experiment on the workflow's own server."""
     return f"http://localhost:{server.server_address[1]}/{run[1]}/"
+
+
+ALREADY = {"vision": words("OF_IMAGES", "already"), "audio": words("OF_SOUNDS", "already")}
+
+
+def heading(text):
+    """Return the selector of a page's heading that contains a text."""
+    return f"h1:has-text('{text}')"
 
 
 def resize(page, width, height):
@@ -90,14 +109,14 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     going = good[:2]
     while going:
         going = [one for one in going if one.step()]
-    assert good[2].go_through().startswith("Thank you")
+    assert good[2].go_through().startswith(ENDS[0])
     inattentive = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
     inattentive.go_through()
     ignorant = Participant(browser, served, folder, modality, lambda exhibit: False)
     assert words("STOPPED", "practice") in ignorant.go_through()
     unwilling = Participant(browser, served, folder, modality)
-    unwilling.page.get_by_role("button", name="I do not agree").click()
-    unwilling.page.wait_for_selector("h1:has-text('The end')")
+    unwilling.page.get_by_role("button", name=REFUSAL).click()
+    unwilling.page.wait_for_selector(heading(ENDS[1]))
     gone = Participant(browser, served, folder, modality)
     for _ in range(3):
         gone.step()
@@ -216,23 +235,24 @@ def test_a_reload_goes_on_where_it_stopped(browser, run, server, served):
     while one.trial < 4:  # an example, two practice trials, one main trial
         one.step()
     one.page.reload()
-    assert one.step() == "Welcome back"
+    assert one.step() == WELCOME_BACK
     one.go_through()
     assert one.visitor.problems == []
-    assert one.headings.count("Examples") == one.headings.count("Practice") == 1
-    assert one.headings.count("The experiment") == 1
-    assert not any("already" in heading for heading in one.headings)
+    sections = [words("PAGES", "feedback"), words("PAGES", "practice"), MAIN]
+    assert [text for text in one.headings if text in sections] == sections
+    assert not any(text.startswith(ALREADY[modality]) for text in one.headings)
     (rows,) = exported(server).values()
     shown = one.design["exhibit"].values[one.design["shown"].values[one.visitor.order]]
     answered = [row for row in rows if row["step"].startswith("trial-")]
     assert [row["exhibit"].split(".")[0] for row in answered] == shown.tolist()
     one.page.reload()
-    one.page.wait_for_selector("h1:has-text('You have taken part')")
-    one.page.get_by_role("button", name="The next person takes part").click()
-    one.page.wait_for_selector("h1:has-text('Taking part')")
+    one.page.wait_for_selector(heading(words("END", "before")))
+    one.page.get_by_role("button", name=words("BUTTONS", "next")).click()
+    one.page.wait_for_selector(heading(CONSENT))
 
 
 @pytest.mark.slow
+@ONLY_PICTURES
 def test_who_failed_the_practice_does_not_begin_again_after_a_reload(browser, run, server, served):
     folder, modality = run
     one = Participant(browser, served, folder, modality, lambda exhibit: False)
@@ -240,24 +260,26 @@ def test_who_failed_the_practice_does_not_begin_again_after_a_reload(browser, ru
     first = one.visitor.order
     for _ in range(2):
         one.page.reload()
-        one.page.wait_for_selector("h1:has-text('You have taken part')")
+        one.page.wait_for_selector(heading(words("END", "before")))
     assert len(exported(server)) == 1
-    one.page.get_by_role("button", name="The next person takes part").click()
-    one.page.wait_for_selector("h1:has-text('Taking part')")
+    one.page.get_by_role("button", name=words("BUTTONS", "next")).click()
+    one.page.wait_for_selector(heading(CONSENT))
     assert one.visitor.order == first  # free again, because nobody finished it
     assert one.visitor.problems == []
 
 
+@ONLY_PICTURES
 def test_who_did_not_agree_may_think_again(browser, run, served):
     folder, modality = run
     one = Participant(browser, served, folder, modality)
-    one.page.get_by_role("button", name="I do not agree").click()
-    one.page.wait_for_selector("h1:has-text('The end')")
+    one.page.get_by_role("button", name=REFUSAL).click()
+    one.page.wait_for_selector(heading(ENDS[1]))
     one.page.reload()
-    one.page.wait_for_selector("h1:has-text('Taking part')")
+    one.page.wait_for_selector(heading(CONSENT))
 
 
 @pytest.mark.slow
+@ONLY_PICTURES
 def test_the_window_is_recorded_with_each_answer(browser, run, server, served):
     folder, modality = run
     one = Participant(browser, None, folder, modality)
@@ -283,10 +305,10 @@ def test_the_window_is_recorded_with_each_answer(browser, run, server, served):
     assert steps["consent"].numbers[NUMBERS.index("window_width")] == 820
 
 
-def until(one, *headings):
-    """Go through the experiment until the page has one of these headings."""
+def until_a_stimulus(one):
+    """Go through the experiment until the page offers the first picture or sound."""
     one.page.wait_for_selector("h1")
-    while one.page.locator("h1").inner_text() not in headings:
+    while not one.page.locator(f"{heading(words('OF_IMAGES', 'ready'))}, .play").count():
         one.step()
         one.page.wait_for_selector("h1")
 
@@ -295,7 +317,7 @@ def until(one, *headings):
 def test_a_window_that_is_too_small_for_the_picture_is_told(browser, run, served):
     folder, modality = run
     one = Participant(browser, served, folder, modality)
-    until(one, "Ready?")
+    until_a_stimulus(one)
     warning = one.page.locator(".warning")
     assert not warning.is_visible()
     for size, small in (((390, 200), True), ((390, 640), False), ((200, 640), True), ((820, 400), False)):
@@ -309,7 +331,7 @@ def test_the_keyboard_alone_is_enough(browser, run, served):
     """Space on a button that has the focus; letters and Enter for an answer."""
     folder, modality = run
     one = Participant(browser, served, folder, modality)
-    until(one, "Ready?", "Which pitch did you hear?")
+    until_a_stimulus(one)
     one.page.wait_for_selector("button:focus")
     one.page.keyboard.press("Space")
     answer = one.answer()
@@ -327,7 +349,7 @@ def test_the_keyboard_alone_is_enough(browser, run, served):
         one.page.wait_for_selector("#word:enabled")
         one.page.keyboard.type(answer[:1])
     one.page.keyboard.press("Enter")
-    one.page.wait_for_selector("h1:has-text('Correct')")
+    one.page.wait_for_selector(heading(CORRECT))
     assert f"“{answer}”" in one.page.locator("#experiment").inner_text()
     assert one.visitor.problems == []
 
@@ -345,8 +367,8 @@ def test_no_category_is_broken_within_a_word(browser, run, served):
 
     one.page.route("**/design.json", longer)
     one.page.goto(served)
-    until(one, "Ready?")
-    one.page.get_by_role("button", name="Show the picture").click()
+    until_a_stimulus(one)
+    one.page.get_by_role("button", name=words("BUTTONS", "show")).click()
     one.page.wait_for_selector(".choices")
     for width in (320, 390, 820, 1300):
         resize(one.page, width, 800)
@@ -381,14 +403,14 @@ def test_nobody_meets_a_stimulus_again_after_a_reload(browser, run, server, serv
     while one.trial < 5:
         one.step()
     if modality == "vision":
-        assert one.step() == "Ready?"
-        one.page.wait_for_selector("h1:has-text('What was it?')")
+        assert one.step() == words("OF_IMAGES", "ready")
+        one.page.wait_for_selector(".choices")
     else:
         one.page.locator(".play").click()
         one.page.wait_for_selector("#word:enabled")
     one.page.reload()
-    assert one.step() == "Welcome back"
-    assert "already" in one.step()
+    assert one.step() == WELCOME_BACK
+    assert one.step().startswith(ALREADY[modality])
     assert one.trial == 6
     one.go_through()
     assert one.visitor.problems == []
@@ -411,14 +433,14 @@ def test_another_page_of_the_same_participant_does_not_show_a_stimulus_again(bro
         one.step()
     other = one.context.new_page()
     other.goto(served)
-    other.get_by_role("button", name="Continue").click()
-    other.get_by_role("button", name="Show the picture" if modality == "vision" else "Play the sound").click()
-    asked = "h1:has-text('What was it?')" if modality == "vision" else "#word:enabled"
+    other.get_by_role("button", name=words("BUTTONS", "goOn")).click()
+    other.get_by_role("button", name=words("BUTTONS", "show" if modality == "vision" else "play")).click()
+    asked = ".choices" if modality == "vision" else "#word:enabled"
     other.wait_for_selector(asked)
     other.close()  # a page behind another one draws once in a second
     # The other page has shown the stimulus, so this page only asks about it.
-    one.page.get_by_role("button", name="Show the picture" if modality == "vision" else "Play the sound").click()
-    one.page.wait_for_selector("h1:has-text('already')")
+    one.page.get_by_role("button", name=words("BUTTONS", "show" if modality == "vision" else "play")).click()
+    one.page.wait_for_selector(heading(ALREADY[modality]))
     one.go_through()
     assert one.visitor.problems == []
     (rows,) = exported(server).values()
@@ -427,6 +449,7 @@ def test_another_page_of_the_same_participant_does_not_show_a_stimulus_again(bro
 
 
 @pytest.mark.slow
+@ONLY_PICTURES
 def test_a_long_experiment_has_pauses(browser, run, served):
     folder, modality = run
     one = Participant(browser, None, folder, modality)
@@ -437,15 +460,17 @@ def test_a_long_experiment_has_pauses(browser, run, served):
 
     one.page.route("**/experiment.js", shorter)
     one.page.goto(served)
-    one.go_through()
+    judged = []
+    while text := one.step():
+        if text == BREAK:
+            judged.append(one.trial - 3)
     main = one.design.sizes["trial"] - 3
-    begun = [place for place, heading in enumerate(one.headings) if heading == "Take a break"]
-    judged = [sum("hat was it" in h or "hich pitch" in h for h in one.headings[:place]) - 3 for place in begun]
     assert judged == [round(part * main / 4 + 1e-9) for part in (1, 2, 3)]
     assert one.visitor.problems == []
 
 
 @pytest.mark.slow
+@ONLY_PICTURES
 def test_people_without_answers_yet_stop_what_needs_them_only(run):
     folder, modality = run
     settings = yaml.safe_load((folder / "shown.yaml").read_text())
@@ -463,24 +488,25 @@ def test_in_the_examples_it_is_said_what_was_right(browser, run, served):
     one = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
     while not one.trial:
         one.step()
-    one.page.wait_for_selector("h1:has-text('Not quite')")
+    one.page.wait_for_selector(heading(NOT_CORRECT))
     exhibit = one.design.isel(exhibit=int(one.design["shown"].values[one.visitor.order, 0]))
     said = one.page.locator("#experiment").inner_text()
     assert f"“{exhibit['category'].item()}”" in said
     assert one.page.locator("img").count() == (modality == "vision")
     one.go_through()
-    assert one.headings.count("Not quite") == 1
+    assert one.headings.count(NOT_CORRECT) == 1
     assert one.visitor.problems == []
 
 
+@ONLY_PICTURES
 def test_somebody_else_may_begin_where_one_has_gone_away(browser, run, served):
     folder, modality = run
     one = Participant(browser, served, folder, modality)
     one.step()
     first = one.visitor.order
     one.page.reload()
-    one.page.get_by_role("button", name="I am a different person").click()
-    one.page.wait_for_selector("h1:has-text('Taking part')")
+    one.page.get_by_role("button", name=words("BUTTONS", "somebodyElse")).click()
+    one.page.wait_for_selector(heading(CONSENT))
     assert one.visitor.order != first
 
 
@@ -502,14 +528,15 @@ def test_every_page_is_accessible(browser, run, served):
     one, seen = Participant(browser, served, folder, modality), set()
     while True:
         one.page.wait_for_selector("h1")
-        heading = one.page.locator("h1").inner_text()
-        if heading not in seen:
+        text = one.page.locator("h1").inner_text()
+        if text not in seen:
             found = Axe().run(one.page)
             assert found.violations_count == 0, found.generate_report()
-            seen.add(heading)
+            seen.add(text)
         if not one.step():
             break
-    assert {"Taking part", "Examples", "Correct", "Practice", "The experiment", "Thank you"} < seen
+    sections = {words("PAGES", "feedback"), words("PAGES", "practice"), MAIN}
+    assert {CONSENT, CORRECT, ENDS[0], *sections} < seen
     assert one.visitor.problems == []
 
 
@@ -598,16 +625,17 @@ def test_on_any_web_server_a_reload_goes_on_and_answers_are_saved_as_a_file(brow
     while one.trial < 4:
         one.step()
     one.page.goto(f"{elsewhere}/?order=3")  # with another link, the order stays the same
-    assert one.step() == "Welcome back"
-    assert "save your answers" in one.go_through()
+    assert one.step() == WELCOME_BACK
+    assert words("END", "send") in one.go_through()
     with one.page.expect_download() as download:
-        one.page.get_by_role("link", name="Save my answers").click()
+        one.page.get_by_role("link", name=words("BUTTONS", "save")).click()
     download.value.save_as(tmp_path / "saved.json")
     whole(read(tmp_path / "saved.json", run), one)
     assert one.visitor.problems == []
 
 
 @pytest.mark.slow
+@ONLY_PICTURES
 def test_in_jatos_each_answer_is_submitted_and_a_reload_goes_on(browser, run, elsewhere, tmp_path):
     one = Participant(browser, None, *run, order=7 % 5)
     one.page.route("**/jatos.js", lambda route: route.fulfill(body=JATOS, content_type="text/javascript"))
@@ -615,7 +643,7 @@ def test_in_jatos_each_answer_is_submitted_and_a_reload_goes_on(browser, run, el
     while one.trial < 4:
         one.step()
     one.page.reload()
-    assert one.step() == "Welcome back"
+    assert one.step() == WELCOME_BACK
     one.go_through()
     kept = json.loads(one.page.evaluate("sessionStorage.getItem('jatos')"))
     assert kept["ended"] == 1
@@ -633,6 +661,7 @@ def test_in_jatos_each_answer_is_submitted_and_a_reload_goes_on(browser, run, el
 
 
 @pytest.mark.slow
+@ONLY_PICTURES
 def test_in_pavlovia_the_plugin_has_the_first_and_the_last_trial(browser, run, elsewhere, tmp_path):
     one = Participant(browser, None, *run, order=4)
     one.page.route("**/lib/vendors/**", lambda route: route.fulfill(body="", content_type="text/javascript"))

@@ -1,5 +1,7 @@
 """A model card describes each problem of a model in words, and is written in any case."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -46,8 +48,8 @@ class OverTheBatch(nn.Module):
     ("added", "message"),
     [
         (nn.Identity(), None),
-        (Noisy(), "a random operation is active"),
-        (OverTheBatch(), "alone differ from those in a batch"),
+        (Noisy(), "random"),
+        (OverTheBatch(), "batch"),
     ],
 )
 def test_scores_are_the_same_twice_and_alone(added, message):
@@ -146,7 +148,7 @@ def test_a_model_outside_the_run_gets_a_card_that_says_what_does_not_work(carded
     card = files.load(path)
     problem = card["problem"].to_series()
     assert problem["input"] == problem["convolve"] == ""
-    assert "no gradient reaches the stimulus" in problem["round"]
+    assert "gradient" in problem["round"]
     assert "input, convolve" in problem["logits"]
     assert "'conv'" in problem["nowhere"]
     assert "convolve" in problem["nowhere"]
@@ -196,5 +198,5 @@ def test_a_model_that_cannot_be_built_has_no_card(carded):
 def test_an_unknown_name_is_said_before_a_job_starts(carded):
     folder, arguments = carded
     output = snakemake(folder, "model_card", *arguments, "--config", "model=frist", fails=True)
-    assert "model: unknown model 'frist'. Did you mean 'first'?" in output
+    assert re.search("model: .*'frist'.*'first'", output)
     assert "Job stats" not in output

@@ -144,6 +144,7 @@ def test_a_target_that_cannot_be_made_is_an_error_only_if_it_is_requested(settin
         ("generation_models", ["efficientnet_lite0"] * 2, r"generation_models\.1: .*'efficientnet_lite0'"),
         ("recognition_models", [], "recognition_models: .*'vision' .*'efficientnet_lite0'"),
         ("run", "../elsewhere", "run: '../elsewhere'"),
+        ("run", "x.sha256", r"run: 'x\.sha256'.*\.sha256"),
         ("mirror", "/no/such/folder", "mirror: .*/no/such/folder"),
         ("registry.models", "config/none.yaml", "config/none.yaml: "),
         ("registry.models", "config", r"config: .*Is a directory"),

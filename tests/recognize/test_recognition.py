@@ -21,12 +21,12 @@ def test_a_category_is_as_good_as_its_best_class_not_as_their_sum():
 
 
 def test_classes_that_the_model_does_not_have_are_named():
-    with pytest.raises(ValueError, match=r"model m has 3 classes, but category 'cat' names class 3"):
+    with pytest.raises(ValueError, match=r"model m .*\b3 .*'cat' .*\b3\b"):
         answers(np.zeros((1, 3)), CLASSES, "m")
 
 
 def test_categories_without_classes_are_refused():
-    with pytest.raises(ValueError, match="no category has any class"):
+    with pytest.raises(ValueError, match="`categories`"):
         answers(np.zeros((1, 3)), {"dog": []}, "m")
 
 
@@ -63,7 +63,7 @@ def test_log_odds_do_not_saturate():
 
 
 def test_a_category_without_a_class_has_no_log_odds():
-    with pytest.raises(ValueError, match=r"\['cow'\] have no class"):
+    with pytest.raises(ValueError, match=r"\['cow'\]"):
         category_log_odds(np.zeros((2, 4)), CLASSES, ["dog", "cow"], "m")
     with pytest.raises(ValueError, match="two categories"):
         category_log_odds(np.zeros((1, 4)), {"dog": [0]}, ["dog"], "m")

