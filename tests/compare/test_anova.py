@@ -284,6 +284,9 @@ def test_an_experiment_with_own_participants_does_not_change_the_adjusted_p_of_t
     whole = anova.published_tests(both, {}, stages, permutations=199, seed=0, own=["mine"])
     alone = anova.published_tests({"visual-1": both["visual-1"]}, {}, {"visual-1": stages["visual-1"]}, 199, 0)
     xr.testing.assert_equal(whole.sel(test=whole["experiment"] == "visual-1"), alone)
+    kinds = alone["comparison"].values
+    assert {*kinds} == {anova.HUMAN_AGAINST_MODEL, anova.BETWEEN_STAGES}
+    assert alone["generalizes_to"].values.tolist() == [anova.GENERALIZES[kind] for kind in kinds]
     of_stages = whole.sel(test=whole["comparison"] == anova.BETWEEN_STAGES, effect="stage")
     for _, family in of_stages.groupby("experiment"):
         smallest = float(family["p_permutation_plus_one"].min())
