@@ -96,14 +96,14 @@ def test_principal_distortions_of_two_models_reach_the_optimum_in_few_iterations
 
 
 def test_searches_for_three_models_start_several_times_and_the_best_one_is_kept():
-    jacobians, floors = jacobians_with(np.arange(1, 31) ** -1.0, 30, 3)
+    jacobians, floors = jacobians_with(np.arange(1, 21) ** -1.0, 20, 3)
     found = principal_distortions(jacobians, floors, 40, RNG(0))
     assert found.least_variance <= found.variance
     again = principal_distortions(jacobians, floors, 40, RNG(1)).variance
     assert again == pytest.approx(found.variance, rel=0.05)
-    informations = np.array([jacobian.information(np.eye(30)) + floors[0] * np.eye(30) for jacobian in jacobians])
+    informations = np.array([jacobian.information(np.eye(20)) + floors[0] * np.eye(20) for jacobian in jacobians])
     for seed in range(2):
-        _, variance = best_pair(informations, RNG(seed).standard_normal((30, 2)))
+        _, variance = best_pair(informations, RNG(seed).standard_normal((20, 2)))
         assert variance == pytest.approx(found.variance, rel=1e-3)
 
 

@@ -168,11 +168,10 @@ def test_own_participants_have_tests_for_new_participants_for_new_stimuli_and_fo
     names = ["mine: a", "mine: b"]
     over = [f"{name}, {kind}" for kind in (min_f.OVER_STIMULI, min_f.OVER_PARTICIPANTS) for name in names]
     assert made["test"].values.tolist() == [*names, *over, "mine: a, people"]
-    assert made["generalizes_to"].values.tolist() == [
-        *["new participants and new stimuli"] * 2,
-        *["new stimuli, the same participants"] * 2,
-        *[anova.SAME_STIMULI] * 3,
-    ]
+    kinds = [anova.AGAINST_NETWORK[kind] for kind in (min_f.MIN_F, min_f.OVER_STIMULI, min_f.OVER_PARTICIPANTS)]
+    kinds = [*np.repeat(kinds, 2), anova.BETWEEN_STAGES]
+    assert made["comparison"].values.tolist() == kinds
+    assert made["generalizes_to"].values.tolist() == [anova.GENERALIZES[kind] for kind in kinds]
     f = made["f"].sel(effect="observer")
     one, two = (float(f.sel(test=f"mine: a, {kind}")) for kind in (min_f.OVER_PARTICIPANTS, min_f.OVER_STIMULI))
     assert float(f.sel(test="mine: a")) == pytest.approx(one * two / (one + two))
@@ -184,13 +183,3 @@ def test_own_participants_have_tests_for_new_participants_for_new_stimuli_and_fo
     p = made["p_greenhouse_geisser"].sel(test=names, effect=list(MIXED_EFFECTS)).values
     assert made["p_holm"].sel(test=names).min() == pytest.approx(min(6 * p.min(), 1))
     assert made.attrs["published_test"]
-
-
-def test_the_published_test_of_the_published_data_does_not_change_with_own_participants():
-    rng = np.random.default_rng(6)
-    published = own(rng.random((6, 2, 3, 2)), np.empty((0, 2, 3, 2))).drop_vars("correct_by_stimulus")
-    mine = own(rng.random((6, 2, 3, 2)), rng.random((10, 2, 3, 2)))
-    alone = anova.published_tests({"visual-1": published}, {}, {}, permutations=199, seed=0)
-    both = anova.published_tests({"visual-1": published, "mine": mine}, {}, {}, 199, 0, own=["mine"])
-    xr.testing.assert_equal(both.sel(test=both["experiment"] == "visual-1"), alone)
-    assert alone["generalizes_to"].values.tolist() == [anova.GENERALIZES[anova.HUMAN_AGAINST_MODEL]] * 2

@@ -80,7 +80,7 @@ def test_participants_are_left_out_for_the_reason_in_the_table_or_a_condition_th
 
 def test_too_few_participants_are_an_error_that_says_why(recognition):
     trials = trials_of_table(all_of("p") + all_of("q")[:-1])
-    with pytest.raises(ValueError, match=r"1 of 2 participants.*unfinished: 1"):
+    with pytest.raises(ValueError, match=r"\b1 of 2 .*unfinished: 1"):
         table_dataset(trials, shown_in_table(trials, CATEGORIES), STAGES, recognition)
 
 

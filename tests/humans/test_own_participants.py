@@ -192,7 +192,7 @@ def test_answers_after_a_reload_are_counted(design, recognition, tmp_path):
 
 def test_too_few_participants_are_refused_with_the_reasons(design, recognition, tmp_path):
     paths = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n, trials=4 if n else None)) for n in range(3)]
-    with pytest.raises(ValueError, match=r"1 of 3 participants.*unfinished: 2"):
+    with pytest.raises(ValueError, match=r"\b1 of 3 .*unfinished: 2"):
         own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
 
 
@@ -312,12 +312,12 @@ def hostile_files(design, folder):
     return {
         "other.json": of_another,
         "other.csv": of_another,
-        "cut.json": "not JSON",
-        "line.json": "not JSON",
-        "page.txt": "not JSON",
-        "bytes.csv": "not CSV",
-        "none.csv": "no row",
-        "deep.json": "not JSON",
+        "cut.json": ".*JSON",
+        "line.json": ".*JSON",
+        "page.txt": ".*JSON",
+        "bytes.csv": ".*CSV",
+        "none.csv": r".*\bparticipant\b",
+        "deep.json": ".*JSON",
     }
 
 
@@ -340,7 +340,7 @@ def test_a_file_without_any_usable_row_is_set_aside_and_the_analysis_goes_on(des
     assert found["participant"].values.tolist() == ["p0", "p1"]
     assert found["files_set_aside"] == len(reasons)
     answers = read_answers([tmp_path / "cut.json", good[0]], design, CATEGORIES)
-    with pytest.raises(ValueError, match=r"1 of 1 participants.*files set aside: 1"):
+    with pytest.raises(ValueError, match=r"\b1 of 1 .*: 1\b"):
         own_participants_dataset(answers, design, STAGES, recognition, AT_LEAST)
 
 
@@ -348,11 +348,11 @@ def test_a_file_without_any_usable_row_is_set_aside_and_the_analysis_goes_on(des
 def test_where_no_answer_is_left_the_files_are_named(design, tmp_path):
     reasons = hostile_files(design, tmp_path)
     write(tmp_path / "bad.json", [row | {"answer": 1} for row in rows_of(design, "p1", 1) if "step" in row])
-    with pytest.raises(ValueError, match="no answer") as error:
+    with pytest.raises(ValueError, match=r"cut\.json: ") as error:
         read_answers([*(tmp_path / name for name in reasons), tmp_path / "bad.json"], design, CATEGORIES)
     for name, reason in list(reasons.items())[:5]:
         assert re.search(rf"{name}: {reason}", str(error.value))
-    assert "3 more files" in str(error.value)
+    assert re.search(r"\b3 [^\d:]*$", str(error.value))
 
 
 @pytest.mark.hostile("any bytes in a file's place …")
@@ -374,7 +374,7 @@ def test_a_table_that_breaks_off_or_has_more_cells_keeps_its_other_rows(design, 
         assert answers.rows_set_aside == 1
         assert len(answers.given["p1"]) == len(lines) - 3 if rest else 3
     (tmp_path / "twice.csv").write_text("\n".join(f'{line},"{(n and 1) or "order"}"' for n, line in enumerate(lines)))
-    with pytest.raises(ValueError, match="'order' twice"):
+    with pytest.raises(ValueError, match=r"twice\.csv: .*'order'"):
         read_answers([tmp_path / "twice.csv"], design, CATEGORIES)
 
 
@@ -395,15 +395,15 @@ def test_files_that_hold_no_answers_are_named(design, tmp_path):
         ("a.json", b'[\n {\n  "step": [\n   "x"\n  ],', "JSON"),
         ("a.json", b"\xff\xfe\x00", "JSON"),
         ("a.json", b"[" * 100_000, "JSON"),
-        ("a.json", b'[{"step": NaN}]', "no row"),
-        ("a.json", b"[1]", "no row"),
-        ("a.json", b'[{"step": "shown-0"}]', "no row"),
-        ("a.json", b'[{"rt": 1}]', "no row"),
-        ("a.csv", b"", "no row"),
+        ("a.json", b'[{"step": NaN}]', "participant"),
+        ("a.json", b"[1]", "participant"),
+        ("a.json", b'[{"step": "shown-0"}]', "participant"),
+        ("a.json", b'[{"rt": 1}]', "participant"),
+        ("a.csv", b"", "participant"),
         ("a.csv", b'a,b\n"x', "CSV"),
-        ("a.csv", b"a,b\n\x00,1\n", "no row|CSV"),
+        ("a.csv", b"a,b\n\x00,1\n", "participant|CSV"),
         ("a.csv", b"step,answer\n" + b"x" * 200_000, "CSV"),
-        ("a.csv", b"step\ntrial-0,a,b,c\n", "no row"),
+        ("a.csv", b"step\ntrial-0,a,b,c\n", "participant"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=rf"{name}: .*({kind})"):
@@ -427,7 +427,7 @@ def test_a_row_that_says_a_stimulus_was_shown_is_not_an_answer(design, tmp_path)
 def test_a_file_that_is_too_large_is_not_read_whole(design, tmp_path, monkeypatch):
     monkeypatch.setattr("metamers.humans.own_participants.MAX_FILE_BYTES", 1 << 20)
     (tmp_path / "a.json").write_bytes(b"[" + b" " * (2 << 20) + b"]")
-    with pytest.raises(ValueError, match="more than 1 MiB"):
+    with pytest.raises(ValueError, match=r"a\.json: .*\b1 MiB"):
         read_answers([tmp_path / "a.json"], design, CATEGORIES)
     good = write(tmp_path / "b.json", rows_of(design, "p1", 1))
     assert read_answers([tmp_path / "a.json", good], design, CATEGORIES).files_set_aside == 1
@@ -489,7 +489,7 @@ def test_two_targets_of_one_tone_contradict_each_other(design, tmp_path, caplog)
         answers = read_answers(paths, design, CATEGORIES)
     assert answers.rows_set_aside == 2
     assert "headphones-0" not in answers.given["p1"]
-    assert "'2' (target '2') and '2' (target '3')" in caplog.text
+    assert re.search(r"'2' .*'2'.* '2' .*'3'", caplog.text)
 
 
 @pytest.mark.hostile("answers that contradict each …")

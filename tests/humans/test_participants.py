@@ -63,7 +63,7 @@ def test_a_mat_file_with_other_content_is_refused(tmp_path, changes, message):
 def test_a_file_that_is_not_matlab_is_refused(tmp_path, content):
     path = tmp_path / "no.mat"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"no\.mat: not a MATLAB 5 file"):
+    with pytest.raises(ValueError, match=r"no\.mat: .*MATLAB 5\b"):
         humans.read_participants(path, LAYERS, 4)
 
 
@@ -109,7 +109,7 @@ class RunsCode:
 def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(tmp_path, function):
     marker = tmp_path / "ran"
     path = write_pickle(tmp_path / "evil.pckl", judgement(average=RunsCode(function, f"touch {marker}")), protocol=4)
-    with pytest.raises(ValueError, match=r"evil\.pckl: .*could run code"):
+    with pytest.raises(ValueError, match=rf"evil\.pckl: .*\.{function.__name__}\b"):
         humans.read_judgement(path, ["relu0", "final"], "answers", "average")
     assert not marker.exists()
 
@@ -120,7 +120,7 @@ def test_a_pickle_cannot_reach_further_through_numpy(name):
     # protocol 4 lets a pickle follow attributes: numpy -> f2py -> os -> system
     attack = b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name.encode() + b"\x93."
     assert any(op.name == "STACK_GLOBAL" for op, _, _ in pickletools.genops(attack))
-    with pytest.raises(ValueError, match="could run code"):
+    with pytest.raises(ValueError, match=rf"numpy\.{name}\b"):
         pickles.read_pickle(io.BytesIO(attack))
 
 
@@ -128,14 +128,14 @@ def test_a_pickle_cannot_reach_further_through_numpy(name):
 def test_a_truncated_pickle_is_refused(tmp_path, length):
     path = write_pickle(tmp_path / "cut.pckl", judgement(), protocol=4)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match=r"cut\.pckl: not a pickle"):
+    with pytest.raises(ValueError, match=r"cut\.pckl: .*pickle"):
         humans.read_judgement(path, ["relu0", "final"], "answers", "average")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([1, 2], "found list"),
+        ([1, 2], r"\blist\b"),
         ({"answers": {}}, r"\['answers'\].*average"),
         (judgement(answers={"relu0": [True]}), r"answers: .*\['relu0'\]"),
         (judgement(answers={layer: [1, 0] for layer in JUDGED}), "answers: .* 1 to 400 "),
@@ -156,7 +156,7 @@ def test_files_of_one_experiment_must_have_the_same_participants(tmp_path):
     models = {m: {"name": m.upper(), "class": "standard", "layers": layers, "file": f"{m}.mat"} for m in ("a", "b")}
     matlab_file(tmp_path / "a.mat")
     matlab_file(tmp_path / "b.mat", participants=np.array(["4", "5", "6", "7"]))
-    with pytest.raises(ValueError, match=r"b\.mat: participants: found .*'7'.*wanted .*'0'"):
+    with pytest.raises(ValueError, match=r"b\.mat: participants: .*'7'.*'0'"):
         humans.experiment_dataset({"participants": 4, "models": models}, tmp_path)
 
 

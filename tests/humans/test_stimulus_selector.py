@@ -4,7 +4,6 @@ import re
 from collections import Counter
 
 import numpy as np
-import pytest
 
 from metamers.humans.design import CHOSEN
 from metamers.humans.rows import Answer
@@ -125,8 +124,3 @@ def test_a_threshold_is_asked_of_one_model():
     found = selector.estimate(selector.counts(given))
     assert 0.4 < found.mean < 0.8
     assert np.isnan(found.bayes_factor)
-
-
-def test_a_design_of_another_number_of_models_is_refused():
-    with pytest.raises(ValueError, match=r"threshold .*1 .*difference .*2 "):
-        StimulusSelector(designed(question="threshold"))

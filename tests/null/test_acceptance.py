@@ -174,7 +174,7 @@ def test_where_fewer_measures_are_chosen_an_undefined_value_is_refused(rule):
     assert decides.tolist() == [True]
     metamers, null = as_run(rule)
     null["largest"].loc[{"measure": "pearson_r"}] = np.nan
-    with pytest.raises(ValueError, match=r"acceptance\.measures: pearson_r: at stage .* choose another measure"):
+    with pytest.raises(ValueError, match=r"acceptance\.measures: pearson_r: "):
         accept(metamers, null, ["pearson_r"])
 
 

@@ -53,8 +53,8 @@ def test_scores_and_best_stages_are_read_and_other_rows_passed_over(tmp_path):
         ([*ROWS, ROWS[0].replace("0.5", "0.6")], "net_a: V1: .*0.5, 0.6"),
         ([*ROWS, ROWS[0].replace("one_fake", "two")], "net_a: V1 best layer: .*one_fake, two"),
         ([ROWS[0].replace("0.5", "X"), ROWS[1]], "net_a: V1: .*'X'"),
-        ([ROWS[0].replace("0.5", "nan"), ROWS[1]], "net_a: V1: found 'nan'"),
-        ([ROWS[0].replace("0.5", "50"), ROWS[1]], "net_a: V1: found '50'"),
+        ([ROWS[0].replace("0.5", "nan"), ROWS[1]], "net_a: V1: .*'nan'"),
+        ([ROWS[0].replace("0.5", "50"), ROWS[1]], "net_a: V1: .*'50'"),
         (
             [ROWS[0].replace("one_fake", "three"), ROWS[1]],
             "net_a: .*'three'.*natural_image, one",
@@ -120,15 +120,15 @@ def test_a_participant_counts_with_the_median_voxel_of_the_median_split(tmp_path
     ("changes", "message"),
     [
         ({"r2s": None}, "layer_name.*r2s"),
-        ({"r2s": np.full((2, 3), np.nan)}, "r2s: .*finite"),
-        ({"r2s": np.full((2, 3), -0.1)}, "r2s: .*finite.* 0"),
-        ({"r2s": np.zeros((3, 3))}, "2 voxels.* 3 of 2"),
-        ({"layer_name": np.bytes_(b"two")}, "layer.*file's name"),
-        ({"layer_name": 10**10}, "layer_name: found 10000000000"),
+        ({"r2s": np.full((2, 3), np.nan)}, "r2s: "),
+        ({"r2s": np.full((2, 3), -0.1)}, "r2s: "),
+        ({"r2s": np.zeros((3, 3))}, r"voxel_meta: .*\b2 .*\b2 .*\b3 of 2\b"),
+        ({"layer_name": np.bytes_(b"two")}, "layer_name: .*two"),
+        ({"layer_name": 10**10}, "layer_name: .*10000000000"),
         ({"voxel_meta": [0, 3]}, "subj_idx: .*NoneType"),
         ({"r2s": [[0.1, 0.2]]}, "r2s: .*list"),
-        ({"roi_masks": {"masks": np.ones((2, 1)), "mask_names": ["music"]}}, r"found \['music'\]"),
-        ({"roi_masks": {"masks": np.full((2, 1), 2.0), "mask_names": ["pitch"]}}, "of 0 and 1"),
+        ({"roi_masks": {"masks": np.ones((2, 1)), "mask_names": ["music"]}}, r"roi_masks: .*\['music'\]"),
+        ({"roi_masks": {"masks": np.full((2, 1), 2.0), "mask_names": ["pitch"]}}, "roi_masks: "),
     ],
 )
 def test_a_voxel_file_that_is_not_what_it_should_be_is_refused(tmp_path, changes, message):
@@ -141,7 +141,7 @@ def test_a_voxel_file_that_is_not_what_it_should_be_is_refused(tmp_path, changes
 def test_a_voxel_file_that_would_run_code_is_not_read(tmp_path):
     path = tmp_path / "a_b'one'.pckl"
     path.write_bytes(pickle.dumps(print))
-    with pytest.raises(ValueError, match="could run code"):
+    with pytest.raises(ValueError, match=r"\.pckl: .*\bprint\b"):
         paper_brain.read_voxels(path, ["pitch"], 2)
 
 
@@ -190,7 +190,7 @@ def test_files_about_other_voxels_are_not_put_together(tmp_path):
     model = {"name": "A", "class": "standard", "files": {}}
     for stage, subject in (("one", [0, 1]), ("two", [1, 0])):
         model["files"][stage] = write_voxels(tmp_path, "net", stage, [[0.1], [0.2]], subject, [[1], [1]]).name
-    with pytest.raises(ValueError, match="voxels differ"):
+    with pytest.raises(ValueError, match=r"net_b'two'\.pckl: "):
         paper_brain.fmri_predictions({"participants": 2, "regions": ["pitch"], "models": {"net": model}}, tmp_path)
 
 
@@ -223,12 +223,12 @@ def test_the_public_data(public, registry, root):
         (
             "brain_score",
             ["alexnut"],
-            r"brains\.brain_score\.models\.0: unknown network 'alexnut'.*'alexnet'",
+            r"brains\.brain_score\.models\.0: .*'alexnut'.*'alexnet'",
         ),
         (
             "fmri",
             [{"model": "kell2018", "stages": ["relu9"]}],
-            r"brains\.fmri\.models\.0\.stages: unknown stage 'relu9'",
+            r"brains\.fmri\.models\.0\.stages: .*'relu9'",
         ),
         ("fmri", [{"model": "kell2018"}], "brains.fmri.models.0"),
         ("brain_score", [], r"brains\.brain_score\.models: \[\] "),

@@ -184,13 +184,15 @@ def test_the_page_is_whole_escaped_and_alone():
 
 
 def test_what_the_run_did_not_draw_is_said():
-    of_one, of_both = (Page(page(ROWS, dict.fromkeys(names, "data:image/svg+xml,x"))) for names in ("a", "ab"))
-    absent = [
-        sum("absent" in attributes.get("class", "") for _, attributes in shown.elements) for shown in (of_one, of_both)
-    ]
-    assert absent[0] == absent[1] + 1
-    assert "Differences" in of_one.words
-    assert "Differences" not in Page(page(ROWS[:1], {})).words
+    for drawn in ("a", "ab"):
+        shown = Page(page(ROWS, dict.fromkeys(drawn, "data:image/svg+xml,x")))
+        assert sum(attributes.get("class") == "absent" for _, attributes in shown.elements) == 2 - len(drawn)
+
+
+def test_each_difference_is_listed_with_its_reason():
+    headings = [page(rows, {}).count("<h2>") for rows in (ROWS, ROWS[:1])]
+    assert headings[0] == headings[1] + 1
+    assert re.search(r"<li>[^<]*1\.2\b[^<]*1\.23: a model is missing\.</li>", page(ROWS, {}))
 
 
 # The targets
@@ -239,7 +241,7 @@ def test_the_paper_from_a_mirror(clone, mirror):
     panels = sorted(path.stem for path in (report / "figures" / "paper").glob("*.svg"))
     assert len(panels) == 15 + 2 + 2 + 2
     text = (report / "paper.html").read_text()
-    assert "Not in this run" not in text
+    assert not any(attributes.get("class") == "absent" for _, attributes in Page(text).elements)
     numbers = yaml.safe_load((clone / "config" / "paper_numbers.yaml").read_text())["numbers"]
     log = (clone / "results/demo/logs/paper_page.log").read_text()
     of_job = re.compile(" (wrote [0-9a-f]{64}|CPU time:) ")  # lines about the job itself

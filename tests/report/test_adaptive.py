@@ -20,17 +20,17 @@ def test_a_row_is_a_condition_and_natural_stimuli_have_one():
     ]
 
 
-@pytest.mark.parametrize(
-    ("found", "values"),
-    [
-        (adaptive_answers(), r"net_a\b.* net_b\b.* 0\.80 .*95%.* 0\.21 \w+ 1\.39\b.* 25 for "),
-        (adaptive_answers(factor=0.2), " 5 against "),
-        (adaptive_answers("threshold"), r"net_a\b(?!.*net_b).* 0\.80 .*95%.* 0\.21 \w+ 1\.39\b"),
-    ],
-)
-def test_the_sentence_says_what_was_found(found, values):
-    (group,) = adaptive_context({"mine": found})
-    assert re.search(values, group["sentence"])
+def test_the_sentence_has_the_models_the_estimate_and_the_evidence_in_favour_or_against():
+    def sentence(found):
+        (group,) = adaptive_context({"mine": found})
+        return group["sentence"]
+
+    estimate = r"0\.80 .*95%.* 0\.21 \w+ 1\.39\b"
+    assert re.search(rf"net_a\b.* net_b\b.* {estimate}.* 25 ", sentence(adaptive_answers()))
+    assert re.search(rf"net_a\b(?!.*net_b).* {estimate}", sentence(adaptive_answers("threshold")))
+    in_favour, against = (sentence(adaptive_answers(factor=factor)) for factor in (5, 0.2))
+    assert re.search(rf"{estimate}.* 5 ", against)
+    assert against != in_favour
 
 
 def test_answers_to_natural_stimuli_count_once():

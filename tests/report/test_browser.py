@@ -100,7 +100,7 @@ def test_names_and_how_thumbnails_lie(data):
 
 def test_what_is_not_finite_is_no_number_in_a_script():
     assert rounded(np.array([[1.23456, np.nan], [np.inf, -0.000012345]])) == [[1.235, None], [None, -1.234e-05]]
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError, match="JSON"):
         as_script("f", [float("nan")])
 
 

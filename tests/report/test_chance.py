@@ -1,5 +1,7 @@
 """Chance in the report, and recognition models that give a single answer."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -49,10 +51,10 @@ def test_judges_are_named_together_only_where_all_give_the_answer_at_all_these_s
 def test_the_table_has_kappa_and_chance_of_every_judge(recognizable):
     table = chance_table("net", recognizable)
     assert all(len(row) == len(table["head"]) for row in table["rows"])
-    assert table["head"][1] == "net (itself): κ (95% interval)"
+    assert table["head"][1].startswith("net (itself)")
     natural, *_, last = table["rows"]
     assert natural[:3] == ["natural", "1.00 (0.20 to 1.00)", "25%"]
-    ear = table["head"].index("ear: κ (95% interval)")
+    ear = next(place for place, name in enumerate(table["head"]) if name.startswith("ear"))
     assert last[ear : ear + 2] == ["0.00 (0.00 to 0.60)", "0%"]
     # ear and eye never answer a category that was shown; nose is right about one of four: 1/4 of 1/4, over three.
     assert last[-1] == "2%"
@@ -74,5 +76,5 @@ def test_points_carry_the_chance_of_whoever_was_asked(recognizable):
     assert chance[ITSELF] == (0.25, "25%")
     assert chance[PARTICIPANTS] == (None, "–")
     told = {point["by"]: point["words"] for point in points if point["stage"] == "last"}
-    assert told[OTHERS].endswith("n = 4, 2% by chance")
-    assert "by chance" not in told[PARTICIPANTS]
+    assert re.search(r"n = 4, 2% [^%]*$", told[OTHERS])
+    assert re.search(r"n = 4$", told[PARTICIPANTS])

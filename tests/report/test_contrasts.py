@@ -7,9 +7,10 @@ import pytest
 import xarray as xr
 
 from metamers.report.charts import contrasts_figure
-from metamers.report.contrasts import contrast_sentence, contrast_stages, contrasts_context
+from metamers.report.contrasts import LATE, contrast_sentence, contrast_stages, contrasts_context
 from metamers.report.points import contrast_points
-from metamers.report.tables import percentage_points
+from metamers.report.tables import NO_INTERVAL, percentage_points
+from metamers.report.verdicts import contrast_claim
 from tests.report.results import NAN, three_contrasts
 
 
@@ -21,7 +22,7 @@ def compared() -> xr.Dataset:
 def test_differences_are_in_percentage_points():
     assert percentage_points(0.125, -0.5, 0.25) == "+12.5 (−50.0 to +25.0)"
     assert percentage_points(NAN, NAN, NAN) == "–"
-    assert percentage_points(0.5, NAN, NAN) == "+50.0 (no interval)"
+    assert percentage_points(0.5, NAN, NAN) == f"+50.0{NO_INTERVAL}"
 
 
 def test_only_shared_stages_are_shown_in_their_order(compared):
@@ -30,9 +31,10 @@ def test_only_shared_stages_are_shown_in_their_order(compared):
 
 def test_a_direction_is_said_only_where_the_interval_leaves_0_out(compared):
     sentences = [contrast_sentence(compared.isel(contrast=i)) for i in range(3)]
-    assert [sentence["verdict"].side for sentence in sentences] == [1, 0, 0]
-    for sentence, degree, model in zip(sentences, ("suggests", "undecided", "undecided"), "bcd", strict=True):
-        assert re.search(rf"{degree}.* of {model} .* of a$", sentence["claim"])
+    verdicts = [sentence["verdict"] for sentence in sentences]
+    assert [(found.degree, found.side) for found in verdicts] == [("suggested", 1), *[("undecided", 0)] * 2]
+    for sentence, model in zip(sentences, "bcd", strict=True):
+        assert sentence["claim"] == contrast_claim(sentence["verdict"], model, "a")
     assert "6 of the 20" in sentences[0]["missing"]
     assert (sentences[0]["above"], sentences[0]["below"]) == (["input"], ["late"])
     assert not sentences[1]["above"] + sentences[1]["below"]
@@ -47,10 +49,10 @@ def test_a_direction_is_said_only_where_the_interval_leaves_0_out(compared):
 def test_the_table_ends_each_contrast_with_the_later_half(compared):
     rows = contrasts_context(compared)["table"]["rows"]
     stages = [["input", "late"], ["input", "other"], ["input", "late"]]
-    assert [row[2] for row in rows] == [stage for own in stages for stage in [*own, "later half"]]
+    assert [row[2] for row in rows] == [stage for own in stages for stage in [*own, LATE]]
     assert rows[0] == ["b", "a", "input", "5", "+10.0 (+5.0 to +20.0)"]
-    assert rows[4] == ["c", "a", "other", "1", "+25.0 (no interval)"]
-    assert rows[-1] == ["d", "a", "later half", "0", "–"]
+    assert rows[4] == ["c", "a", "other", "1", f"+25.0{NO_INTERVAL}"]
+    assert rows[-1] == ["d", "a", LATE, "0", "–"]
 
 
 def marks(figure):
@@ -66,7 +68,7 @@ def test_the_figure_has_a_panel_for_each_contrast_and_fills_what_leaves_0_out(co
     assert [word for word in words if " minus " in word] == ["b minus a", "c minus a", "d minus a"]
     assert [filled for _, filled in marks(figure)] == [True] * 3 + [False] * 3
     assert words.count("no metamers") == 3
-    assert "later half, n = 6" in words
+    assert f"{LATE}, n = 6" in words
     assert figure == contrasts_figure(contrast_points(compared))
 
 
@@ -74,8 +76,8 @@ def test_a_point_is_clear_where_its_interval_leaves_0_out_and_without_a_number_w
     found = contrast_points(compared)
     assert [point["clear"] for point in found] == [True] * 3 + [False] * 6
     assert [point["value"] is None for point in found] == [False] * 6 + [True] * 3
-    assert [point["stage"] for point in found if point["link"] is None] == ["later half"] * 3
-    assert found[-1]["words"].startswith("d minus a, later half: ")
+    assert [point["stage"] for point in found if point["link"] is None] == [LATE] * 3
+    assert found[-1]["words"].startswith(f"d minus a, {LATE}: ")
 
 
 def test_several_networks_of_a_side_are_said_where_the_side_is_named(compared):

@@ -41,7 +41,7 @@ from metamers.report.charts import (
     recognizability_chart,
 )
 from metamers.report.confusion import confusion, confusion_figure, shown_stages
-from metamers.report.figures import published_curves, svg
+from metamers.report.figures import BLUE, ORANGE, published_curves, svg
 from metamers.report.looks import looks_of
 from metamers.report.model_figures import (
     null_figure,
@@ -315,7 +315,7 @@ def test_every_page_is_in_the_navigation_and_says_where_it_is(pages):
         assert [a["href"] for a in links if a.get("aria-current") == "page"] == [f"{name}.html"]
 
 
-def test_the_main_result_is_computed(values, model, pages):
+def test_the_main_result_is_computed(values, model, pages, texts):
     (result,) = values["results"]
     summary = model["summary"]
     assert (result["accepted"], result["made"]) == (7, 9)
@@ -324,9 +324,8 @@ def test_the_main_result_is_computed(values, model, pages):
     assert (summary["first"]["stage"], summary["last"]["stage"], summary["below_half"]) == ("block_1", *["logits"] * 2)
     assert result["errors"] == [0.75, 0.75]
     assert (result["verdict"].side, result["verdict"].evidence.n) == (0, 1)
-    numbers = pages["index"].words.split("In numbers")[1].split("Model by model")[0]
-    for number in ("7 of 9", "100%", "0%"):
-        assert number in numbers
+    (numbers,) = re.findall(r'<ul class="numbers">.*?</ul>', texts["index"], re.DOTALL)
+    assert re.findall(r"<b>(.*?)</b>", numbers) == ["7 of 9", "100%", "100%", "0%"]
     assert result["conclusion"] in pages["index"].words
     assert "+100.0" in result["conclusion"]
 
@@ -346,7 +345,7 @@ def test_judges_that_give_a_single_answer_are_named(acceptance, compared, contex
 def test_the_pages_have_the_numbers_of_models_that_predictions_rest_on(values, pages):
     vision = values["relation"][0]
     assert (vision["recognition_models"], vision["recognition_models_in_paper"]) == (5, 7)
-    assert "5 of the paper’s 7" in pages["curves"].words
+    assert re.search(r"\b5 of \D*\b7 ", pages["curves"].words)
     assert values["results"][0]["one_family"]
 
 
@@ -357,10 +356,8 @@ def test_without_a_prediction_there_is_the_reason_and_no_number(relation, accept
     model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, found)
     summary = model["summary"]
     assert (summary["judged"], summary["unpredicted"]) == (3, 3)
-    reason = summary["last"]["reason"]
-    assert "1 recognition model" in reason
     text = words([model])
-    assert reason[1:-1] in text
+    assert summary["last"]["reason"][1:-1] in text
     assert "3 of the 3" in text
     rows = model["recognizability"]["rows"]
     assert [row[-1] for row in rows] == [report_tables.ABSENT] + 3 * [report_tables.UNPREDICTED]
@@ -393,16 +390,15 @@ def test_the_overview_says_the_quality_of_the_synthesis(monkeypatch, model, cont
             "stage_targets": {},
             "must_converge": True,
         }
-        pages = {name: Page(text) for name, text in report.site(context([model], synthesis=synthesis)).items()}
+        pages = report.site(context([model], synthesis=synthesis))
         for page in pages.values():
-            assert ("quality quick" in page.words) == (quality == "quick")
-        words = pages["index"].words
-        sentence = words[words.index(f": {quality}, ") :].split("Models of one family")[0]
-        assert sentence.startswith(f": {quality}, {'at most ' if quality == 'converged' else ''}64 steps")
+            (run,) = re.findall(r'<span class="run">(.*?)</span>', page)
+            assert ("quick" in run) == (quality == "quick")
+        (sentence,) = re.findall(rf"<strong>{quality}</strong>, (.*?)</p>", pages["index"], re.DOTALL)
+        assert sentence.startswith("64 ") == (quality != "converged")
         assert ("0.05" in sentence) == (quality == "converged")
-        sentences[quality, default] = sentence.removeprefix(f": {quality}, ")
-    told = [sentences[quality, True].split("Model by model")[0] for quality in QUALITIES]
-    assert len(set(told)) == len(QUALITIES)
+        sentences[quality, default] = sentence
+    assert len({sentences[quality, True] for quality in QUALITIES}) == len(QUALITIES)
     assert sentences["standard", False] == sentences["published", False] != sentences["standard", True]
 
 
@@ -507,9 +503,11 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     points = recognizability_points({"net_a": ENTRY}, recognizable, predicted)
     svg(overview_figure(points, {"net_a": ENTRY}, relation, looks))
     series = recognizability_series("net_a", recognizable, predicted, relation, groups, "vision", looks)
-    figure = words_of(recognizability_figure(series, "net_a", recognizable, 1 / 2))
-    assert "mean over families" in figure  # of the natural stimuli
-    assert "people: predicted" not in figure
+    svg_of_series = recognizability_figure(series, "net_a", recognizable, 1 / 2)
+    (mean,) = [one for one in series if one["colour"] == BLUE]
+    assert len(mean["points"]) == 1  # of the natural stimuli
+    assert mean["name"] in words_of(svg_of_series)
+    assert not [one for one in series if one["colour"] == ORANGE]  # no prediction
     assert b"verdict: accepted" not in null_figure(NULL, none)
     svg(confusion_figure(confusion("net_a", recognition, none["accepted"], shown_stages(STAGES)), "vision", "category"))
     assert model["summary"]["last"]["n"] == 0
@@ -586,23 +584,25 @@ def test_the_pages_say_who_is_related_and_how_uncertain_a_mean_of_judges_is(page
     head, first = model["recognizability"]["head"], model["recognizability"]["rows"][0]
     assert head[2:5] == ["net_a (itself)", "net_b (sibling)", "net_c"]
     # All of three stimuli by all recognition models: still not certain.
-    assert first[head.index(next(name for name in head if "each family counted once" in name))] == "1.00 (0.27 to 1.00)"
+    (mean,) = [
+        cell for name, cell in zip(head, first, strict=True) if name.startswith(report_tables.MEANS["other_models"])
+    ]
+    assert mean == "1.00 (0.27 to 1.00)"
     assert head in pages["statistics"].rows
     assert first in pages["statistics"].rows
     assert "± 0.00" not in pages["statistics"].words
 
 
-def test_where_no_unrelated_model_was_asked_the_page_says_so(acceptance, recognition, relation, model, words):
+def test_where_no_unrelated_model_was_asked_the_page_names_none(acceptance, recognition, relation):
     siblings = dict.fromkeys(RECOGNITION_MODELS, "net")
     recognizable = recognized({"net_a": acceptance}, {"net_a": recognition}, siblings)
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
     alone = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, predicted)
     assert alone["recognition_models"]["unrelated"] == ""
-    assert "is unrelated" in words([alone])
-    assert "is unrelated" not in words([model])
-    assert not any(name.startswith("Unrelated models") for name in alone["recognizability"]["head"])
+    unrelated = report_tables.MEANS["unrelated_models"]
+    assert not any(name.startswith(unrelated) for name in alone["recognizability"]["head"])
     # One family says nothing of others.
-    assert alone["recognizability"]["rows"][0][-2] == "1.00 (no interval)"
+    assert alone["recognizability"]["rows"][0][-2] == f"1.00{report_tables.NO_INTERVAL}"
 
 
 def test_published_curves_end_at_the_last_stage(relation):
@@ -670,17 +670,13 @@ def test_human_curves_of_the_same_architecture_are_drawn_by_stage(relation, comp
 def test_a_dependence_on_acceptance_is_not_testable_if_no_metamer_fails_the_stricter_one(context):
     dims = ("conclusion", "criterion")
     numbers = {"difference": [0.5, 0.5], "low": [0.3, 0.3], "high": [0.7, 0.7], "n": [20, 20], "degree": ["shown"] * 2}
-    told = []
     for left in (40, 39):
         columns = {name: (dims, [values]) for name, values in (numbers | {"accepted_metamers": [40, left]}).items()}
         criterion = xr.Dataset(columns, {"conclusion": ["images"], "criterion": [OF_RUN, STRICTER]})
         of_pages = context(criterion=criterion)
         assert of_pages["criterion"]["testable"] == (left == 39)
         assert not of_pages["criterion"]["changed"]
-        page = Page(report.site(of_pages)["statistics"])
-        assert "criterion" in page.ids
-        told.append(page.words.count("not testable"))
-    assert told[0] > told[1] == 0
+        assert "criterion" in Page(report.site(of_pages)["statistics"]).ids
 
 
 def test_the_vector_file_of_the_match_has_a_mark_for_each_metamer_and_the_null_distribution(acceptance):
@@ -693,12 +689,12 @@ def test_the_vector_file_of_the_match_has_a_mark_for_each_metamer_and_the_null_d
         assert sum(f"verdict: {verdict}" in mark for mark in of_metamers) == number * len(NULL_MEASURES)
     bars = [mark for mark in marks if "high_90" in mark]
     assert len(bars) == len(NULL_MEASURES) * len(STAGES)
-    assert "axis starts at" not in words_of(drawn)
+    assert "≈" not in words_of(drawn)  # the sign of axes that do not start at 0
     high = {name: 0.6 + NULL[name] / 10 for name in NULL_MEASURES}
     null = NULL.assign(high)
     null["largest"] = 0.6 + null["largest"] / 10
     # The ratio in decibels, of 12.5, still has an axis from 0.
-    assert words_of(null_figure(null, acceptance)).count("axis starts at") == len(NULL_MEASURES) - 1
+    assert words_of(null_figure(null, acceptance)).count("≈") == len(NULL_MEASURES) - 1
 
 
 def test_the_overview_says_at_how_many_stages_the_target_was_reached(compared, acceptance, words):
@@ -733,7 +729,6 @@ def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, compared, wor
     recognition_models = {name: {"modality": "audio", "family": "net"} for name in RECOGNITION_MODELS}
     text = words([heard(acceptance, compared)], recognition_models=recognition_models)
     assert "WAV" in text
-    assert "image shows" not in text
     assert "PNG" not in text
 
 
@@ -863,9 +858,9 @@ def own_answers():
         {
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), human),
             "stage_number": (("generation_model", "stage"), [[0]]),
-            "excluded": ("exclusion", [2]),
-            "rows_set_aside": 7,
-            "files_set_aside": 9,
+            "excluded": ("exclusion", [222]),
+            "rows_set_aside": 777,
+            "files_set_aside": 999,
         },
         coords={
             "generation_model": ["net_a"],
@@ -882,7 +877,7 @@ def test_the_pages_show_the_answers_of_own_participants(model, context, own_answ
 
     shown, without = pages(own_participants={HOSTILE: own_answers}), pages()
     statistics = shown["statistics"]
-    for value in ("2 participants", "2 for practice", "left out: 7", "left out: 9", HOSTILE):
+    for value in ("2 participants", "practice", "222", "777", "999", HOSTILE):
         assert value in statistics.words
     assert "statistics.html#own-participants" in shown["index"].links
     assert "statistics.html#own-participants" not in without["index"].links

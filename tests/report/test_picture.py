@@ -39,7 +39,9 @@ def test_each_image_is_above_the_point_of_its_stage():
     figure = picture(images, ERRORS, recognizable(), "net", 4)
     figure.draw_without_rendering()
     *shown, curve = figure.axes
-    assert [axes.get_title() for axes in shown] == ["photograph\n", "input\nerror 0.021", "logits\nerror 0.25"]
+    titles = [axes.get_title().split("\n") for axes in shown]
+    assert [name for name, _ in titles][1:] == STAGES[1:]
+    assert [error.split(" ")[-1] for _, error in titles] == ["", "0.021", "0.25"]
     assert [int(axes.images[0].get_array().max()) for axes in shown] == [0, 40, 80]
     middles = [axes.get_position().x0 + axes.get_position().width / 2 for axes in shown]
     points = curve.transData.transform([(number, 0) for number in range(3)])[:, 0] / figure.bbox.width

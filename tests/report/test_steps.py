@@ -1,5 +1,7 @@
 """How a run was made, in the report: steps in the order of their files, and the times that Snakemake measured."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,6 @@ def test_the_picture_is_the_same_bytes_every_time_and_has_every_step(benchmarks)
     figure = steps_figure(steps, times)
     words = {text.get_text() for text in figure.axes[0].texts}
     assert steps.keys() <= words
-    assert "2 jobs, 2.0 min" in words
+    assert any(re.fullmatch(r"2 \D*2\.0 min", text) for text in words)
     assert svg(figure) == svg(steps_figure(steps, times))
     assert {row[0] for row in steps_table(steps)["rows"]} == {*steps, OUTSIDE}

@@ -1,7 +1,10 @@
 """Find files of installed packages."""
 
+import functools
 import importlib.metadata
 from pathlib import Path
+
+_distribution = functools.cache(importlib.metadata.distribution)  # a dataset asks for thousands of files
 
 
 def package_file(package: str, file: str) -> Path:
@@ -13,7 +16,7 @@ def package_file(package: str, file: str) -> Path:
         When the distribution is not installed or has no such file.
     """
     try:
-        distribution = importlib.metadata.distribution(package)
+        distribution = _distribution(package)
     except importlib.metadata.PackageNotFoundError as error:
         raise FileNotFoundError(
             f"package {package!r} is not installed in this environment; `make install` installs every locked package"
