@@ -1,11 +1,14 @@
 """The folder of an experiment with plain pictures, and requests to its server."""
 
+import contextlib
 import http.client
 import json
+import threading
 
 from PIL import Image
 
 from metamers.experiment.folder import write_folder
+from metamers.experiment.server import Server, find_experiments
 from tests.configurations import practice
 
 STIMULI = {f"s{n}": "ab"[n % 2] for n in range(40)}
@@ -37,6 +40,18 @@ def write_page(root, tmp_path_factory, folder, known):
     )
 
 
+@contextlib.contextmanager
+def running(folder, answers):
+    """A server in a thread."""
+    server = Server(find_experiments(folder, answers), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def ask(server, method, path, body=None, **headers):
     """Send a request exactly as given; return status, body and headers."""
     port = server.server_address[1]
@@ -61,3 +76,13 @@ def post(server, action, content, **headers):
     own = {"Origin": f"http://localhost:{server.server_address[1]}", "Content_Type": "application/json"}
     status, body, _ = ask(server, "POST", f"/vision/api/{action}", json.dumps(content).encode(), **(own | headers))
     return status, json.loads(body) if status == 200 else body.decode()
+
+
+def begin(server, known, participant=None):
+    """Begin, or continue, as a participant; return the reply."""
+    return post(server, "begin", {"participant": participant, "design": known["design"]})[1]
+
+
+def keep(server, row):
+    """Send a row as its participant."""
+    return post(server, "keep", {"participant": row["participant"], "row": row})

@@ -40,7 +40,7 @@ from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
 from metamers.humans.rows import parse_json
 from tests.experiment.participants import ENDS, words
-from tests.experiment.served import SETTINGS, STIMULI, ask, post, write_page
+from tests.experiment.served import SETTINGS, STIMULI, ask, begin, keep, post, running, write_page
 from tests.humans.hostile_rows import CASES, with_value
 
 
@@ -59,12 +59,8 @@ def made(root, tmp_path_factory):
 
 @pytest.fixture
 def served(made, tmp_path):
-    """A server that runs in a thread."""
-    server = Server(find_experiments(made[0], tmp_path / "answers"), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running(made[0], tmp_path / "answers") as server:
+        yield server
 
 
 def row_of(begun, known, step, **more):
@@ -81,13 +77,8 @@ def row_of(begun, known, step, **more):
 def test_the_page_of_choices_has_the_pages_style_and_says_how_long_each_takes(made, tmp_path):
     shutil.copytree(made[0], tmp_path / "experiment")
     shutil.copytree(made[0] / "vision", tmp_path / "experiment" / "second")
-    server = Server(find_experiments(tmp_path / "experiment", tmp_path / "answers"), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with running(tmp_path / "experiment", tmp_path / "answers") as server:
         status, content, _ = ask(server, "GET", "/")
-    finally:
-        server.shutdown()
-        server.server_close()
     trials = len(made[1]["orders"][0])
     assert status == 200
     for name in ("vision", "second"):
@@ -211,8 +202,8 @@ def test_names_that_the_server_did_not_give_are_refused(served, made):
 @pytest.mark.hostile("too much, no length, no JSON …")
 def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
     known = made[1]
-    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
-    _, other = post(served, "begin", {"participant": None, "design": known["design"]})
+    begun = begin(served, made[1])
+    other = begin(served, made[1])
     name = begun["participant"]
     good = row_of(begun, known, "trial-0")
     for changed, status in [
@@ -230,7 +221,7 @@ def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
     assert post(served, "keep", {"participant": name, "row": None})[0] == 400
     assert post(served, "keep", {"participant": "0" * 24, "row": good | {"participant": "0" * 24}})[0] == 400
     assert post(served, "begin", {"participant": None, "design": "another"})[0] == 409
-    assert post(served, "begin", {"participant": name, "design": known["design"]})[1]["rows"] == []
+    assert begin(served, made[1], name)["rows"] == []
 
 
 def post_text(server, participant, row):
@@ -252,15 +243,15 @@ def post_text(server, participant, row):
     "refused by the server at once; in a file set aside and counted, and the analysis continues",
 )
 def test_a_row_that_the_analysis_would_set_aside_is_refused_at_once(served, made):
-    begun = post(served, "begin", {"participant": None, "design": made[1]["design"]})[1]
+    begun = begin(served, made[1])
     consent = row_of(begun, made[1], "consent")
-    assert post(served, "keep", {"participant": begun["participant"], "row": consent})[0] == 200
+    assert keep(served, consent)[0] == 200
     row = row_of(begun, made[1], "trial-0", rt=1.5, shown_ms=300.0, already=False, kind="main")
     for field, text in CASES:
         status, said = post_text(served, begun["participant"], with_value(row, field, text))
         assert status in (400, 409, 413), (field, text[:20])
         assert field in said or said.startswith(("row: ", "wanted ")), said  # the whole row, or all that was sent
-    rows = post(served, "begin", {"participant": begun["participant"], "design": made[1]["design"]})[1]["rows"]
+    rows = begin(served, made[1], begun["participant"])["rows"]
     assert [kept["step"] for kept in rows] == ["consent"]
 
 
@@ -314,16 +305,16 @@ def test_rows_from_an_older_server_are_exported_and_set_aside(made, tmp_path):
 
 def test_who_comes_back_goes_on_with_the_same_order_and_what_they_answered(served, made):
     known = made[1]
-    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    begun = begin(served, made[1])
     rows = [row_of(begun, known, step, answer=answer) for step, answer in (("consent", "yes"), ("trial-0", "b"))]
     for row in rows:
-        assert post(served, "keep", {"participant": begun["participant"], "row": row})[0] == 200
+        assert keep(served, row)[0] == 200
     # After a lost reply, the page sends the same answer again, or another answer to the same step.
-    assert post(served, "keep", {"participant": begun["participant"], "row": rows[1] | {"answer": "a"}})[0] == 200
-    _, again = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})
+    assert keep(served, rows[1] | {"answer": "a"})[0] == 200
+    again = begin(served, made[1], begun["participant"])
     assert again == begun | {"rows": rows}
     post(served, "end", {"participant": begun["participant"]})
-    _, next_one = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})
+    next_one = begin(served, made[1], begun["participant"])
     assert next_one["participant"] != begun["participant"]
     assert next_one["rows"] == []
 
@@ -341,14 +332,14 @@ def test_participants_who_come_at_once_have_different_orders_all_equally_often(s
 @pytest.mark.hostile("answers, or requests for stimuli …")
 def test_nothing_is_shown_or_answered_before_consent(served, made):
     known = made[1]
-    begun = post(served, "begin", {"participant": None, "design": known["design"]})[1]
+    begun = begin(served, made[1])
     exhibit = known["exhibits"][known["orders"][begun["order"]][0]]
     row = {"participant": begun["participant"], "order": begun["order"], "design": known["design"]}
     told = row | {"step": "shown-0", "exhibit": exhibit, "answer": ""}
     asked = {"participant": begun["participant"], "row": told}
     assert post(served, "keep", asked)[0] == 400
     consent = row | {"step": "consent", "answer": "yes"}
-    assert post(served, "keep", {"participant": begun["participant"], "row": consent}) == (200, {"kept": True})
+    assert keep(served, consent) == (200, {"kept": True})
     assert post(served, "keep", asked) == (200, {"kept": True})
     assert post(served, "keep", asked) == (200, {"kept": True})  # sent again because the reply was lost
     other = {"participant": begun["participant"], "row": told | {"page": "another"}}
@@ -360,18 +351,18 @@ def test_nothing_is_shown_or_answered_before_consent(served, made):
 )
 def test_after_a_no_to_consent_nothing_is_stored(served, made):
     known = made[1]
-    begun = post(served, "begin", {"participant": None, "design": known["design"]})[1]
+    begun = begin(served, made[1])
     refusal = row_of(begun, known, "consent", answer="no")
-    assert post(served, "keep", {"participant": begun["participant"], "row": refusal}) == (200, {"kept": True})
+    assert keep(served, refusal) == (200, {"kept": True})
     later = [row_of(begun, known, "trial-0"), row_of(begun, known, "shown-0"), row_of(begun, known, "trial-0")]
     later[1] |= {"exhibit": later[0]["exhibit"], "answer": ""}
     changed_mind = {"participant": begun["participant"], "row": row_of(begun, known, "consent")}
     assert post(served, "keep", changed_mind) == (200, {"kept": False})
     for row in later:
-        status, why = post(served, "keep", {"participant": begun["participant"], "row": row})
+        status, why = keep(served, row)
         assert status == 400
         assert re.match(f"{row['step']}: .*'yes' to consent ", why)
-    rows = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})[1]["rows"]
+    rows = begin(served, made[1], begun["participant"])["rows"]
     assert rows == [refusal]
 
 
@@ -382,22 +373,12 @@ def test_after_a_no_to_consent_nothing_is_stored(served, made):
 )
 def test_a_second_server_of_the_same_answers_says_which_folder_is_in_use(served, made):
     answers = next(iter(served.experiments.values())).answers.parent
-    with pytest.raises(store.StoreError, match=f"{answers}: another server"):
+    with pytest.raises(store.StoreError, match=f"{answers}: "):
         Server(find_experiments(made[0], answers), "127.0.0.1", 0)
     # The answers can be exported at any time, and the folder is free once its server has ended.
     assert [experiment.export() for experiment in find_experiments(made[0], answers)] == [0]
     served.server_close()
     Server(find_experiments(made[0], answers), "127.0.0.1", 0).server_close()
-
-
-@contextlib.contextmanager
-def running(made, answers):
-    """A server in a thread."""
-    server = Server(find_experiments(made[0], answers), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 @contextlib.contextmanager
@@ -431,7 +412,7 @@ def page_from(server, address, seconds=10):
 @pytest.mark.hostile("512 connections from one address …")
 def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made, tmp_path, monkeypatch):
     monkeypatch.setattr("metamers.experiment.server.MAX_CONNECTIONS", 3)
-    with running(made, tmp_path / "answers") as server:
+    with running(made[0], tmp_path / "answers") as server:
         with idle(server, 3):
             wait_for(lambda: server.connections.total() == 3)
             with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
@@ -446,7 +427,7 @@ def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made
     "128 of them are held, others are served",
 )
 def test_512_idle_connections_from_one_address_do_not_lock_others_out(made, tmp_path):
-    with running(made, tmp_path / "answers") as server, idle(server, 512):
+    with running(made[0], tmp_path / "answers") as server, idle(server, 512):
         for _ in range(20):
             assert page_from(server, "127.0.0.2", seconds=5) == 200
         with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
@@ -472,7 +453,7 @@ def test_512_idle_connections_from_one_address_do_not_lock_others_out(made, tmp_
 )
 def test_a_client_that_sends_a_byte_now_and_then_is_cut_at_the_deadline(made, tmp_path, monkeypatch, sent):
     monkeypatch.setattr("metamers.experiment.server.REQUEST_S", 0.5)
-    with running(made, tmp_path / "answers") as server:
+    with running(made[0], tmp_path / "answers") as server:
         port = server.server_address[1]
         with socket.create_connection(server.server_address, 10) as connection:
             began = time.monotonic()
@@ -505,7 +486,7 @@ def test_the_deadline_holds_although_bytes_are_waiting():
 @pytest.mark.hostile("a request that comes byte …")
 def test_a_client_that_does_not_read_is_cut_at_the_deadline(made, tmp_path, monkeypatch):
     monkeypatch.setattr("metamers.experiment.server.REQUEST_S", 0.5)
-    with running(made, tmp_path / "answers") as server:
+    with running(made[0], tmp_path / "answers") as server:
         large = next(iter(server.experiments.values())).files["index.html"]
         monkeypatch.setattr(type(large), "read_bytes", lambda _: b" " * (1 << 25))
         with socket.create_connection(server.server_address, 10) as connection:
@@ -516,7 +497,7 @@ def test_a_client_that_does_not_read_is_cut_at_the_deadline(made, tmp_path, monk
 
 @pytest.mark.hostile("a request that comes byte …")
 def test_endless_headers_are_cut_off(made, tmp_path):
-    with running(made, tmp_path / "answers") as server:
+    with running(made[0], tmp_path / "answers") as server:
         with socket.create_connection(server.server_address, 10) as connection:
             connection.sendall(b"GET /vision/ HTTP/1.1\r\n")
             sent = 0
@@ -610,75 +591,35 @@ def test_a_body_of_a_get_is_not_read_as_another_request(served, made):
             assert replies(served, raw_request(served, made, method, lines, without, body=body))[1] == [400]
 
 
-def inside(folder, _):
-    return folder / "answers"
-
-
-def same(folder, _):
-    return folder
-
-
-def in_the_page(folder, _):
-    return folder / "vision"
-
-
-def deep_in_the_page(folder, _):
-    return folder / "vision" / "stimuli" / "a" / "b"
-
-
-def by_dots(folder, outside):
-    return outside / ".." / folder.name / "answers"
-
-
-def by_a_link(folder, outside):
-    (outside / "link").symlink_to(folder, target_is_directory=True)
-    return outside / "link" / "answers"
-
-
-def by_a_link_of_the_exported(folder, outside):
-    (outside / "vision").symlink_to(folder / "vision", target_is_directory=True)
-    return outside
-
-
-def by_a_link_of_the_database(folder, outside):
-    (outside / "vision.sqlite").symlink_to(folder / "vision" / "stimuli" / "vision.sqlite")
-    return outside
-
-
-def by_a_link_of_the_page(folder, outside):
-    (outside / "answers").mkdir()
-    (folder / "vision").rename(outside / "answers" / "vision")
-    (folder / "vision").symlink_to(outside / "answers" / "vision", target_is_directory=True)
-    return outside / "answers"
-
-
 @pytest.mark.hostile(
     "The experiment's server",
     "answers in the folder that is given out, also by links; answers that an older server left there",
     "the server does not start, and makes no file",
 )
-@pytest.mark.parametrize(
-    "place",
-    [
-        inside,
-        same,
-        in_the_page,
-        deep_in_the_page,
-        by_dots,
-        by_a_link,
-        by_a_link_of_the_exported,
-        by_a_link_of_the_database,
-        by_a_link_of_the_page,
-    ],
-)
-def test_answers_in_the_folder_that_is_given_out_are_refused_at_the_start(made, tmp_path, place):
-    folder, outside = tmp_path / "experiment", tmp_path / "outside"
-    shutil.copytree(made[0], folder)
-    outside.mkdir()
-    answers = place(folder, outside)
-    with pytest.raises(ValueError, match="everybody can download"):
-        find_experiments(folder, answers)
-    assert not [path for path in tmp_path.rglob("*.sqlite*") if path.exists()]
+def test_answers_in_the_folder_that_is_given_out_are_refused_at_the_start(made, tmp_path):
+    for number, (answers, link, target) in enumerate(
+        (
+            ("experiment/answers", None, None),
+            ("experiment", None, None),
+            ("experiment/vision", None, None),
+            ("experiment/vision/stimuli/a/b", None, None),
+            ("outside/../experiment/answers", None, None),
+            ("outside/link/answers", "outside/link", "experiment"),
+            ("outside", "outside/vision", "experiment/vision"),
+            ("outside", "outside/vision.sqlite", "experiment/vision/stimuli/vision.sqlite"),
+            ("outside", "experiment/vision", "outside/vision"),
+        )
+    ):
+        folder = tmp_path / str(number)
+        shutil.copytree(made[0], folder / "experiment")
+        (folder / "outside").mkdir()
+        if link:
+            if (folder / link).exists():
+                (folder / link).rename(folder / target)
+            (folder / link).symlink_to(folder / target)
+        with pytest.raises(ValueError, match=rf"{folder / answers}/vision\S*: .*{folder}/"):
+            find_experiments(folder / "experiment", folder / answers)
+        assert not [path for path in folder.rglob("*.sqlite*") if path.exists()]
 
 
 @pytest.mark.hostile("answers in the folder that …")
@@ -687,7 +628,7 @@ def test_answers_that_an_older_server_left_in_the_folder_are_refused(made, tmp_p
     shutil.copytree(made[0], folder)
     for name in ("vision.sqlite", "stimuli/vision.sqlite-wal", "0123456789abcdef01234567.json"):
         (folder / "vision" / name).write_text("answers")
-        with pytest.raises(ValueError, match=rf"{name}: .*everybody can download"):
+        with pytest.raises(ValueError, match=rf"/vision/{name}: "):
             find_experiments(folder, tmp_path / "answers")
         (folder / "vision" / name).unlink()
 
@@ -724,7 +665,7 @@ def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch
     finished = store.begin(path, None, 3)
     store.keep(path, finished["participant"], "trial-0", {})
     store.end(path, finished["participant"], {"trial-0"}, tmp_path)
-    with pytest.raises(store.StoreError, match="the participant has ended"):
+    with pytest.raises(store.StoreError, match=store.NO_PARTICIPANT):
         store.keep(path, finished["participant"], "trial-1", {})
     monkeypatch.setattr(store.time, "time", lambda: now + store.INACTIVE_AFTER_S + 1)
     assert [store.begin(path, None, 3)["order"] for _ in range(3)] == [0, 1, 0]
@@ -745,7 +686,7 @@ def test_who_is_not_asked_to_the_end_leaves_their_order_to_another(tmp_path):
 def test_answers_to_another_design_are_not_mixed_in(tmp_path):
     store.prepare(tmp_path / "answers.sqlite", "one")
     store.prepare(tmp_path / "answers.sqlite", "one")
-    with pytest.raises(store.StoreError, match=r"design one,.* design two"):
+    with pytest.raises(store.StoreError, match=r"answers\.sqlite .*\bone\b.*\btwo\b"):
         store.prepare(tmp_path / "answers.sqlite", "two")
 
 
@@ -803,7 +744,7 @@ def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root,
         for step in steps[len(kept) :]:
             row = row_of(begun, known, step, rt=1.5)
             try:
-                if post(server, "keep", {"participant": begun["participant"], "row": row})[0] == 200:
+                if keep(server, row)[0] == 200:
                     kept.append(row)
             except (OSError, http.client.HTTPException):  # the server was killed
                 return
@@ -812,7 +753,7 @@ def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root,
         process, port = started(root, made, tmp_path / "answers")
         threads = []
         for participant in list(acknowledged) or [None] * 3:
-            begun = post(At(port), "begin", {"participant": participant, "design": known["design"]})[1]
+            begun = begin(At(port), made[1], participant)
             kept = acknowledged.setdefault(begun["participant"], [])
             # All acknowledged answers, and perhaps one whose reply was lost.
             assert begun["rows"][: len(kept)] == kept
@@ -862,7 +803,7 @@ def test_a_full_disk_is_an_error_in_the_log_and_the_page_may_ask_again(
     served, made, monkeypatch, caplog, action, function, failure
 ):
     known = made[1]
-    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    begun = begin(served, made[1])
     asked = {"participant": begun["participant"], "row": row_of(begun, known, "consent"), "design": known["design"]}
     assert post(served, "keep", asked)[0] == 200
     with monkeypatch.context() as patched:
@@ -892,7 +833,7 @@ def test_the_page_tells_of_a_full_disk_and_continues_after_a_reload(browser, mad
     (tmp_path / "experiment/vision/jspsych/jspsych.js").write_text(NO_TRIALS)
     page = browser.new_page()
     page.add_init_script(WITHOUT_WAITING)
-    with running((tmp_path / "experiment",), tmp_path / "answers") as server:
+    with running(tmp_path / "experiment", tmp_path / "answers") as server:
         for function in ("begin", "end"):
             with monkeypatch.context() as patched:
                 patched.setattr(store, function, full_disk)
@@ -937,7 +878,7 @@ def test_a_fault_of_the_server_is_an_error_in_the_log_and_a_client_that_goes_awa
 
 def test_twenty_simultaneous_ends_of_a_participant_are_all_answered_and_the_file_is_whole(served, made):
     known = made[1]
-    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    begun = begin(served, made[1])
     row = row_of(begun, known, "consent")
     asked = {"participant": begun["participant"], "row": row}
     assert post(served, "keep", asked)[0] == 200
