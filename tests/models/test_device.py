@@ -20,7 +20,7 @@ def _settings_of_pytorch():
 @pytest.mark.parametrize(
     ("limit", "threshold"),
     [(2**31 - 1, 2**30), (2**25, 2**25)],
-    ids=["glibc that takes any threshold", "glibc with the documented limit"],
+    ids=["any", "documented"],
 )
 def test_freed_memory_is_kept_whatever_threshold_glibc_takes(monkeypatch, limit, threshold):
     taken = {}

@@ -87,23 +87,26 @@ def test_images_of_another_size_are_resized_and_gradients_reach_them(convolution
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        ({"input": None, "x": "frist"}, r"tiny\.stages\.x: tiny has no module 'frist'\. Near: first"),
-        ({"input": None, "x": {"module": "first", "pass_through_relu": "first"}}, "that module is no ReLU"),
+        ({"input": None, "x": "frist"}, r"tiny\.stages\.x: .*'frist'.* first\b"),
+        (
+            {"input": None, "x": {"module": "first", "pass_through_relu": "first"}},
+            r"tiny\.stages\.x\.pass_through_relu: ",
+        ),
     ],
 )
-def test_a_stage_without_module_is_named(root, stages, message):
+def test_a_stage_of_another_module_is_named(root, stages, message):
     with pytest.raises(ValueError, match=message):
         load(tiny(root, "convolutional", stages))
 
 
 def test_an_unknown_stage_lists_those_there_are(convolutional):
-    with pytest.raises(ConfigurationError, match=r"unknown stage 'blocks'.*Did you mean 'block'.*input, first, block"):
+    with pytest.raises(ConfigurationError, match=r"'blocks'.*'block'.*input, first, block"):
         convolutional(torch.rand(1, 3, 8, 8), "blocks")
 
 
 def test_a_module_that_takes_no_part_is_named(root):
     model = load(tiny(root, "convolutional", {"input": None, "x": "unused"}))
-    with pytest.raises(ValueError, match="'unused' takes no part"):
+    with pytest.raises(ValueError, match=r"tiny\.stages\.x: .*'unused'"):
         model(torch.rand(1, 3, 8, 8), "x")
 
 
@@ -166,19 +169,11 @@ def test_a_stage_is_a_part_of_what_a_module_gives(form):
 @pytest.mark.parametrize(
     ("form", "entry", "message"),
     [
-        (
-            "tuple",
-            "loop",
-            r"looped\.stages\.loop: .*tuple.* `output`: 0, 1$",
-        ),
+        ("tuple", "loop", r"looped\.stages\.loop: .*tuple.* `output`: 0, 1$"),
         ("named", {"module": "loop", "output": 2}, "Pair.* 2 .*: 0, 1, state, output"),
         ("object", "loop", "SimpleNamespace.*: state, output"),
         ("tuple", {"module": "classify", "output": 0}, "`output: 0`"),
-        (
-            "tuple",
-            {"module": "loop.first", "input": 3},
-            r"'loop\.first' .*input 3 .* `input`: 0",
-        ),
+        ("tuple", {"module": "loop.first", "input": 3}, r"'loop\.first' .*input 3 .* `input`: 0"),
     ],
 )
 def test_a_module_that_gives_no_tensor_names_what_it_gives(form, entry, message):
@@ -202,16 +197,13 @@ def test_the_scores_are_a_stage_also_without_a_module(convolutional):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"timm": "resnet5"}, "source.timm: unknown timm model 'resnet5'. Did you mean 'resnet"),
-        ({"torchvision": "alexnt"}, "source.torchvision: unknown torchvision model 'alexnt'. Did you mean 'alexnet'"),
-        ({"open_clip": "RN5"}, "source.open_clip: unknown open_clip model 'RN5'. Did you mean 'RN50"),
-        ({"python": "nowhere.py:f"}, "no file nowhere.py"),
-        ({"python": "tests/networks/tiny.py:nothing"}, "has no function nothing"),
-        ({"python": "tests/networks/tiny.py:not_a_network"}, "gave a str, not a torch.nn.Module"),
-        (
-            {"python": "tests/networks/tiny.py:linear", "arguments": {"sise": 3}},
-            "tiny.source: .*arguments .*sise.* fails: .*sise",
-        ),
+        ({"timm": "resnet5"}, r"source\.timm: .*'resnet5'.*'resnet"),
+        ({"torchvision": "alexnt"}, r"source\.torchvision: .*'alexnt'.*'alexnet'"),
+        ({"open_clip": "RN5"}, r"source\.open_clip: .*'RN5'.*'RN50"),
+        ({"python": "nowhere.py:f"}, r"\bnowhere\.py"),
+        ({"python": "tests/networks/tiny.py:nothing"}, r"tiny\.source.*: .*tiny\.py .*\bnothing\b"),
+        ({"python": "tests/networks/tiny.py:not_a_network"}, r"tiny\.py:not_a_network .*\bstr\b"),
+        ({"python": "tests/networks/tiny.py:linear", "arguments": {"sise": 3}}, r"tiny\.source: .*sise.*sise"),
     ],
 )
 def test_a_source_that_does_not_build_is_named(root, source, message, monkeypatch):
@@ -245,7 +237,7 @@ def test_any_torchvision_or_timm_model_is_an_entry(root, source, stages, size):
     ("function", "size", "message"),
     [
         ("linear", 9, r"tiny: .*\(1, 3, 9, 9\).*`input`"),
-        ("without_scores", 8, r"tiny: .*\(1, 3, 8, 8\).*class scores"),
+        ("without_scores", 8, r"tiny: .*\(1, 3, 8, 8\)"),
     ],
 )
 def test_a_network_that_does_not_fit_its_entry_is_named(root, function, size, message):
@@ -295,7 +287,7 @@ class TestWeights:
     def test_a_file_with_another_hash_is_refused(self, entry, state, tmp_path):
         torch.save(state, tmp_path / "w.pth")
         entry["weights"] = {"path": "w.pth", "sha256": "0" * 64}
-        with pytest.raises(ValueError, match=r"tiny\.weights\.sha256: .*w\.pth has SHA-256 .* the registry says 000"):
+        with pytest.raises(ValueError, match=r"tiny\.weights\.sha256: .*w\.pth .* 000"):
             load(entry, tmp_path / "w.pth")
 
     def test_a_training_checkpoints_entry_and_prefix(self, entry, state, tmp_path):
@@ -320,22 +312,18 @@ class TestWeights:
     @pytest.mark.parametrize(
         ("change", "keys", "message"),
         [
-            (lambda s: s.pop("classify.bias"), "same", r"Missing 1: classify\.bias; unexpected 0"),
-            (lambda s: s.update(extra=torch.ones(1)), "same", "Missing 0: none; unexpected 1: extra"),
-            (lambda s: s.update({"classify.bias": torch.ones(7)}), "same", r"classify\.bias has shape \(7,\)"),
-            (lambda s: s["project.weight"].fill_(torch.nan), "same", r"project\.weight has NaN"),
-            (lambda s: s["project.weight"].fill_(torch.inf), "same", r"project\.weight has NaN or infinite"),
-            (lambda s: s.pop("classify.bias"), "order", "2 tensors, but the network has 3"),
-            (lambda s: s.update({"classify.bias": torch.ones(7)}), "order", r"in order, classify\.bias \(7,\) would"),
-            (lambda s: s.update({"classify.bias": 3}), "same", "not a state dict"),
-            (lambda s: s.update({7: torch.ones(4)}), "same", "not a state dict"),
-            (lambda s: s.update({"classify.bias": torch.ones(4).to_sparse()}), "same", "not a state dict of dense"),
-            (lambda s: s.update({"classify.bias": torch.ones(4) * 1j}), "same", "classify.bias has complex values"),
-            (
-                lambda s: s.update({"classify.bias": torch.full((4,), 1e300, dtype=torch.float64)}),
-                "same",
-                "has NaN or inf",
-            ),
+            (lambda s: s.pop("classify.bias"), "same", r" 1: classify\.bias; .* 0\b"),
+            (lambda s: s.update(extra=torch.ones(1)), "same", r" 0: .* 1: extra\b"),
+            (lambda s: s.update({"classify.bias": torch.ones(7)}), "same", r"classify\.bias .*\(7,\)"),
+            (lambda s: s["project.weight"].fill_(torch.nan), "same", r"project\.weight "),
+            (lambda s: s["project.weight"].fill_(torch.inf), "same", r"project\.weight "),
+            (lambda s: s.pop("classify.bias"), "order", r" 2 .* 3\b"),
+            (lambda s: s.update({"classify.bias": torch.ones(7)}), "order", r"classify\.bias \(7,\)"),
+            (lambda s: s.update({"classify.bias": 3}), "same", r"w\.pth: "),
+            (lambda s: s.update({7: torch.ones(4)}), "same", r"w\.pth: "),
+            (lambda s: s.update({"classify.bias": torch.ones(4).to_sparse()}), "same", r"w\.pth: "),
+            (lambda s: s.update({"classify.bias": torch.ones(4) * 1j}), "same", r"classify\.bias .*complex"),
+            (lambda s: s.update({"classify.bias": torch.ones(4).double() * 1e300}), "same", r"classify\.bias "),
         ],
     )
     def test_weights_that_do_not_fit_are_refused(self, entry, state, change, keys, message, tmp_path):
@@ -356,25 +344,25 @@ class TestWeights:
         torch.save({"classify.bias": Hostile()}, tmp_path / "w.pth")
         (tmp_path / "w.pkl").write_bytes(pickle.dumps(Hostile()))
         for name in ("w.pth", "w.pkl"):
-            with pytest.raises(ValueError, match="without running code"):
+            with pytest.raises(ValueError, match=rf"{name}: "):
                 load(entry, tmp_path / name)
         assert not ran.exists()
 
     @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
     def test_a_file_that_is_no_checkpoint_is_named(self, entry, suffix, tmp_path):
         (tmp_path / f"w.{suffix}").write_bytes(b"<html>404</html>")
-        with pytest.raises(ValueError, match=f"w.{suffix}: not a weights file"):
+        with pytest.raises(ValueError, match=rf"w\.{suffix}: "):
             load(entry, tmp_path / f"w.{suffix}")
 
     def test_an_entry_that_is_not_there_lists_those_there_are(self, entry, state, tmp_path):
         torch.save({"weights": state}, tmp_path / "w.pth")
         entry["weights"] = {"path": "w.pth", "entry": "model"}
-        with pytest.raises(ValueError, match="no entry 'model'; found weights"):
+        with pytest.raises(ValueError, match=r"w\.pth: .*'model'.* weights$"):
             load(entry, tmp_path / "w.pth")
 
 
 def test_a_device_that_is_not_there_is_named():
-    with pytest.raises(ValueError, match=r"device: 'cuda:99' is not on this machine; it has .*cpu"):
+    with pytest.raises(ValueError, match=r"device: 'cuda:99' .*\bcpu\b"):
         models_device.choose_device("cuda:99")
 
 

@@ -36,9 +36,9 @@ def test_a_part_is_a_position_a_key_an_attribute_or_several(output, part, wanted
     [
         ((A, B), None, r"tuple.*`output`: 0, 1$"),
         ({"a": (A, B), "n": 3}, "a", r"dict.*'a'.*: \[a, 0\], \[a, 1\]$"),
-        ({"a": A}, ["a", 0], r"whose part \['a', 0\] is not a tensor"),
-        (A, 0, "gives a tensor; leave out `output: 0`"),
-        ("text", None, r"gives a str, not a tensor\. It has no tensor to choose"),
+        ({"a": A}, ["a", 0], r"\['a', 0\]"),
+        (A, 0, r"`output: 0`"),
+        ("text", None, r"\bstr\b[^`]*$"),
         ([A] * 20, None, r": 0, 1, .*11 and 8 more$"),
     ],
 )
@@ -54,5 +54,5 @@ def test_all_tensors_of_an_output_are_found_with_the_keys_that_lead_to_them():
 
 def test_class_scores_have_a_batch_and_classes():
     assert class_scores_in({"logits": A}, "logits", "net") is A
-    with pytest.raises(ValueError, match=r"net: the network gives shape \(1, 2, 4\); wanted .* add `classes: false`"):
+    with pytest.raises(ValueError, match=r"net: .*\(1, 2, 4\).*`classes: false`"):
         class_scores_in(B, None, "net")

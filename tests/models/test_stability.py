@@ -12,7 +12,7 @@ from metamers.models.stability import check_gradient, problems_of, stability
 from tests.networks import odd, tiny
 
 IMAGES = ImagePreprocessing(16, [0.5] * 3, [0.5] * 3)
-RANDOM, BATCH = "change on repetition .* a random operation is active", "differ from those in a batch"
+RANDOM, BATCH = r"`\.eval\(\)`", "batch normalization"
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def ready(network):
         (odd.Dropout, RANDOM),
         (odd.StochasticDepth, RANDOM),
         (odd.WithLoss, None),
-        (odd.NotFinite, "Outputs are not finite"),
+        (odd.NotFinite, "NaN"),
         (odd.NeedsBatch, "single stimulus"),
     ],
 )
@@ -54,7 +54,7 @@ def test_the_dependence_on_the_batch_is_measured_in_standard_deviations_of_the_o
 
 
 def test_an_operation_that_overwrites_what_the_gradient_needs_is_explained():
-    with pytest.raises(ValueError, match=r"net: an in-place operation overwrites values .*`x = x \* 2` for `x \*= 2`"):
+    with pytest.raises(ValueError, match=r"net: .*`x \*= 2`"):
         check_gradient("net", ready(odd.InPlace()), IMAGES)
 
 
@@ -62,7 +62,7 @@ def test_a_preprocessing_without_gradient_is_named():
     preprocessing = SoundPreprocessing(8000, 0.25, preprocessing="waveform")
     check_gradient("net", ready(odd.OfWaveforms()), preprocessing)
     preprocessing.front_end = odd.NumPyFrontEnd()
-    with pytest.raises(ValueError, match=r"net\.input\.preprocessing: no gradient passes .*without \.detach\(\)"):
+    with pytest.raises(ValueError, match=r"net\.input\.preprocessing: .*\.detach\(\)"):
         check_gradient("net", ready(odd.OfWaveforms()), preprocessing)
 
 

@@ -61,12 +61,12 @@ def test_synthesis_matches_stages_at_once():
 @pytest.mark.parametrize(
     ("joined", "message"),
     [
-        (["first", "logits"], r"mine\.stages\.both: unknown stage listed before it 'logits'"),
-        (["input", "first"], "unknown stage listed before it 'input'"),
-        (["first", "nothing"], "unknown stage listed before it 'nothing'"),
-        (["first", "first"], "wanted each stage once"),
-        (["block", "first"], "order"),
-        (["first", "joined"], "unknown stage listed before it 'joined'"),
+        (["first", "logits"], "'logits'"),
+        (["input", "first"], "'input'"),
+        (["first", "nothing"], "'nothing'"),
+        (["first", "first"], "first, first"),
+        (["block", "first"], "block, first"),
+        (["first", "joined"], "'joined'"),
     ],
 )
 def test_stages_at_once_are_listed_before(joined, message):
@@ -80,7 +80,7 @@ def test_stages_at_once_are_listed_before(joined, message):
     }
     fields = {"weights": {"random": 0}, "input": {}, "family": "f", "registry": "r"}
     entry = ModelEntry(modality="vision", source={"python": "a.py:b"}, stages=stages, **fields)
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=rf"mine\.stages\.both: .*{message}"):
         check_stages({"mine": entry})
 
 

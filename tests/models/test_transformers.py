@@ -111,29 +111,18 @@ def test_the_input_is_what_the_extractor_gives(kind, server, tmp_path):
 @pytest.mark.parametrize(
     ("processor", "expected"),
     [
-        ({"size": 224, "resample": 2, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, (224, 1, "bilinear")),
+        ({"size": 224, "resample": 2}, (224, 1, "bilinear")),
         (
-            {
-                "size": {"shortest_edge": 256},
-                "crop_size": {"height": 224, "width": 224},
-                "do_center_crop": True,
-                "resample": 3,
-                "image_mean": [0.5] * 3,
-                "image_std": [0.5] * 3,
-            },
+            {"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}}
+            | {"do_center_crop": True, "resample": 3},
             (224, 0.875, "bicubic"),
         ),
-        (
-            {"size": {"shortest_edge": 224}, "crop_pct": 0.875, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
-            (224, 0.875, "bicubic"),
-        ),
-        (
-            {"size": {"shortest_edge": 384}, "crop_pct": 0.875, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
-            (384, 1, "bicubic"),
-        ),
+        ({"size": {"shortest_edge": 224}, "crop_pct": 0.875}, (224, 0.875, "bicubic")),
+        ({"size": {"shortest_edge": 384}, "crop_pct": 0.875}, (384, 1, "bicubic")),
     ],
 )
 def test_sizes_of_images_are_those_of_the_extractor(processor, expected, server, tmp_path):
+    processor |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     committed(server, saved("dinov2", tmp_path / "saved"), preprocessor_config__json=json.dumps(processor).encode())
     found = describe({"transformers": "lab/net"})["input"]
     assert (found["size"], found["crop"], found["interpolation"]) == expected
@@ -153,21 +142,15 @@ def changed_config(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"model_type": "own_net", "auto_map": {"AutoModel": "modeling.OwnNet"}},
-            r"lab/net .*auto_map in its config.json",
-        ),
-        ({"model_type": "dinov22"}, r"unknown model_type in config.json of lab/net 'dinov22'. Did you mean 'dinov2'"),
-        ({"model_type": None}, r"config.json of lab/net names no model_type; wanted a repository of transformers"),
-        (
-            {"model_type": None, "architecture": "resnet18"},
-            r"names no model_type.*It is a model of timm: \{hub: lab/net\}",
-        ),
+        ({"model_type": "own_net", "auto_map": {"AutoModel": "modeling.OwnNet"}}, r"lab/net .*\bauto_map\b"),
+        ({"model_type": "dinov22"}, r"model_type .*lab/net 'dinov22'.*'dinov2'"),
+        ({"model_type": None}, r"config\.json of lab/net .*\bmodel_type\b"),
+        ({"model_type": None, "architecture": "resnet18"}, r"\bmodel_type\b.*\{hub: lab/net\}"),
         ({"model_type": "bert"}, r"lab/net: bert .*input_ids"),
-        ({"model_type": ["dinov2"]}, r"config.json of lab/net names no model_type"),
-        ({"id2label": 5}, r"config.json of lab/net is not one of transformers"),
-        ({"architectures": 5}, r"config.json of lab/net is not one of transformers"),
-        ({"hidden_size": "wide"}, r"config.json of lab/net is not one of transformers"),
+        ({"model_type": ["dinov2"]}, r"config\.json of lab/net .*\bmodel_type\b"),
+        ({"id2label": 5}, r"config\.json of lab/net "),
+        ({"architectures": 5}, r"config\.json of lab/net "),
+        ({"hidden_size": "wide"}, r"config\.json of lab/net "),
     ],
 )
 def test_a_config_that_cannot_be_used_is_an_error_with_the_remedy(changes, message, server, tmp_path):
@@ -180,14 +163,11 @@ def test_a_config_that_cannot_be_used_is_an_error_with_the_remedy(changes, messa
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"model__safetensors": None}, r"has none of model\.safetensors, pytorch_model\.bin at"),
-        ({"config__json": None}, r"has no config\.json at .* wanted a repository of transformers"),
-        ({"config__json": b"{"}, r"config\.json of lab/net cannot be read"),
-        ({"preprocessor_config__json": b"[]"}, r"preprocessor_config\.json of lab/net cannot be read: it is not a map"),
-        (
-            {"config__json": b'{"a":' * 900 + b"1" + b"}" * 900},
-            r"config\.json of lab/net cannot be read: it has more than 32 mappings and lists inside each other",
-        ),
+        ({"model__safetensors": None}, r"lab/net .*model\.safetensors, pytorch_model\.bin "),
+        ({"config__json": None}, r"lab/net .*\bconfig\.json "),
+        ({"config__json": b"{"}, r"\bconfig\.json of lab/net "),
+        ({"preprocessor_config__json": b"[]"}, r"preprocessor_config\.json of lab/net "),
+        ({"config__json": b'{"a":' * 900 + b"1" + b"}" * 900}, r"config\.json of lab/net .*\b32\b"),
     ],
 )
 def test_a_repository_without_a_file_is_an_error(files, message, server, tmp_path):
@@ -205,13 +185,17 @@ def test_a_repository_without_a_file_is_an_error(files, message, server, tmp_pat
     ("kind", "changes", "message"),
     [
         ("dinov2", {"crop_size": 0, "size": "large"}, None),
-        ("dinov2", {"do_center_crop": None, "size": {"shortest_edge": 40}, "crop_pct": "half"}, "is not one of trans"),
-        ("dinov2", {"image_mean": ["a", "b", "c"]}, "is not one of transformers: ValueError"),
-        ("dinov2", {"image_mean": [0.5] * 9, "image_std": [0.5] * 9}, r"input\.mean: .*Wanted: mean of each channel"),
-        ("dinov2", {"size": {"height": 32, "width": 48}, "crop_size": None}, "takes images of 32 × 48 pixels"),
-        ("whisper", {"feature_size": 10**9}, r"arguments\.mels: 1000000000 is greater than .*from 1 to 1000"),
-        ("whisper", {"chunk_length": "long"}, "is not one of transformers: TypeError"),
-        ("whisper", {"sampling_rate": [16000]}, "is not one of transformers: TypeError"),
+        (
+            "dinov2",
+            {"do_center_crop": None, "size": {"shortest_edge": 40}, "crop_pct": "half"},
+            r"preprocessor_config\.json of lab/net ",
+        ),
+        ("dinov2", {"image_mean": ["a", "b", "c"]}, r"preprocessor_config\.json of lab/net .*ValueError"),
+        ("dinov2", {"image_mean": [0.5] * 9, "image_std": [0.5] * 9}, r"input\.mean: "),
+        ("dinov2", {"size": {"height": 32, "width": 48}, "crop_size": None}, r"\b32 × 48\b"),
+        ("whisper", {"feature_size": 10**9}, r"arguments\.mels: 1000000000 .*\b1 to 1000\b"),
+        ("whisper", {"chunk_length": "long"}, r"preprocessor_config\.json of lab/net .*TypeError"),
+        ("whisper", {"sampling_rate": [16000]}, r"preprocessor_config\.json of lab/net .*TypeError"),
         ("whisper", {"feature_extractor_type": "OtherFeatureExtractor"}, None),
     ],
 )
@@ -255,22 +239,22 @@ def test_settings_that_run_other_code_are_not_kept(server, tmp_path):
 
 TIMM = {"model_type": "timm_backbone", "out_indices": [1, 2, 3, 4]}
 OTHER_NETWORKS = [
-    ({"model_type": "rt_detr", "backbone": "lab/other"}, "backbone: 'lab/other' names another repository"),
-    ({"model_type": "detr", "backbone": "lab/other", "use_timm_backbone": False}, "backbone: 'lab/other' names"),
-    ({"model_type": "timm_backbone", "backbone": "hf-hub:lab/other"}, "backbone: 'hf-hub:lab/other' names"),
+    ({"model_type": "rt_detr", "backbone": "lab/other"}, "backbone: 'lab/other' "),
+    ({"model_type": "detr", "backbone": "lab/other", "use_timm_backbone": False}, "backbone: 'lab/other' "),
+    ({"model_type": "timm_backbone", "backbone": "hf-hub:lab/other"}, "backbone: 'hf-hub:lab/other' "),
     (
         {"model_type": "maskformer", "backbone_config": TIMM | {"backbone": "hf-hub:lab/other"}},
-        "backbone_config.backbone: 'hf-hub:lab/other' names another repository or file",
+        r"backbone_config\.backbone: 'hf-hub:lab/other' ",
     ),
     (
         {"model_type": "timm_wrapper", "architecture": "hf-hub:lab/other", "num_classes": 2},
-        "architecture: 'hf-hub:lab/other' names",
+        "architecture: 'hf-hub:lab/other' ",
     ),
     (
         {"model_type": "timm_wrapper", "num_classes": 2, "model_args": {"checkpoint_path": "other.pth"}},
-        "model_args.checkpoint_path: 'other.pth' names",
+        r"model_args\.checkpoint_path: 'other\.pth' ",
     ),
-    ({"model_type": "rt_detr", "backbone": "resnet18"}, r"Cannot reach http.*18\)"),
+    ({"model_type": "rt_detr", "backbone": "resnet18"}, r"http.*18\)"),
 ]
 
 
@@ -298,8 +282,12 @@ def test_a_repository_that_names_another_one_is_refused(config, message, server)
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
-        ("maskformer", {"backbone_config": TIMM | {"backbone": "lab/other"}}, "arguments.backbone_config.backbone: 'l"),
-        ("vit", {"_attn_implementation": "lab/kernels"}, "source.arguments._attn_implementation: the workflow"),
+        (
+            "maskformer",
+            {"backbone_config": TIMM | {"backbone": "lab/other"}},
+            r"arguments\.backbone_config\.backbone: 'l",
+        ),
+        ("vit", {"_attn_implementation": "lab/kernels"}, r"source\.arguments\._attn_implementation: "),
         (
             "clip",
             {"vision_config": {"attn_implementation": "lab/kernels"}},
@@ -335,7 +323,7 @@ def test_a_backbone_with_its_own_settings_or_a_name_of_timm_is_built_without_the
 
 def test_the_hub_is_asked_again_after_a_network_is_built(server):
     server.commit("lab/net", {"config.json": b"{}"})
-    with pytest.raises(ConfigurationError, match="asks the hub"), without_hub():
+    with pytest.raises(ConfigurationError, match=r"\blab/net\b"), without_hub():
         huggingface_hub.HfApi().model_info("lab/net")
     assert server.requests == []
     assert huggingface_hub.HfApi().model_info("lab/net").id == "lab/net"
@@ -352,7 +340,7 @@ def test_weights_that_do_not_fit_are_an_error(server, tmp_path):
     with pytest.raises(ValueError, match="SHA-256"):
         load_network("net", entry, other)
     del entry["weights"]["pretrained"]["sha256"]
-    with pytest.raises(ValueError, match=r"no values for .*mlp\.fc1\.weight"):
+    with pytest.raises(ValueError, match=r"mlp\.fc1\.weight"):
         load_network("net", entry, other)
 
 
@@ -371,7 +359,7 @@ def test_without_safetensors_a_state_dict_is_read_without_running_code(server, t
     torch.save({"embeddings.cls_token": print}, weights)
     committed(server, folder)
     entry = entry_of(describe(source), source, tmp_path)
-    with pytest.raises(ValueError, match="not a state dict"):
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin: "):
         load_network("net", entry, weights)
 
 
@@ -405,10 +393,10 @@ def test_weights_from_a_file_of_save_pretrained_are_the_library_s_own(kind, tmp_
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"transformers": "dinov22"}, "unknown model type of transformers 'dinov22'. Did you mean 'dinov2'"),
+        ({"transformers": "dinov22"}, r"source\.transformers: .*'dinov22'.*'dinov2'"),
         (
             {"transformers": "dinov2", "arguments": {"hiden_size": 32}},
-            "unknown setting of dinov2 'hiden_size'. Did you",
+            r"source\.arguments: .*\bdinov2 'hiden_size'.*'hidden_size'",
         ),
         ({"transformers": "bert"}, "bert takes input_ids"),
     ],
@@ -472,7 +460,7 @@ def test_dropout_skipped_layers_and_masks_are_off():
 
 def test_without_the_library_one_sentence_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match=r'^models: net\.source\.transformers: .* `python -m pip install "tra'):
+    with pytest.raises(ConfigurationError, match=r"^models: net\.source\.transformers: .*`python -m pip install "):
         pretrained.check_library("net", {"transformers": "dinov2"})
     pretrained.check_library("net", {"timm": "resnet18"})
 

@@ -122,9 +122,9 @@ def test_a_user_s_module_replaces_the_cochleagram(root):
     [
         ({"preprocessing": "cochleagram"}, r"\(1, 1, \d+, \d+\).*\(1, 2000\).*`preprocessing: waveform`"),
         ({"preprocessing": "halves"}, r"speech: .*\(1, 2, 1000\)"),
-        ({"preprocessing": "unmixed"}, r"speech\.input\.preprocessing: gives shape \(20, 100\) for stimuli of shape \(1, 2000\); wanted a tensor \(1, …\)"),
-        ({"preprocessing": "two_tensors"}, r"speech\.input\.preprocessing: gives a tuple"),
-        ({"preprocessing": "absent"}, r"speech\.input: .* preprocessing\.python: .* has no function absent"),
+        ({"preprocessing": "unmixed"}, r"speech\.input\.preprocessing: .*\(20, 100\).*\(1, 2000\).*\(1, …\)"),
+        ({"preprocessing": "two_tensors"}, r"speech\.input\.preprocessing: .*\btuple\b"),
+        ({"preprocessing": "absent"}, r"speech\.input: .* preprocessing\.python: .*\babsent\b"),
         ({"duration_s": 0.001}, r"speech: .*\(1, 8\)"),
     ],
 )  # fmt: skip

@@ -77,7 +77,7 @@ def test_a_file_of_another_architecture_is_refused(published, monkeypatch):
     file, _ = published
     deeper = TINY | {"text_cfg": TINY["text_cfg"] | {"layers": 2}}
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", deeper)
-    with pytest.raises(ValueError, match=r"clip\.pt: keys do not fit the network\. Missing 12: transformer"):
+    with pytest.raises(ValueError, match=r"clip\.pt: .* 12: transformer"):
         zero_shot.read_clip("tiny", file, None)
 
 

@@ -232,7 +232,7 @@ def test_width_scales_every_hidden_number_of_channels(build):
 def test_there_is_at_least_one_channel_and_no_width_of_0(build):
     narrow = on_paper(lambda: build(3, width=1e-6))
     assert narrow(torch.empty(2, 1, *SHAPE_2S, device="meta")).shape == (2, 3)
-    with pytest.raises(ValueError, match="width 0: wanted above 0"):
+    with pytest.raises(ValueError, match=r"^width 0: "):
         build(3, width=0)
 
 
