@@ -13,7 +13,7 @@ import yaml
 
 from metamers.run import files
 from tests.workflow import slurm
-from tests.workflow.runs import copy_of, small
+from tests.workflow.runs import copy_of, forking, small
 
 pytestmark = [
     pytest.mark.slow,
@@ -123,7 +123,7 @@ def run(root, cluster, tmp_path_factory):
         (folders[1] / "mine" / happened).touch()
     started = [sys.executable, "-m", "snakemake"]
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    local = subprocess.Popen([*started, *arguments, "--cores", "2"], cwd=folders[1], **piped)
+    local = subprocess.Popen([*started, *arguments, "--cores", "2"], cwd=folders[1], env=forking(folders[1]), **piped)
     watched = Watched(cluster, folders[0])
     watched.start()
     documented = "snakemake --workflow-profile workflow/profiles/slurm --configfile FILE"
