@@ -133,9 +133,7 @@ class NoDirection(torch.autograd.Function):
 def test_an_operation_without_a_derivative_in_a_direction_is_an_error_that_names_the_stage(root):
     model = linear(root, 0)
     model.network.project.register_forward_hook(lambda _module, _inputs, output: NoDirection.apply(output))
-    with pytest.raises(
-        ValueError, match=r"model tiny: an operation before stage 'logits' has no derivative .* method jvp"
-    ):
+    with pytest.raises(ValueError, match=r"model tiny: .*stage 'logits' .*\bjvp\b"):
         jacobian_of(model, "logits").product(torch.ones_like(stimulus_of(model))[None])
 
 

@@ -48,7 +48,7 @@ def test_a_search_that_ends_early_says_so_and_its_bounds_hold(root):
 def test_a_stage_that_no_distortion_changes_is_named(root):
     model = linear(root, 0)
     model.network.project.weight.zero_()
-    with pytest.raises(ValueError, match=r"model tiny: stage 'project': the mean square sensitivity .* is 0"):
+    with pytest.raises(ValueError, match=r"model tiny: stage 'project': .* 0\b"):
         eigendistortions(jacobian_of(model), jacobian_of(model).mean_square_sensitivity(RNG(0)), 5, RNG(0))
 
 

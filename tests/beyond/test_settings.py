@@ -29,17 +29,17 @@ def test_metamer_sets_are_explored_with_the_explored_model_first(settings):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (with_input_stages_only, r"^beyond\.metamer_sets: no generation model has a stage after 'input'\."),
+        (with_input_stages_only, r"^beyond\.metamer_sets: .*'input'"),
         (
             lambda settings: settings.update(recognition_models=[name for name in settings["recognition_models"] if "coch" not in name]),
-            r"^beyond\.metamer_sets: '.*' has no other recognition model of modality 'audio' .* or set `metamer_sets: null`",
+            r"^beyond\.metamer_sets: '.*' .*'audio'.*`metamer_sets: null`",
         ),
-        (change("beyond.metamer_sets.tolerance", 1), r"^configuration: beyond\.metamer_sets\.tolerance: 1 is .* Wanted: .* from 0\.01 to below 1"),
-        (change("beyond.metamer_sets.tolerance", 0.001), r"^configuration: beyond\.metamer_sets\.tolerance: 0\.001 is less .* from 0\.01"),
-        (change("stimuli.vision.number", 1), r"^stimuli\.vision\.number: 1, but beyond\.metamer_sets needs at least 2 stimuli\."),
-        (change("beyond.metamer_sets.steps", 0), r"^configuration: beyond\.metamer_sets\.steps: 0 is less than .* Wanted: .* from 10 to 100000"),
-        (change("synthesis.quick.vision", None), r"^synthesis\.quick\.vision: found null; wanted settings"),
-        (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* Wanted: .* from 1 to 1000"),
+        (change("beyond.metamer_sets.tolerance", 1), r"^configuration: beyond\.metamer_sets\.tolerance: 1 .* 0\.01 .* 1$"),
+        (change("beyond.metamer_sets.tolerance", 0.001), r"^configuration: beyond\.metamer_sets\.tolerance: 0\.001 .* 0\.01"),
+        (change("stimuli.vision.number", 1), r"^stimuli\.vision\.number: 1, .*beyond\.metamer_sets .* 2\b"),
+        (change("beyond.metamer_sets.steps", 0), r"^configuration: beyond\.metamer_sets\.steps: 0 .* 10 to 100000"),
+        (change("synthesis.quick.vision", None), r"^synthesis\.quick\.vision: .*null"),
+        (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* 1 to 1000"),
     ],
 )  # fmt: skip
 def test_metamer_sets_that_cannot_be_explored_are_an_error(alone, changed, message):
@@ -49,7 +49,7 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(alone, changed, messa
 
 def test_a_modality_without_a_length_of_exported_distortions_is_an_error(settings):
     settings["beyond"]["sensitivity"] = SENSITIVITY | {"length": {"audio": 0.02, "vision": None}}
-    check_refused(settings, lambda _: None, r"^beyond\.sensitivity\.length\.vision: found no value; wanted the largest")
+    check_refused(settings, lambda _: None, r"^beyond\.sensitivity\.length\.vision: ")
 
 
 def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(settings):
@@ -66,13 +66,13 @@ def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (with_input_stages_only, r"^beyond\.sensitivity: no generation model has a stage after 'input'\."),
+        (with_input_stages_only, r"^beyond\.sensitivity: .*'input'"),
         (
             lambda settings: settings.update(recognition_models=[name for name in settings["recognition_models"] if "coch" not in name]),
-            r"^beyond\.sensitivity: '.*' has no other recognition model of modality 'audio' to compare with\.",
+            r"^beyond\.sensitivity: '.*' .*'audio'",
         ),
-        (change("beyond.sensitivity.iterations", 0), r"^configuration: beyond\.sensitivity\.iterations: 0 is less than the minimum of 1\. Wanted: .* from 1 to 10000"),
-        (change("beyond.sensitivity.length.audio", 0), r"^configuration: beyond\.sensitivity\.length\.audio: 0 is less than .* Wanted: .* above 0 and up to 1"),
+        (change("beyond.sensitivity.iterations", 0), r"^configuration: beyond\.sensitivity\.iterations: 0 .* 1 to 10000"),
+        (change("beyond.sensitivity.length.audio", 0), r"^configuration: beyond\.sensitivity\.length\.audio: 0 .* 1\b"),
     ],
 )  # fmt: skip
 def test_sensitivities_that_cannot_be_compared_are_an_error(alone, changed, message):

@@ -1,5 +1,7 @@
 """Simulated brains: the regression finds the generating stage, and noise does not lower the corrected variance."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -321,19 +323,22 @@ def test_a_participant_without_a_value_is_left_out():
     assert np.isnan(own[0])
 
 
-@pytest.mark.parametrize("values", [np.ones((1, 3)), np.ones(3), np.full((2, 2), np.nan)])
-def test_a_stage_cannot_be_chosen_without_others(values):
-    with pytest.raises(ValueError, match=r"two participants or more|no stage can be chosen"):
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [(np.ones((1, 3)), r"\(1, 3\)"), (np.ones(3), r"\(3,\)"), (np.full((2, 2), np.nan), "no stage")],
+)
+def test_a_stage_cannot_be_chosen_without_others(values, message):
+    with pytest.raises(ValueError, match=message):
         brain_group_level.best_stage_left_out(values)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda made: made.isel(stimulus=slice(2, None)), "none to 2 of 60 stimuli: sound_0, sound_1"),
-        (lambda made: made.where(made["stimulus"] != "sound_3"), "a value is NaN"),
-        (lambda made: made.isel(repetition=[0]), "one repetition"),
-        (lambda made: made.isel(voxel=[0]), "one participant"),
+        (lambda made: made.isel(stimulus=slice(2, None)), "2 of 60 .*: sound_0, sound_1"),
+        (lambda made: made.where(made["stimulus"] != "sound_3"), "NaN"),
+        (lambda made: made.isel(repetition=[0]), "repetition"),
+        (lambda made: made.isel(voxel=[0]), "participant"),
     ],
 )
 def test_insufficient_responses_are_refused_with_the_reason(change, message):
@@ -364,13 +369,13 @@ def test_the_report_says_whether_voxels_were_measured(simulated):
     value, low, high = (float(found[f"best_signed_r2{end}"]) for end in ("", "_low", "_high"))
     assert row[2] == f"{value:.2f} ({low:.2f} to {high:.2f})"
     (sentence,) = brain_findings({"worse": found.assign(best_signed_r2=value / 2), "net": found})
-    said = "simulated voxels" if simulated else "voxels"
-    assert sentence.startswith(
-        f"Of 2 models, net has the highest signed R² of {said}: at its best stage {row[2]}, 3 participants"
-    )
-    assert "better than shuffled stimuli (p = 0.05)" in sentence
+    assert re.search(rf"\b2 models, net .*{re.escape(row[2])}, 3 participants.*p = 0\.05", sentence)
+    assert ("simulated" in sentence) == bool(simulated)
+    (alone,) = brain_findings({"net": found})
     (unclear,) = brain_findings({"net": found.assign(best_p_shuffled=0.2)})
-    assert "not shown to be better than shuffled stimuli (p = 0.2)" in unclear
+    assert "p = 0.2" in unclear
+    # Not the number alone: at 0.05 the voxels are predicted better than for shuffled stimuli, at 0.2 they are not.
+    assert unclear != alone.replace("p = 0.05", "p = 0.2")
     assert [row[:2] for row in context["stages"]["rows"]] == [["net", str(stage)] for stage in found["stage"].values]
     middle = found.sel(stage="middle")
     value, low, high = (float(middle[f"signed_r2{end}"]) for end in ("", "_low", "_high"))
@@ -380,7 +385,7 @@ def test_the_report_says_whether_voxels_were_measured(simulated):
     assert bool(context["generating"]) == bool(simulated)
     if simulated:
         clean = float(found["noiseless_voxels_r2"].sel(stage="middle").mean())
-        assert f"30 training stimuli and ridge parameters, it is {clean:.2f};" in context["generating"]
+        assert re.search(rf"\b30 training .* {clean:.2f}", context["generating"])
     title = brain_figure({"net": found}, looks_of(["net"])).get_suptitle()
     assert title.startswith("SIMULATED") == bool(simulated)
 

@@ -1,5 +1,7 @@
 """Representational similarity does not depend on rotation, scale or order of the units."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -69,7 +71,7 @@ def test_a_constant_stage_is_undefined_and_does_not_change_the_others():
 
 def test_a_brain_of_one_voxel_is_refused():
     made = brain_simulate.simulated_brain(RNG.standard_normal((9, 4)), range(9), 2, 2, 2, noise=1, seed=0)
-    with pytest.raises(ValueError, match="one voxel of simulated_2; representational similarity needs two"):
+    with pytest.raises(ValueError, match="one voxel of simulated_2"):
         similarity.participant_dissimilarities(made.isel(voxel=slice(3)))
 
 
@@ -104,12 +106,11 @@ def test_the_finding_is_the_agreement_of_the_last_stages_of_different_models():
     found = similarity.similarity(models, None, NAMES)
     rho = found["spearman_rho"].values[1::2, 1::2][np.triu_indices(3, 1)]
     low, high = (f"{value:.2f}".replace("-", "−") for value in (rho.min(), rho.max()))
-    assert similarity_findings({"vision": found}) == [
-        f"Vision: Spearman ρ between the dissimilarities of the last stages of 3 models {low} to {high} (3 pairs, "
-        "7 images; no interval)."
-    ]
-    (alone,) = similarity_findings({"vision": similarity.similarity({"a": models["a"]}, None, NAMES)})
-    assert "the first and the last stage of a " in alone
-    assert "(1 pair, 7 images; no interval)" in alone
+    (sentence,) = similarity_findings({"vision": found})
+    assert re.search(rf"^Vision: .*\b3 models {low} to {high} \(3 pairs, 7 images\b", sentence)
+    of_model = similarity.similarity({"a": models["a"]}, None, NAMES)
+    (alone,) = similarity_findings({"vision": of_model})
+    assert re.search(r"^Vision: .* a .*\(1 pair, 7 images\b", alone)
+    assert f"{float(of_model['spearman_rho'][0, 1]):.2f}".replace("-", "−") in alone
     found["spearman_rho"][:] = np.nan
     assert similarity_findings({"vision": found}) == []

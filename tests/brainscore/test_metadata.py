@@ -135,10 +135,10 @@ def test_brain_scores_own_programs_miss_a_required_key(made, group, tmp_path, re
 @pytest.mark.parametrize(
     ("run", "models", "message"),
     [
-        ("r", {f"m{n}": entry({"random": 0}) for n in range(101)}, "the run has 101 models .* at most 100"),
-        ("r" * 100, {"m" * 100: entry({"random": 0})}, "its identifier .* has 210 letters .* at most 200"),
-        ("r", {"m": entry({"random": 0}, family="f" * 101)}, "m: its family .* 101 letters .* at most 100"),
-        ("r", {"m": entry({"path": "p" * 501})}, "m: its checkpoint .* 501 letters"),
+        ("r", {f"m{n}": entry({"random": 0}) for n in range(101)}, r"\b101 models .* 100\b"),
+        ("r" * 100, {"m" * 100: entry({"random": 0})}, r"identifier .* 210 letters .* 200\b"),
+        ("r", {"m": entry({"random": 0}, family="f" * 101)}, r"m: .*family .* 101 letters .* 100\b"),
+        ("r", {"m": entry({"path": "p" * 501})}, "m: .*checkpoint .* 501 letters"),
     ],
 )
 def test_what_metadata_cannot_have_is_said_before_the_first_job(run, models, message):

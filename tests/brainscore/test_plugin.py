@@ -56,19 +56,19 @@ def test_people_who_do_not_agree_and_too_few_stages_are_errors():
     disagreeing = experiment(participants=30)
     human = disagreeing["proportion_correct"].values[..., 0]
     human[:] = np.random.default_rng(1).random(human.shape)
-    with pytest.raises(ValueError, match=r"noise ceiling of R² is -\d.*do not agree"):
+    with pytest.raises(ValueError, match=r"noise ceiling .* -\d"):
         human_recognition(disagreeing, [])
-    with pytest.raises(ValueError, match="2 stages with metamers; a correlation needs at least 3"):
+    with pytest.raises(ValueError, match=r"^2 stages .* 3$"):
         human_recognition(experiment().sel(stage=["natural", "input", "one"]), [])
 
 
 def test_participants_and_conditions_without_answers_are_named():
     missing = experiment()
     missing["proportion_correct"].loc[{"participant": "worker 3", "generation_model": "k", "stage": "two"}] = np.nan
-    with pytest.raises(ValueError, match=r"1 of 8 participants have conditions without answers.*: worker 3 in k/two$"):
+    with pytest.raises(ValueError, match=r"1 of 8 .*: worker 3 in k/two$"):
         human_recognition(missing, [])
     missing["proportion_correct"].loc[{"stage": "one"}] = np.nan
-    with pytest.raises(ValueError, match=r"8 of 8 .*: worker 0 in m/one, k/one; worker 1 .*; and 3 more$"):
+    with pytest.raises(ValueError, match=r"8 of 8 .*: worker 0 in m/one, k/one; worker 1 .* 3 more$"):
         human_recognition(missing, [])
     missing = experiment()
     missing["proportion_correct"].loc[{"stage": "natural"}] = np.nan  # is no condition
@@ -164,7 +164,7 @@ def test_the_order_of_folders_must_be_of_the_experiments_networks(root, tmp_path
     read_experiments(tmp_path / "e.yaml")
     registry["stimuli"]["experiments"]["visual-6"]["networks"] = ["alexnet"]
     (tmp_path / "e.yaml").write_text(json.dumps(registry))
-    with pytest.raises(ConfigurationError, match=r"stimuli\.experiments\.visual-6\.networks: found alexnet; wanted"):
+    with pytest.raises(ConfigurationError, match=r"stimuli\.experiments\.visual-6\.networks: .*alexnet"):
         read_experiments(tmp_path / "e.yaml")
     registry["stimuli"]["experiments"] = {"visual-9": {"folder": "f", "networks": ["alexnet"]}}
     (tmp_path / "e.yaml").write_text(json.dumps(registry))
@@ -202,10 +202,10 @@ def test_own_metamers_are_those_of_main_trials_without_natural_stimuli(tmp_path)
 def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
     check_conditions(group)
     fewer = BenchmarkGroup(**vars(group) | {"stimuli": group.stimuli[:3]})
-    with pytest.raises(ValueError, match="exported: no image of k/two, which participants judged"):
+    with pytest.raises(ValueError, match=r"exported: .*k/two"):
         check_conditions(fewer)
     more = BenchmarkGroup(**vars(group) | {"recognition": group.recognition.isel(presentation=slice(3))})
-    with pytest.raises(ValueError, match="ours: there are images of k/two, which nobody judged"):
+    with pytest.raises(ValueError, match=r"ours: .*k/two"):
         check_conditions(more)
 
 

@@ -261,13 +261,12 @@ print(json.dumps({{
     assert set(found["answers"]) <= set(WORDS)
     assert found["recorded"] == [["presentation", "neuroid", "time_bin"], [60, 6 * 16 * 16, 1], "NeuroidAssembly", 170]
     lion, imagenet, published, probabilities, area, bins = found["errors"]
-    assert "it has 4 classes; the categories airplane, bear" in published
+    assert re.search(r"\b4 classes.*\bairplane, bear\b", published)
     assert "ConfigurationError" in lion
-    assert "unknown category 'lion'" in lion
-    assert "task 'label' with 'imagenet'; wanted 'label' with a list of categories" in imagenet
+    assert "'lion'" in lion
+    assert "'label' with 'imagenet'" in imagenet
     assert "NotImplementedError" in probabilities
-    assert "unknown stage 'V1'" in area
-    assert "Valid: input, block/1, logits" in area
+    assert re.search("'V1'.*input, block/1, logits", area)
     assert "2 time bins" in bins
 
 
@@ -298,15 +297,16 @@ except (FileNotFoundError, ValueError) as error:
     assert in_brainscore(made, moved, code).strip() == "60"
     (tmp_path / "elsewhere").mkdir()
     said = in_brainscore(tmp_path / "elsewhere", copied, code, PYTHONPATH=str(made / "src"))
-    assert "60 of 60 images are not in" in said
-    assert "Set METAMERS_HOME if the plugin has been moved" in said
+    assert "60 of 60 images" in said
+    assert "METAMERS_HOME" in said
     home = {"METAMERS_HOME": str(made), "PYTHONPATH": str(made / "src")}
     assert in_brainscore(tmp_path / "elsewhere", copied, code + " ", **home).strip() == "60"
     table = copied / "data" / "model_metamers" / "ours.csv"
     lines = table.read_text().splitlines()
     table.write_text("\n".join([lines[0], lines[1][:-1] + "x", *lines[2:]]))
     said = in_brainscore(tmp_path / "elsewhere", copied, code + "  ", **home)
-    assert "its SHA-256 is not that in" in said
+    assert "SHA-256" in said
+    assert "ours.csv" in said
 
 
 @pytest.mark.slow
@@ -354,8 +354,7 @@ except FileNotFoundError as error:
 print(json.dumps(found))
 """
     found = json.loads(in_brainscore(tmp_path, tmp_path / "results/demo/brainscore/plugin", code))
-    assert "9600 of 9600 images are not in" in (said := found.pop("error"))
-    assert "the plugin was made without the images: make it again with them" in said
+    assert "9600 of 9600 images" in found.pop("error")
     assert found.pop("images") == 2 * 5
     for name, (ceiling, error, shape, mean) in found.items():
         human = files.load(tmp_path / f"results/demo/humans/{name}.nc")["proportion_correct"].sel(observer="human")
@@ -464,13 +463,13 @@ def test_a_candidate_that_does_not_know_the_categories_does_not_end_the_scoring(
     )
     monkeypatch.setitem(sys.modules, "brainscore_vision", registries)
     assert score_all(["B"], ["other", "fits"]) == [[None, "fits"]]
-    assert "B: not scored: other: it has 10 classes" in caplog.text
+    assert re.search("B: .*other: it has 10 classes", caplog.text)
 
 
 def test_without_the_packages_the_error_says_how_to_install_them(monkeypatch, tmp_path):
     monkeypatch.setenv(PLACE, str(tmp_path))
     monkeypatch.setattr(sys, "path", [path for path in sys.path if "brainscore" not in path])
-    with pytest.raises(ImportError, match=r"are not in .*: run `make \.venv/\.brainscore`"):
+    with pytest.raises(ImportError, match=r"`make \.venv/\.brainscore`"):
         find_package()
 
 

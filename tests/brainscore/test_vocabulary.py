@@ -39,12 +39,12 @@ def test_categories_of_the_models_dataset_are_its_classes(study):
 
 def test_a_model_with_other_classes_is_not_asked_for_the_categories_of_the_study(study):
     own = {"cat": [0], "dog": [1]}
-    with pytest.raises(ConfigurationError, match=r"^m: unknown category 'airplane'"):
+    with pytest.raises(ConfigurationError, match=r"^m: .*'airplane'"):
         classes_of_choices(sorted(study), own, [], IMAGENET_CLASSES, "m")
 
 
 def test_categories_without_classes_are_errors(study):
-    with pytest.raises(ConfigurationError, match=r"unknown category 'lion'\. Valid: cat, hat\."):
+    with pytest.raises(ConfigurationError, match=r"^m: .*'lion'.* cat, hat\."):
         classes_of_choices(["lion", "hat"], {"cat": [0], "hat": [1]}, [study], IMAGENET_CLASSES, "m")
-    with pytest.raises(ConfigurationError, match=r"it has 5 classes, but .* table names class 7"):
+    with pytest.raises(ConfigurationError, match=r"^m: .*\b5 classes.*\bclass 7\b"):
         classes_of_choices(["hat"], {"hat": [7]}, [study], 5, "m")

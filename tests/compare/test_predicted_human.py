@@ -169,7 +169,7 @@ def test_means_of_0_and_1_can_be_fitted():
 
 
 def test_too_few_points_are_refused():
-    with pytest.raises(ValueError, match="needs three published points; found 2"):
+    with pytest.raises(ValueError, match=r"points.* 2$"):
         fit_relation(points(np.array([0.2, 0.5]), [0.2, 0.6], np.array(["a", "b"])), 1 / 16)
 
 

@@ -111,7 +111,7 @@ def test_published_siblings_recognize_more_and_single_models_differ(table):
 
 def test_a_table_with_other_columns_is_refused(table, tmp_path):
     table.drop(columns="VGG-19").to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(ValueError, match=r"t\.csv: columns: found .*one for each generation model"):
+    with pytest.raises(ValueError, match=r"t\.csv: columns: "):
         read_recognition(tmp_path / "t.csv")
 
 

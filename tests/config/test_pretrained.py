@@ -77,7 +77,7 @@ def test_the_publisher_states_the_vocabulary_of_its_classes(plan_of, lock):
     assert plan_of(TORCHVISION).models["mine"].vocabulary == "imagenet_1k"
     assert read_lock(lock)["mine"]["vocabulary"] == "imagenet_1k"
     six = TORCHVISION | {"source": {"torchvision": "resnet18", "arguments": {"num_classes": 6}}}
-    with pytest.raises(ConfigurationError, match="nothing states what the classes of 'mine' are"):
+    with pytest.raises(ConfigurationError, match="classes of 'mine'"):
         plan_of(six)
     assert plan_of(six | {"vocabulary": "imagenet_1k"}).models["mine"].vocabulary == "imagenet_1k"
 
@@ -123,7 +123,7 @@ def test_a_repository_of_the_hub_is_fixed_to_its_commit(plan_of, server, lock):
 def test_another_source_is_looked_up_again(plan_of, server, lock):
     entry = TORCHVISION | HUB
     plan_of(entry)
-    with pytest.raises(ConfigurationError, match=r"models: mine\.source\.hub: the hub has no repository 'lab/other'"):
+    with pytest.raises(ConfigurationError, match=r"models: mine\.source\.hub: .*'lab/other'"):
         plan_of(entry | {"source": {"hub": "lab/other"}})
     assert plan_of(TORCHVISION).models["mine"].weights["pretrained"]["sha256"] == "f37072fd"
     assert read_lock(lock)["mine"]["source"] == {"torchvision": "resnet18"}
@@ -137,7 +137,7 @@ def test_a_model_that_no_run_uses_is_not_looked_up(plan_of, lock):
 def test_without_network_and_lock_the_error_says_what_to_do(plan_of, monkeypatch, lock):
     use_as_hub("http://127.0.0.1:9", monkeypatch)
     entry = TORCHVISION | {"source": {"timm": "test_vit.r160_in1k"}, "stages": {"input": None, "logits": "head"}}
-    with pytest.raises(ConfigurationError, match=r"models: mine\.source\.timm: the hub could not be asked .*retrieve"):
+    with pytest.raises(ConfigurationError, match=r"models: mine\.source\.timm: .*\bretrieve\b"):
         plan_of(entry)
     assert not lock.exists()
 
@@ -147,7 +147,7 @@ def test_a_publisher_that_does_not_end_its_answer_is_given_up(plan_of, monkeypat
         raise subprocess.TimeoutExpired("describe", timeout)
 
     monkeypatch.setattr(pretrained.subprocess, "run", run)
-    with pytest.raises(ConfigurationError, match="models: mine: their publishers did not answer within 300 s"):
+    with pytest.raises(ConfigurationError, match=r"models: mine: .*300 s"):
         plan_of(TORCHVISION)
 
 
@@ -184,17 +184,11 @@ def test_a_builder_needs_no_weights_of_the_registry(plan_of, tmp_path):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (
-            {"weights": "builder", "input": INPUT},
-            "builder means that a function of yours loads the weights; wanted source.python",
-        ),
-        ({"weights": "pretraind"}, "'pretraind' is not one of"),
-        (
-            {"source": {"metamers": "cornet_s"}},
-            "pretrained needs a source that publishes weights: torchvision, torchaudio, timm",
-        ),
-        ({"source": {"python": "a.py:f"}}, "Wanted `weights: builder`, if your function loads its weights"),
-        ({"source": {"open_clip": "ViT-B-32"}}, "missing 'pretrained', the name of the weights"),
+        ({"weights": "builder", "input": INPUT}, r"models: mine\.weights: builder .*source\.torchvision$"),
+        ({"weights": "pretraind"}, r"mine\.weights: 'pretraind'"),
+        ({"source": {"metamers": "cornet_s"}}, r"mine\.weights: pretrained .*torchvision, torchaudio, timm"),
+        ({"source": {"python": "a.py:f"}}, r"mine\.weights: pretrained .*`weights: builder`"),
+        ({"source": {"open_clip": "ViT-B-32"}}, "mine.*'pretrained'"),
         ({"source": {"timm": "resnet18", "weights": "X"}}, "'weights' without 'torchvision'"),
         ({"source": {"hub": "lab"}}, "does not match.*ORGANIZATION/NAME"),
         (
@@ -207,14 +201,11 @@ def test_a_builder_needs_no_weights_of_the_registry(plan_of, tmp_path):
                 "weights": {"random": 0},
                 "input": INPUT,
             },
-            "source.weights: names published weights; wanted `weights: pretrained`",
+            r"mine\.source\.weights: .*`weights: pretrained`",
         ),
-        (
-            {"modality": "audio"},
-            "modality: audio, but the published weights of source.torchvision are of modality vision",
-        ),
-        ({"source": {"torchvision": "resnet19"}}, "models: mine.source.torchvision: unknown .*Did you mean 'resnet18'"),
-        ({"input": {"crop": 0}}, "input.crop: 0 is less than or equal to the minimum"),
+        ({"modality": "audio"}, r"mine\.modality: audio, .*source\.torchvision .*vision$"),
+        ({"source": {"torchvision": "resnet19"}}, r"models: mine\.source\.torchvision: .*'resnet19'.*'resnet18'"),
+        ({"input": {"crop": 0}}, r"mine\.input\.crop: 0\b"),
     ],
 )
 def test_a_wrong_entry_is_an_error_with_the_remedy(plan_of, entry, message):
@@ -225,9 +216,7 @@ def test_a_wrong_entry_is_an_error_with_the_remedy(plan_of, entry, message):
 def test_a_process_that_crashes_is_reported(tmp_path, monkeypatch):
     ended = subprocess.CompletedProcess([], 1, stdout="", stderr="Traceback\nMemoryError")
     monkeypatch.setattr(pretrained.subprocess, "run", lambda *_, **__: ended)
-    with pytest.raises(
-        ConfigurationError, match=r"models: a: their published weights could not .*status 1: MemoryError"
-    ):
+    with pytest.raises(ConfigurationError, match=r"models: a: .*\b1: MemoryError"):
         pretrained.resolve_pretrained({"a": ({"torchvision": "resnet18"}, tmp_path / "models.lock.yaml")}, None)
 
 

@@ -88,20 +88,16 @@ def test_an_unknown_key_of_a_registry_is_answered_with_the_nearest_and_the_list(
 def test_half_a_character_is_named_with_its_line(tmp_path, text):
     path = tmp_path / "x.yaml"
     path.write_text(text)
-    message = (
-        r"x\.yaml: the text in line 3 has '\\ud[8f][0f]{2}', half of a character \(a lone surrogate\), which no file"
-    )
+    message = r"x\.yaml: .*\bline 3 .*'\\ud[8f][0f]{2}'"
     with pytest.raises(ConfigurationError, match=message):
         config_read.check_configuration_files([path])
-    with pytest.raises(ConfigurationError, match=r"^--config creator: the text in line 1 has '\\ud800'"):
+    with pytest.raises(ConfigurationError, match=r"^--config creator: .*\bline 1 .*'\\ud800'"):
         config_read.check_command_line_value(r'{name: "\ud800"}', "--config creator")
 
 
 def test_a_key_that_is_no_text_is_named(settings):
     settings["synthesis"][True] = 1
-    with pytest.raises(
-        ConfigurationError, match="configuration: synthesis: the key True is not text; put it in quotes"
-    ):
+    with pytest.raises(ConfigurationError, match=r"configuration: synthesis: .*\bkey True\b"):
         config.make_plan(settings)
 
 
@@ -123,7 +119,7 @@ def test_a_key_that_is_no_text_is_named(settings):
 def test_a_repeated_key_is_named_with_both_lines(tmp_path, text, key, first, second):
     path = tmp_path / "x.yaml"
     path.write_text(text)
-    message = rf"x\.yaml: the key '{key}' is in line {first} and again in line {second}; keep one of them"
+    message = rf"x\.yaml: .*'{key}' .*\bline {first} .*\bline {second}\b"
     for read in (config_read.read_yaml, lambda path: config_read.check_configuration_files([path])):
         with pytest.raises(ConfigurationError, match=message):
             read(path)
@@ -148,7 +144,7 @@ def test_a_repeated_key_in_a_registry_is_named(settings, tmp_path, which):
     path = tmp_path / f"{which}.yaml"
     path.write_text(f"{text}\n{first}\n")
     settings["registry"][which] = str(path)
-    with pytest.raises(ConfigurationError, match=rf"{which}\.yaml: the key .* is in line \d+ and again in line \d+"):
+    with pytest.raises(ConfigurationError, match=rf"{which}\.yaml: .*\bline \d+ .*\bline \d+"):
         config.make_plan(settings)
 
 
@@ -167,7 +163,7 @@ def test_the_workflow_s_own_files_have_no_key_twice(root):
 @pytest.mark.hostile("a number of more than 32 characters …")
 def test_a_large_integer_of_any_other_origin_is_refused(settings):
     settings["seed"] = 16**5000
-    with pytest.raises(ConfigurationError, match=r": seed: found an integer of more than 1000 digits; wanted"):
+    with pytest.raises(ConfigurationError, match=r": seed: .*\b1000 digits"):
         config.make_plan(settings)
 
 
@@ -181,7 +177,7 @@ def test_a_large_integer_of_any_other_origin_is_refused(settings):
 def test_a_value_that_is_not_of_its_type_is_named_with_its_line(tmp_path, value):
     path = tmp_path / "x.yaml"
     path.write_text(f"run: mine\nseed: {value}\n")
-    with pytest.raises(ConfigurationError, match=r"x\.yaml: not valid YAML: line 2: .*(is not of the type|expected a)"):
+    with pytest.raises(ConfigurationError, match=r"x\.yaml: .*\bline 2: "):
         config_read.read_yaml(path)
 
 

@@ -85,9 +85,9 @@ def test_models_and_datasets_in_a_run_s_own_file():
 def test_a_name_in_two_registries_is_an_error_that_names_both(write, kind):
     name, entry = next(iter(config_read.read_yaml(f"config/{kind}.yaml").items()))
     other = write("other.yaml", {name: entry})
-    with pytest.raises(ConfigurationError, match=rf"{kind}: '{name}' is in config/{kind}\.yaml and in .*other\.yaml"):
+    with pytest.raises(ConfigurationError, match=rf"{kind}: '{name}' .*config/{kind}\.yaml .*other\.yaml"):
         planned(registry={kind: [f"config/{kind}.yaml", other]})
-    with pytest.raises(ConfigurationError, match=rf"{kind}: '{name}' is in config/{kind}\.yaml and in demo\.yaml"):
+    with pytest.raises(ConfigurationError, match=rf"{kind}: '{name}' .*config/{kind}\.yaml .*demo\.yaml"):
         planned(**{kind: {name: entry}})
 
 
@@ -99,15 +99,15 @@ def test_a_registry_that_is_named_twice_is_read_once():
     ("settings", "message"),
     [
         ({"registry": {"models": []}}, r"registry\.models"),
-        ({"registry": {"models": ["config/models.yaml", "mine/none.yaml"]}}, r"mine/none\.yaml: there is no such file"),
-        ({"registry": {"experiments": ["a", "b"]}}, r"registry\.experiments: .* is not of type 'string'"),
+        ({"registry": {"models": ["config/models.yaml", "mine/none.yaml"]}}, r"mine/none\.yaml: "),
+        ({"registry": {"experiments": ["a", "b"]}}, r"registry\.experiments: .*'string'"),
         ({"models": {"mine": MODEL | {"source": {}}}}, r"demo\.yaml: models: mine\.source"),
-        ({"models": {"a b": MODEL}}, r"demo\.yaml: models: 'a b' names files"),
-        ({"models": []}, r"models: \[\] is not of type 'object'"),
+        ({"models": {"a b": MODEL}}, r"demo\.yaml: models: 'a b'"),
+        ({"models": []}, r"models: \[\] .*'object'"),
         ({"models": {"mine": MODEL | {"stages": {"x": "fc"}}}}, r"demo\.yaml: models: mine\.stages"),
         (
             {"models": {"mine": MODEL | {"stages": {"input": None, "x": {"module": "fc", "output": 0, "input": 0}}}}},
-            r"mine\.stages\.x: .* Wanted: module, with output or input, not both",
+            r"mine\.stages\.x: .*\bmodule\b.*\boutput\b.*\binput\b",
         ),
     ],
 )
@@ -120,5 +120,5 @@ def test_the_run_s_file_that_has_models_is_named(write):
     first, last = write("first.yaml", {"models": {}}), write("last.yaml", {"run": "mine"})
     assert inline_source("mine", [first, last]) == first
     assert inline_source("mine", [last]) == "mine.yaml"
-    with pytest.raises(ConfigurationError, match=r"first\.yaml: models: mine: unknown key 'sourc'"):
+    with pytest.raises(ConfigurationError, match=r"first\.yaml: models: mine: .*'sourc'"):
         planned([first, last], models={"mine": MODEL | {"sourc": 1}})

@@ -96,15 +96,15 @@ def test_a_model_that_the_run_does_not_use_is_not_traced(registry, never_traced)
 
 @pytest.mark.usefixtures("_in_this_process")
 def test_a_network_that_cannot_be_traced_is_an_error_of_the_configuration(registry):
-    with pytest.raises(ConfigurationError, match=r"models: mine\.stages: auto: class scores are not differentiable"):
+    with pytest.raises(ConfigurationError, match=r"models: mine\.stages: auto: .*differentiable"):
         planned(registry(function="rounding"))
-    with pytest.raises(ConfigurationError, match=r"models: mine.*has no function convolutionl"):
+    with pytest.raises(ConfigurationError, match=r"models: mine.*\bconvolutionl\b"):
         planned(registry(function="convolutionl"))
 
 
 def test_a_builder_that_ends_the_process_is_an_error_of_the_configuration(registry, builder):
     builder.write_text("import os\n\n\ndef build(classes):\n    os._exit(3)\n")
-    with pytest.raises(ConfigurationError, match=r"models: mine\.stages: auto: the process .* ended with code 3"):
+    with pytest.raises(ConfigurationError, match=r"models: mine\.stages: auto: .* code 3\b"):
         planned(registry(function="build"))
 
 
@@ -124,10 +124,10 @@ def test_a_lock_file_that_was_changed_by_hand_is_checked(registry, found):
     ("stages", "message"),
     [
         ("automatic", "mine.stages"),
-        ({"auto": 2}, "mine.stages.auto: 2 is less than the minimum of 3"),
-        ({"auto": 8, "input": None}, "mine.stages: found auto, input. Wanted: auto alone"),
-        ({"input": None}, "mine.stages: found input. Wanted: input: null, and at least one stage"),
-        ({"input": None, "x": {"module": "first", "output": -1}}, "mine.stages.x.output: -1 is less than the minimum"),
+        ({"auto": 2}, r"mine\.stages\.auto: 2 .* 3\b"),
+        ({"auto": 8, "input": None}, r"mine\.stages: .*auto, input\b"),
+        ({"input": None}, r"mine\.stages: .*\binput\b.* input: null\b"),
+        ({"input": None, "x": {"module": "first", "output": -1}}, r"mine\.stages\.x\.output: -1\b"),
     ],
 )
 def test_what_is_wrong_in_stages_is_named(registry, stages, message):

@@ -144,14 +144,14 @@ def test_a_run_takes_its_stimuli_from_the_draw(settings, entry, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"files": {"folder": "/no/such"}}, r"mine\.files\.folder: there is no folder /no/such; wanted ImageNet's"),
-        ({"draw": {"per_category": 31, "seed": 1}}, r"mine\.draw\.per_category: 31, but category 'bear' has 30 images"),
-        ({"draw": {"per_category": 0, "seed": 1}}, r"mine\.draw\.per_category: 0 is less than .* Wanted: .*from 1"),
-        ({"draw": {"per_category": 25}}, r"mine\.draw: 'seed' is a required property\. Wanted: random seed of the draw"),
-        ({"draw": {"per_category": 2, "seed": 1, "exclude": "none.txt"}}, r"mine\.draw\.exclude: none\.txt cannot be read"),
-        ({"files": {"package": "foolbox", "folder": "foolbox/data"}}, r"mine\.files: .* Wanted: \{folder\}: images are drawn"),
-        ({"table": "table.csv"}, r"mine: .* Wanted: for drawn images files: \{folder\}, and no table"),
-        ({"modality": "audio"}, r"mine: .* Wanted: for sounds .* no size, draw or pixels"),
+        ({"files": {"folder": "/no/such"}}, r"mine\.files\.folder: .*/no/such\b"),
+        ({"draw": {"per_category": 31, "seed": 1}}, r"mine\.draw\.per_category: 31\b.*'bear' .*\b30 images"),
+        ({"draw": {"per_category": 0, "seed": 1}}, r"mine\.draw\.per_category: 0 .* 1\b"),
+        ({"draw": {"per_category": 25}}, r"mine\.draw: 'seed'"),
+        ({"draw": {"per_category": 2, "seed": 1, "exclude": "none.txt"}}, r"mine\.draw\.exclude: none\.txt\b"),
+        ({"files": {"package": "foolbox", "folder": "foolbox/data"}}, r"mine\.files: .*\{folder\}"),
+        ({"table": "table.csv"}, r"mine: .* files: \{folder\}, .*\btable\b"),
+        ({"modality": "audio"}, r"mine: .*\bsize\b.*\bdraw\b.*\bpixels\b"),
     ],
 )  # fmt: skip
 def test_a_wrong_draw_is_named(settings, entry, tmp_path, change, message):
@@ -161,20 +161,18 @@ def test_a_wrong_draw_is_named(settings, entry, tmp_path, change, message):
 
 def test_a_class_without_a_folder_is_named(settings, entry, imagenet, tmp_path):
     (imagenet / "n02").rename(imagenet / "elsewhere")
-    with pytest.raises(ConfigurationError, match="imagenet has no folder n02, a class of 'dog'"):
+    with pytest.raises(ConfigurationError, match=r"mine\.files\.folder: .*\bn02\b.*'dog'"):
         resolve(settings, entry, tmp_path)
 
 
 def test_excluding_an_image_that_there_is_not_is_an_error(settings, entry, tmp_path):
-    with pytest.raises(ConfigurationError, match=r"'ILSVRC2012_val_99\.JPEG' is the name of no image"):
+    with pytest.raises(ConfigurationError, match=r"mine\.draw\.exclude: .*'ILSVRC2012_val_99\.JPEG'"):
         resolve(settings, excluding(entry, tmp_path, ["ILSVRC2012_val_99.JPEG"]), tmp_path)
 
 
 def test_too_few_images_are_left_after_exclusion(settings, entry, imagenet, tmp_path):
     names = sorted(path.name for path in (imagenet / "n03").iterdir())[:6]
-    with pytest.raises(
-        ConfigurationError, match=r"per_category: 25, but category 'cat' has 24 images in .* not excluded"
-    ):
+    with pytest.raises(ConfigurationError, match=r"mine\.draw\.per_category: 25\b.*'cat' .*\b24 images"):
         resolve(settings, excluding(entry, tmp_path, names), tmp_path)
 
 
@@ -208,7 +206,7 @@ def test_a_table_without_a_column_of_categories_is_told_their_names(tmp_path):
         "table": str(tmp_path / "table.csv"),
         "category_noun": "pitch",
     }
-    with pytest.raises(ConfigurationError, match=r"table\.csv: no column pitch or word or category; found file, note"):
+    with pytest.raises(ConfigurationError, match=r"table\.csv: .*\bpitch or word or category; .*\bfile, note"):
         tables.stimulus_table("own", entry)
 
 
@@ -259,18 +257,18 @@ def test_a_file_of_nearly_the_name_is_proposed(tmp_path):
         (tmp_path / "table.csv").write_text(f"file,category\n{given},bridge\n")
         (tmp_path / "categories.csv").write_text("class_index,category\n0,bridge\n")
         entry = images_in(tmp_path)
-        with pytest.raises(ConfigurationError, match=r"which is not there\. Did you mean 'Bru"):
+        with pytest.raises(ConfigurationError, match=r"'Bru"):
             check_files_of_dataset("own", entry)
 
 
 @pytest.mark.parametrize(
     ("rows", "messages"),
     [
-        ("../a.png,dog,test\nb.png,dog,tset\nc.png,dog,test\n", ["must lie in", "unknown split 'tset'"]),
+        ("../a.png,dog,test\nb.png,dog,tset\nc.png,dog,test\n", ["../a.png", "'tset'"]),
         ("a.png,cow,test\nb.png,dog,test\nc.png,hen,test\n", ["'cow' of a.png", "'hen' of c.png"]),
-        ("a.png,,test\n,dog,test\n", ["line 3: no file"]),
-        ("a.png,,test\nb.png,,test\n", ["line 2: no category", "line 3: no category"]),
-        ("a.png,dog,test\nb.png,dog,test\n", ["a.png, which is not there", "b.png, which is not there"]),
+        ("a.png,,test\n,dog,test\n", ["line 3"]),
+        ("a.png,,test\nb.png,,test\n", ["line 2", "line 3"]),
+        ("a.png,dog,test\nb.png,dog,test\n", ["a.png", "b.png"]),
     ],
 )
 def test_every_wrong_row_of_a_table_of_stimuli_is_named(tmp_path, rows, messages):
@@ -296,13 +294,13 @@ def test_sounds_that_no_reader_can_take_are_named_before_the_first_job(tmp_path)
     with pytest.raises(ConfigurationError) as error:
         check_files_of_dataset("own", entry)
     first, second = str(error.value).splitlines()[1:]
-    assert f"datasets: own: {tmp_path}/a.raw: the ending .raw means samples without a header" in first
-    assert f"datasets: own: {tmp_path}/b.flac: a FLAC file whose header does not state its length" in second
+    assert f"datasets: own: {tmp_path}/a.raw: " in first
+    assert f"datasets: own: {tmp_path}/b.flac: " in second
 
 
 @pytest.mark.parametrize("items", [[b"\xff"], [b"a", b"\xff", b"\xfe"]])
 def test_errors_of_any_kind_of_value_error_are_put_together(items):
-    with pytest.raises(ValueError, match="'utf-8' codec can't decode byte 0xff"):
+    with pytest.raises(ValueError, match="0xff"):
         for_each(bytes.decode, items)
 
 

@@ -51,5 +51,5 @@ def test_a_vocabulary_has_a_name_for_each_class(tmp_path):
     table.write_text("class_index,category\n1,dog\n0,cat\n")
     assert class_names(table) == ["cat", "dog"]
     table.write_text("class_index,category\n2,dog\n0,cat\n")
-    with pytest.raises(ConfigurationError, match=r"classes\.csv: no row of class 1; expected a row of each class"):
+    with pytest.raises(ConfigurationError, match=r"classes\.csv: .*\bclass 1\b"):
         class_names(table)

@@ -41,7 +41,7 @@ def check_findings(text: str) -> None:
     assert "\n  accepted\n" in text
     error = float(re.findall(r"^  Normalized error: (\S+)$", text, flags=re.MULTILINE)[0])
     assert round(error, 1) == 0.2  # machines round differently
-    assert "differ by about 0.2 of the length" in text
+    assert re.search(r"\babout 0\.2\b", text)
     assert answers(text, "efficientnet_lite0") == ["bull mastiff"] * 3
     photograph, early, late = answers(text, "efficientnet_lite1")
     assert photograph == early == "bull mastiff"
@@ -52,7 +52,7 @@ def check_findings(text: str) -> None:
     assert itself == [100] * 4
     assert others == sorted(others, reverse=True)
     assert others[-1] < 50 < others[0]
-    assert "ResNet has no module 'layr1'. Near: layer1" in text
+    assert re.search(r"'layr1'.*\blayer1\b", text)
     assert re.search(r"^natural_category \('stimulus',\) \['bull mastiff'\]$", text, flags=re.MULTILINE)
 
 

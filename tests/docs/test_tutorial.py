@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -28,7 +27,7 @@ from metamers.run.packages import package_file
 from tests.documentation import FOLLOWED, blocks
 from tests.needs import without
 from tests.publishing import publisher
-from tests.workflow.runs import copy_of, counts, snakemake
+from tests.workflow.runs import copy_of, counts, forking, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +54,7 @@ def follow(text: str, folder: Path, **variables: str) -> str:
             for line in content.splitlines():
                 program, *arguments = shlex.split(line)
                 command = [*PROGRAMS[program], *arguments]
-                environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
+                environment = forking(folder) | {"OMP_NUM_THREADS": "1"} | variables
                 ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
                 assert ran.returncode == 0, (line, (ran.stdout + ran.stderr)[-5000:])
                 said.append(ran.stdout)

@@ -3,10 +3,18 @@
 import re
 from dataclasses import dataclass, field
 
+from metamers.repository import ROOT
 from metamers.run import files
 from tests.made_up_run import RUN, WORDS
 
-ENDS = ("Thank you", "The end", "Something went wrong")
+
+def words(group, key):
+    """Return a text that participants read, or its heading, from ``experiment/words.js``."""
+    texts = (ROOT / "experiment" / "words.js").read_text().split(f"export const {group} = ")[1]
+    return re.search(rf'^  {key}: (?:\(.*\) =>\s*)?["`](?:<h1>)?([^"`<]*)', texts, re.MULTILINE)[1]
+
+
+ENDS = (words("END", "thanks"), words("END", "early"), words("END", "failed"))
 # Records the played sounds and their quietest third, in one channel (headphones) or in the sum of both (loudspeakers).
 EARS = """
 window.lengths = [];

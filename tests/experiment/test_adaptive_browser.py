@@ -1,6 +1,7 @@
 """An adaptive experiment in a real browser, driven to its end by scripted participants, and its analysis."""
 
 import json
+import re
 import shutil
 import threading
 
@@ -8,9 +9,10 @@ import pytest
 import yaml
 
 from metamers.experiment.server import Server, find_experiments
+from metamers.humans.bids import ADAPTIVE as ADAPTIVE_README
 from metamers.plan.steps import declared_files
 from metamers.run import files
-from tests.experiment.participants import ENDS, Participant
+from tests.experiment.participants import ENDS, Participant, words
 from tests.made_up_run import RULES, RUN, WORDS, made_up_run
 from tests.workflow.runs import check_schema, snakemake
 
@@ -88,27 +90,26 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
         people = [Adaptive(browser, address, folder, modality, better_at_the_first) for _ in range(3)]
         first, second, unwilling = people
         unwilling.page.wait_for_selector("h1:has-text('Taking part')")
-        assert "There are at most 19 trials" in unwilling.page.locator("#experiment").inner_text()
+        assert re.search(r"\b19\b", unwilling.page.locator("#experiment").inner_text())
         unwilling.page.get_by_role("button", name="I do not agree").click()
-        unwilling.page.wait_for_selector("h1:has-text('The end')")
+        unwilling.page.wait_for_selector(f"h1:has-text('{ENDS[1]}')")
         while len(first.shown) < 3:
             first.step()
         # A reload in the middle goes on where it stopped, and the next stimulus is a new one.
         first.page.reload()
-        assert first.step() == "Welcome back"
-        assert first.go_through().startswith("Thank you")
+        assert first.step() == words("PAGES", "welcomeBack")
+        assert first.go_through().startswith(ENDS[0])
         practising = Adaptive(browser, address, folder, modality)
         while practising.trial < PRACTISED - 1:
             practising.step()
-        assert second.go_through().startswith("Thank you")
+        assert second.go_through().startswith(ENDS[0])
         # For a participant who is still in the practice when it ends, there is no introduction to main trials.
-        assert practising.go_through().startswith("Thank you")
+        assert practising.go_through().startswith(ENDS[0])
         assert practising.trial == PRACTISED
-        assert "The experiment" in second.headings
-        assert "The experiment" not in practising.headings
+        assert words("PAGES", "main") in second.headings
+        assert words("PAGES", "main") not in practising.headings
         late = Adaptive(browser, address, folder, modality)
-        late.page.wait_for_selector("h1:has-text('The experiment is over')")
-        assert "enough answers" in late.page.locator("#experiment").inner_text()
+        late.page.wait_for_selector(f"h1:has-text('{words('END', 'closed')}')")
         for one in [*people, practising, late]:
             assert one.visitor.problems == []
             one.context.close()
@@ -157,7 +158,7 @@ def _check_analysis(folder, modality, experiment, answers):
     assert int(second["answers_correct"].sum()) == 0
     tables = sorted((results / "humans" / "bids" / "mine").glob("sub-*/beh/*.tsv"))
     assert len(tables) == 3  # one has the practice alone
-    assert "The experiment was adaptive" in (results / "humans" / "bids" / "mine" / "README.md").read_text()
+    assert ADAPTIVE_README in (results / "humans" / "bids" / "mine" / "README.md").read_text()
     description = json.loads((results / "humans" / "bids" / "mine" / "dataset_description.json").read_text())
     assert description["Name"].endswith("mine")
 
@@ -177,5 +178,5 @@ def test_on_another_server_the_page_says_that_it_needs_its_own(browser, run, tmp
     page.route("**/*", served)
     page.goto(f"http://localhost:1/{modality}/")
     page.wait_for_selector(f"h1:has-text('{ENDS[2]}')")
-    assert "works only on its own server" in page.locator("#experiment").inner_text()
+    assert words("END", "needsServer") in page.locator("#experiment").inner_text()
     page.context.close()

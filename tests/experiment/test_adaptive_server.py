@@ -1,6 +1,7 @@
 """The server of an adaptive experiment: it chooses each main trial, and accepts answers to what it chose only."""
 
 import json
+import re
 import shutil
 import threading
 
@@ -115,21 +116,26 @@ def test_the_page_does_not_know_main_and_catch_trials(made):
     assert "catch" not in json.loads(text)
 
 
+def assert_refused(reply, status, pattern):
+    """The server refused a request with this status and a reason that has these values."""
+    assert reply[0] == status
+    assert re.match(pattern, reply[1])
+
+
 @pytest.mark.hostile("answers, or requests for stimuli …")
 def test_each_trial_is_told_only_after_the_answers_before_it(served, made):
     person = Person(served, made[1])
-    assert person.asked(1) == (409, "trial: found 1, but consent has no answer 'yes'\n")
+    assert_refused(person.asked(1), 409, r"trial: .*1.* consent .*'yes'")
     unwilling = Person(served, made[1])
     assert unwilling.keep("consent", answer="no")[0] == 200
-    assert unwilling.asked(1) == (409, "trial: found 1, but consent has no answer 'yes'\n")
+    assert_refused(unwilling.asked(1), 409, r"trial: .*1.* consent .*'yes'")
     person.practise()
-    assert person.asked(2) == (409, "trial: found 2, but trial-1 has no answer yet\n")
+    assert_refused(person.asked(2), 409, "trial: .*2.* trial-1 ")
     status, first = person.asked(1)
     assert status == 200
     assert person.asked(1) == (status, first)  # after a reload, the same stimulus
     for trial in (-1, 99, "1", True, None):
-        status, why = person.asked(trial)
-        assert (status, why) == (400, "trial: wanted a whole number from 0 to 13\n")
+        assert_refused(person.asked(trial), 400, "trial: .* 0 .* 13$")
 
 
 def test_an_answer_to_another_exhibit_is_refused(served, made):
@@ -146,11 +152,9 @@ def test_an_answer_to_another_exhibit_is_refused(served, made):
     other = next(name for name in main if name != told["exhibit"])
     for step in (f"trial-{trial}", f"shown-{trial}"):
         given = {} if step.startswith("trial") else {"answer": ""}
-        status, why = person.keep(step, exhibit=other, **given)
-        assert (status, why) == (400, f"row: exhibit: found {other!r}; wanted the chosen one\n")
+        assert_refused(person.keep(step, exhibit=other, **given), 400, f"row: exhibit: .*{other!r}")
     not_main = next(name for name in known["exhibits"] if name not in main)
-    status, why = person.keep(f"trial-{trial}", exhibit=not_main)
-    assert (status, why) == (400, f"row: exhibit: found {not_main!r}; wanted the chosen one\n")
+    assert_refused(person.keep(f"trial-{trial}", exhibit=not_main), 400, f"row: exhibit: .*{not_main!r}")
     assert person.keep(f"trial-{trial}", exhibit=told["exhibit"])[0] == 200
 
 

@@ -17,7 +17,7 @@ from metamers.humans.rows import NUMBERS
 from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.documentation import blocks
-from tests.experiment.participants import Participant
+from tests.experiment.participants import Participant, words
 from tests.made_up_run import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run
 from tests.workflow.runs import check_schema, snakemake
 
@@ -80,7 +80,7 @@ def with_a_row_that_is_refused(server):
     (refusal,) = exported(server)[name]
     path = next(iter(server.experiments.values())).exported / f"{name}.json"
     path.write_text(json.dumps([refusal, refusal | {"step": "trial-0", "order": 0.0}]))
-    return f"{path}: row 2: order: found 0.0; wanted a whole number"
+    return f"{path}: row 2: order: "
 
 
 def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(browser, run, server, served):
@@ -94,7 +94,7 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     inattentive = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
     inattentive.go_through()
     ignorant = Participant(browser, served, folder, modality, lambda exhibit: False)
-    assert "too few practice answers were correct" in ignorant.go_through()
+    assert words("STOPPED", "practice") in ignorant.go_through()
     unwilling = Participant(browser, served, folder, modality)
     unwilling.page.get_by_role("button", name="I do not agree").click()
     unwilling.page.wait_for_selector("h1:has-text('The end')")
@@ -328,7 +328,7 @@ def test_the_keyboard_alone_is_enough(browser, run, served):
         one.page.keyboard.type(answer[:1])
     one.page.keyboard.press("Enter")
     one.page.wait_for_selector("h1:has-text('Correct')")
-    assert f"It was “{answer}”" in one.page.locator("#experiment").inner_text()
+    assert f"“{answer}”" in one.page.locator("#experiment").inner_text()
     assert one.visitor.problems == []
 
 
@@ -370,10 +370,8 @@ def test_the_consent_form_has_the_numbers_of_the_configuration(browser, run, ser
     one = Participant(browser, served, folder, modality)
     one.page.wait_for_selector("h1")
     minutes = one.page.evaluate("fetch('design.json').then((reply) => reply.json())")["minutes"]
-    doing = {"vision": "look at pictures", "audio": "listen to sounds"}[modality]
     said = one.page.locator(".words").inner_text()
-    assert f"You will {doing}" in said
-    assert f"There are {one.design.sizes['trial']} trials, which take about {minutes} minutes." in said
+    assert re.findall(r"\d+", said)[:2] == [str(one.design.sizes["trial"]), str(minutes)]
     assert not re.search("[{}]", said)
 
 
@@ -456,7 +454,7 @@ def test_people_without_answers_yet_stop_what_needs_them_only(run):
     )
     snakemake(folder, "-n", "experiment", "--configfile", "none.yaml", "--allowed-rules", *RULES)
     said = snakemake(folder, "-n", "humans", "--configfile", "none.yaml", fails=True)
-    assert re.search(r"own_participants\.mine\.answers: there is no file of answers in .*no; wanted a folder", said)
+    assert re.search(r"own_participants\.mine\.answers: .*\bno;", said)
 
 
 @pytest.mark.slow
@@ -468,7 +466,7 @@ def test_in_the_examples_it_is_said_what_was_right(browser, run, served):
     one.page.wait_for_selector("h1:has-text('Not quite')")
     exhibit = one.design.isel(exhibit=int(one.design["shown"].values[one.visitor.order, 0]))
     said = one.page.locator("#experiment").inner_text()
-    assert f"It was “{exhibit['category'].item()}”; you answered “" in said
+    assert f"“{exhibit['category'].item()}”" in said
     assert one.page.locator("img").count() == (modality == "vision")
     one.go_through()
     assert one.headings.count("Not quite") == 1
@@ -493,7 +491,7 @@ def test_loudspeakers_are_found_out(browser, run, server, served):
         assert "headphones-0" not in next(iter(server.experiments.values())).steps
         return
     one = Participant(browser, served, folder, modality, loudspeakers=True)
-    assert "seems that you are not wearing any" in one.go_through()
+    assert words("STOPPED", "headphones") in one.go_through()
     assert one.trial == 0
 
 

@@ -22,6 +22,7 @@ from metamers.experiment.folder import (
     write_folder,
 )
 from metamers.humans.design import experiment_design
+from metamers.modalities import MODALITIES
 from tests.configurations import practice
 
 CATEGORIES = ["ant", "bee"]
@@ -232,7 +233,5 @@ def test_the_expected_duration_follows_from_the_configuration(design):
 def test_a_consent_form_is_filled_in_and_keeps_its_other_braces(design):
     known = page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])
     text = "<style>p {color: red}</style>{task}; {trials}, {minutes}"
-    wanted = (
-        f"<style>p {{color: red}}</style>look at pictures, and say what each one shows; {len(known['orders'][0])}, 9"
-    )
-    assert consent_form(text, known, 9) == wanted
+    task = MODALITIES["vision"].trial.participation
+    assert consent_form(text, known, 9) == f"<style>p {{color: red}}</style>{task}; {len(known['orders'][0])}, 9"

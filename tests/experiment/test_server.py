@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from metamers.experiment import store
 from metamers.experiment.folder import page_settings
 from metamers.experiment.server import (
+    DISK_FAILED,
     MAX_BODY_BYTES,
     MAX_CONNECTIONS_PER_ADDRESS,
     SINGLE_HEADERS,
@@ -38,6 +39,7 @@ from metamers.experiment.server import (
 from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
 from metamers.humans.rows import parse_json
+from tests.experiment.participants import ENDS, words
 from tests.experiment.served import SETTINGS, STIMULI, ask, post, write_page
 from tests.humans.hostile_rows import CASES, with_value
 
@@ -89,7 +91,7 @@ def test_the_page_of_choices_has_the_pages_style_and_says_how_long_each_takes(ma
     trials = len(made[1]["orders"][0])
     assert status == 200
     for name in ("vision", "second"):
-        assert f'<a href="/{name}/">Images<span>{trials} trials, about 7 minutes</span>' in content.decode()
+        assert re.search(rf'<a href="/{name}/">\w+<span>{trials}\D+7\D+</span>', content.decode())
     assert b'<link rel="stylesheet" href="/second/experiment.css">' in content
 
 
@@ -367,7 +369,8 @@ def test_after_a_no_to_consent_nothing_is_stored(served, made):
     assert post(served, "keep", changed_mind) == (200, {"kept": False})
     for row in later:
         status, why = post(served, "keep", {"participant": begun["participant"], "row": row})
-        assert (status, why) == (400, f"{row['step']}: wanted the answer 'yes' to consent first\n")
+        assert status == 400
+        assert re.match(f"{row['step']}: .*'yes' to consent ", why)
     rows = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})[1]["rows"]
     assert rows == [refusal]
 
@@ -694,8 +697,8 @@ def test_the_program_ends_with_the_reason_and_no_traceback(root, made, tmp_path)
     answers = tmp_path / "answers"
     answers.mkdir()
     (answers / "vision.sqlite").write_text("not a database, but long enough to look like one" * 20)
-    cases = [(made[0], answers, "answers: .*not a database"), (made[0], made[0], f"{made[0]}.*everybody can download")]
-    for folder, kept, reason in [*cases, (tmp_path, answers, f"{tmp_path} .*no experiment.*snakemake experiment")]:
+    cases = [(made[0], answers, f"{answers}: .*not a database"), (made[0], made[0], f"{made[0]}/.*: .* {made[0]}")]
+    for folder, kept, reason in [*cases, (tmp_path, answers, f"{tmp_path} .*`snakemake experiment`")]:
         command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(folder), str(kept), "--port", "0"]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert ran.returncode == 1
@@ -742,7 +745,7 @@ def test_who_is_not_asked_to_the_end_leaves_their_order_to_another(tmp_path):
 def test_answers_to_another_design_are_not_mixed_in(tmp_path):
     store.prepare(tmp_path / "answers.sqlite", "one")
     store.prepare(tmp_path / "answers.sqlite", "one")
-    with pytest.raises(store.StoreError, match="answers to the design one, but the experiment now has the design two"):
+    with pytest.raises(store.StoreError, match=r"design one,.* design two"):
         store.prepare(tmp_path / "answers.sqlite", "two")
 
 
@@ -866,9 +869,7 @@ def test_a_full_disk_is_an_error_in_the_log_and_the_page_may_ask_again(
         patched.setattr(store, function, failure)
         status, body = post(served, action, asked)
     assert status == 503
-    message = json.loads(body)["message"]
-    assert "All answers before are stored" in message
-    assert "tell the person who invited you" in message
+    assert json.loads(body)["message"] == DISK_FAILED
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.getMessage().startswith(f"vision/api/{action}: ")
     assert re.search("No space left on device|database or disk is full", record.getMessage())
@@ -892,20 +893,16 @@ def test_the_page_tells_of_a_full_disk_and_continues_after_a_reload(browser, mad
     page = browser.new_page()
     page.add_init_script(WITHOUT_WAITING)
     with running((tmp_path / "experiment",), tmp_path / "answers") as server:
-        for function, failed in (
-            ("begin", "The experiment could not begin."),
-            ("end", "The end of the experiment could not be stored."),
-        ):
+        for function in ("begin", "end"):
             with monkeypatch.context() as patched:
                 patched.setattr(store, function, full_disk)
                 page.goto(f"http://localhost:{server.server_address[1]}/vision/")
-                page.wait_for_selector("h1:has-text('Something went wrong')")
-            assert page.locator("#experiment p").inner_text() == (
-                f"{failed} The server could not read or write a file. All answers before are stored. Please tell the "
-                "person who invited you. Please reload the page to continue where you stopped."
-            )
+                page.wait_for_selector(f"h1:has-text('{ENDS[2]}')")
+            message = page.locator("#experiment p").inner_text()
+            assert DISK_FAILED in message
+            assert message.endswith(words("END", "reload"))
         page.reload()
-        page.wait_for_selector("h1:has-text('The end')")
+        page.wait_for_selector(f"h1:has-text('{ENDS[1]}')")
     page.close()
 
 

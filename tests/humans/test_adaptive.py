@@ -90,7 +90,7 @@ def test_a_participant_who_stopped_early_counts_and_an_inattentive_one_does_not(
 
 def test_without_a_participant_the_error_says_why(tmp_path):
     design = designed()
-    with pytest.raises(ValueError, match=r"none of 1 participants is left \(no consent: 1\); wanted at least one"):
+    with pytest.raises(ValueError, match=r" 1 .*\(no consent: 1\)"):
         analysed(design, written(tmp_path, rows(design, "unwilling", 3, consent="no")[:1]))
 
 

@@ -171,7 +171,7 @@ def test_examples_are_of_as_many_categories_as_there_are():
 
 
 def test_too_few_stimuli_are_refused_with_how_many_there_are():
-    with pytest.raises(ValueError, match=r"3 stimuli for 4 conditions.* 6 of the 12 natural stimuli cannot be shown"):
+    with pytest.raises(ValueError, match=r"3 .*4 conditions.* 6 of the 12 "):
         designed(NAMES[:6], practice(9), 0, 1)
     with pytest.raises(ValueError, match=r"12 .*practice.* 20"):
         designed(NAMES, practice(10), 10, 1)

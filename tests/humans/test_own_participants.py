@@ -230,7 +230,7 @@ def test_recognition_models_are_averaged_over_the_metamers_that_were_shown(desig
 def test_a_row_that_does_not_fit_the_design_is_set_aside_with_file_and_row(design, tmp_path, caplog):
     cases = [
         ("trial-3", {"answer": "c"}, "answer: .*'c'.*'a', 'b'"),
-        ("trial-3", {"exhibit": "0" * 20 + ".wav"}, "exhibit: .*'0+'.* trial-3 of order 1"),
+        ("trial-3", {"exhibit": "0" * 20 + ".wav"}, "exhibit: .*'0+'.*trial-3 .*1"),
         ("trial-3", {"step": "trial-99"}, "step: .*'trial-99'.* 13"),
         ("trial-3", {"step": "trial-03"}, "step: .*'trial-03'"),
         ("trial-3", {"step": "../../x"}, r"step: .*'\.\./\.\./x'"),

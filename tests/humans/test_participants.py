@@ -40,15 +40,15 @@ def test_a_public_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"conditions": None}, "variables: found .*, wanted .*conditions"),
-        ({"surprise": np.array([1.0])}, "variables: found .*surprise"),
-        ({"axis_order": np.array(["model_layers", "participants", "conditions"])}, "axis_order: found"),
-        ({"conditions": np.array(["Network", "Human"])}, r"conditions: found \['Network', 'Human'\], wanted"),
-        ({"model_layers": np.array(["natural_image", "final", "relu0"])}, "model_layers: found .*relu0.*wanted"),
-        ({"participants": np.array(["0", "1", "1", "3"])}, "different participants: found 3, wanted 4"),
-        ({"participant_data_matrix": np.full((4, 2, 2), 0.5)}, r"shape .*: found \(4, 2, 2\), wanted \(4, 3, 2\)"),
-        ({"participant_data_matrix": np.full((4, 3, 2), 50.0)}, "found values from 50.0 to 50.0, wanted proportions"),
-        ({"participant_data_matrix": np.full((4, 3, 2), np.nan)}, "wanted proportions from 0 to 1"),
+        ({"conditions": None}, "variables: .*conditions"),
+        ({"surprise": np.array([1.0])}, "variables: .*surprise"),
+        ({"axis_order": np.array(["model_layers", "participants", "conditions"])}, "axis_order: .*model_layers"),
+        ({"conditions": np.array(["Network", "Human"])}, r"conditions: .*\['Network', 'Human'\]"),
+        ({"model_layers": np.array(["natural_image", "final", "relu0"])}, "model_layers: .*final.*relu0"),
+        ({"participants": np.array(["0", "1", "1", "3"])}, r"participants: .*\b3\b.*\b4\b"),
+        ({"participant_data_matrix": np.full((4, 2, 2), 0.5)}, r"shape .*\(4, 2, 2\).*\(4, 3, 2\)"),
+        ({"participant_data_matrix": np.full((4, 3, 2), 50.0)}, r"participant_data_matrix: .*50\.0 to 50\.0"),
+        ({"participant_data_matrix": np.full((4, 3, 2), np.nan)}, "participant_data_matrix: .*nan to nan"),
         ({"participant_data_matrix": np.full((4, 3, 2), "a")}, "shape|type"),
     ],
 )
@@ -136,12 +136,12 @@ def test_a_truncated_pickle_is_refused(tmp_path, length):
     ("content", "message"),
     [
         ([1, 2], "found list"),
-        ({"answers": {}}, r"found \['answers'\], wanted"),
-        (judgement(answers={"relu0": [True]}), r"layers of answers: found \['relu0'\], wanted"),
-        (judgement(answers={layer: [1, 0] for layer in JUDGED}), "wanted a list of 1 to 400 booleans"),
-        (judgement(answers={layer: [] for layer in JUDGED}), "wanted a list of 1 to 400 booleans"),
-        (judgement(answers={layer: [True] * 401 for layer in JUDGED}), "wanted a list of 1 to 400 booleans"),
-        (judgement(average=dict.fromkeys(JUDGED, np.float64(0.5))), "found 0.5, wanted 0.75"),
+        ({"answers": {}}, r"\['answers'\].*average"),
+        (judgement(answers={"relu0": [True]}), r"answers: .*\['relu0'\]"),
+        (judgement(answers={layer: [1, 0] for layer in JUDGED}), "answers: .* 1 to 400 "),
+        (judgement(answers={layer: [] for layer in JUDGED}), "answers: .* 1 to 400 "),
+        (judgement(answers={layer: [True] * 401 for layer in JUDGED}), "answers: .* 1 to 400 "),
+        (judgement(average=dict.fromkeys(JUDGED, np.float64(0.5))), r"average: .*0\.5, .*0\.75"),
     ],
 )
 def test_a_pickle_with_other_content_is_refused(tmp_path, content, message):
@@ -311,18 +311,18 @@ def change(registry, **changes):
     [
         (
             {"models": {"alexnet": {"name": "VGG-19", "class": "x", "layers": "alexnet"}}},
-            "several networks have the name",
+            "models: .*VGG-19",
         ),
-        ({"models": {"alexnet": {"name": "A", "class": "x", "layers": "alexnt"}}}, "alexnt.*Did you mean 'alexnet'"),
-        ({"layers": {"alexnet": {"a": "one", "b": "two"}}}, "the first must be 'natural'"),
-        ({"layers": {"alexnet": {"a": "natural", "b": "two", "c": "two"}}}, "each named once"),
+        ({"models": {"alexnet": {"name": "A", "class": "x", "layers": "alexnt"}}}, "alexnt.*'alexnet'"),
+        ({"layers": {"alexnet": {"a": "one", "b": "two"}}}, r"layers\.alexnet: .*one.*'natural'"),
+        ({"layers": {"alexnet": {"a": "natural", "b": "two", "c": "two"}}}, r"layers\.alexnet: .*two"),
         (
             {
                 "experiments": {
                     "x": dict(title="", modality="vision", participants=2, file="{model}", models=["alexnt"])
                 }
             },
-            r"experiments\.x\.models: unknown network 'alexnt'\. Did you mean 'alexnet'",
+            r"experiments\.x\.models: .*'alexnt'.*'alexnet'",
         ),
         (
             {
@@ -365,5 +365,5 @@ def test_a_public_file_without_a_hash_is_not_retrieved(collections, tmp_path):
     table = tmp_path / "files.tsv"
     table.write_text("path\tsha256\nother.mat\t" + "0" * 64 + "\n")
     source = plan_experiments.PublishedSource("https://example.org", str(table))
-    with pytest.raises(config.ConfigurationError, match=r"files\.tsv has no SHA-256 for VisionBehavioral.*cornet_s"):
+    with pytest.raises(config.ConfigurationError, match=r"files\.tsv .*VisionBehavioral.*cornet_s"):
         collections(source)

@@ -101,13 +101,13 @@ def test_rows_without_stimulus_are_no_trials_and_trials_may_lack_an_answer(tmp_p
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("p,nett,block/1,7,dog", "line 3 of .*answers.csv: generation_model: found 'nett'; wanted 'net', 'other'"),
+        ("p,nett,block/1,7,dog", r" 3 .*answers\.csv: generation_model: .*'nett'.*'net', 'other'"),
         ("p,,block/1,7,dog", "generation_model: .*'natural'"),
-        ("p,net,block/2,7,dog", "stage of net: found 'block/2'; wanted 'input', 'block/1', 'last stage', 'natural'"),
-        ("p,net,block/1,8,dog", "stimulus: found '8'; wanted 'dog_1', 'Müller', '7'"),
-        ("p,net,block/1,7,cat", "answer: found 'cat'; wanted 'dog', 'bull mastiff', 'café'"),
-        (",net,block/1,7,dog", "participant: found nothing; wanted a name"),
-        ("p,net,block/1,7", "4 cells, but the header has 5"),
+        ("p,net,block/2,7,dog", "stage .*'block/2'.*'input', 'block/1', 'last stage', 'natural'"),
+        ("p,net,block/1,8,dog", "stimulus: .*'8'.*'dog_1', 'Müller', '7'"),
+        ("p,net,block/1,7,cat", "answer: .*'cat'.*'dog', 'bull mastiff', 'café'"),
+        (",net,block/1,7,dog", "participant: "),
+        ("p,net,block/1,7", "4 .*5"),
     ],
 )
 def test_a_row_that_is_not_valid_is_named(tmp_path, row, message):
@@ -116,23 +116,23 @@ def test_a_row_that_is_not_valid_is_named(tmp_path, row, message):
 
 
 def test_the_first_problems_are_named_and_the_others_counted(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"line 2 .*line 6 .*; and 4 more$"):
+    with pytest.raises(ConfigurationError, match=r" 2 of .* 6 of .*4 \w+$"):
         read(tmp_path, f"{HEADER}\n" + "p,net,block/1,7,cat\n" * 9)
 
 
 @pytest.mark.parametrize(
     ("text", "encoding", "message"),
     [
-        ("participant,stage\np,x\n", "utf-8", "no column 'generation_model'; found participant, stage; wanted partic"),
-        (f"{HEADER},answer\n{GOOD},dog\n", "utf-8", "the column 'answer' is there 2 times"),
-        (f"{HEADER}\n", "utf-8", "no rows"),
-        ("", "utf-8", "no rows"),
-        (f"{HEADER}\np,,,,\n", "utf-8", "no row has a stimulus"),
-        (f"{HEADER}\np,,natural,Müller,café\n", "latin-1", "not UTF-8 .*; save the table as UTF-8"),
-        (f'{HEADER}\n"p,net\n', "utf-8", "not CSV: unexpected end of data"),
-        (f"{HEADER},seed\n{GOOD},one\n", "utf-8", "seed: found 'one'; wanted a whole number"),
-        (f"{HEADER},response_time\n{GOOD},-1\n", "utf-8", "response_time: found '-1'; wanted seconds"),
-        (f"{HEADER},excluded\n{GOOD},a\np1,net,input,7,dog,b\n", "utf-8", "participant 'p1' has several reasons"),
+        ("participant,stage\np,x\n", "utf-8", "'generation_model'.* participant, stage; .*participant"),
+        (f"{HEADER},answer\n{GOOD},dog\n", "utf-8", "'answer' .*2"),
+        (f"{HEADER}\n", "utf-8", r"answers\.csv: \D*$"),
+        ("", "utf-8", r"answers\.csv: \D*$"),
+        (f"{HEADER}\np,,,,\n", "utf-8", "answers.csv: .*stimulus"),
+        (f"{HEADER}\np,,natural,Müller,café\n", "latin-1", "UTF-8 .*byte 0xfc"),
+        (f'{HEADER}\n"p,net\n', "utf-8", "line 2: .*CSV"),
+        (f"{HEADER},seed\n{GOOD},one\n", "utf-8", "seed: .*'one'"),
+        (f"{HEADER},response_time\n{GOOD},-1\n", "utf-8", "response_time: .*'-1'"),
+        (f"{HEADER},excluded\n{GOOD},a\np1,net,input,7,dog,b\n", "utf-8", "excluded: .*'p1'"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path, text, encoding, message):
@@ -151,5 +151,5 @@ def test_a_file_or_the_tables_of_a_folder(tmp_path):
     assert table_files("key", tmp_path) == [str(tmp_path / "a.TSV"), str(tmp_path / "b.csv")]
     assert table_files("key", tmp_path / "b.csv") == [str(tmp_path / "b.csv")]
     for missing in ("none", "notes.md", "c.csv"):
-        with pytest.raises(ConfigurationError, match=r"key: .*no table in "):
+        with pytest.raises(ConfigurationError, match=rf"key: .*{missing}"):
             table_files("key", tmp_path / missing)

@@ -21,10 +21,10 @@ def test_participants_of_an_adaptive_experiment_have_no_tests_of_the_fixed_desig
     plan_targets.check_targets(plan, ["results/demo/humans/adaptive/mine.nc"])
     with pytest.raises(ConfigurationError, match="mine"):
         plan_targets.check_targets(plan, ["results/demo/humans/mine.nc"])
-    with pytest.raises(ConfigurationError, match="with own_participants, call `snakemake preregister` alone"):
+    with pytest.raises(ConfigurationError, match=r"own_participants.*`snakemake preregister`"):
         plan_targets.check_targets(plan, ["preregister", "humans"])
     for target in ("brainscore", "brainscore_score"):
-        assert "Groups of adaptive experiments (mine) are not benchmarks" in plan.unavailable[target]
+        assert "(mine)" in plan.unavailable[target]
     assert "adaptive" not in config.make_plan(settings).unavailable["brainscore"]
 
 
@@ -43,9 +43,7 @@ def test_own_participants_are_tested_by_the_run_s_contrasts_and_by_stage(setting
         )
     }
     assert plan_participants.answer_files("mine", tmp_path) == [str(tmp_path / "a.json")]
-    with pytest.raises(
-        ConfigurationError, match=r"own_participants\.mine\.answers: there is no file of answers in .*no; wanted"
-    ):
+    with pytest.raises(ConfigurationError, match=r"own_participants\.mine\.answers: .*/no\b"):
         plan_participants.answer_files("mine", tmp_path / "no")
     assert plan.own_comparisons == {
         "mine": {"cochcnn9_adversarial and cochcnn9_standard": ["cochcnn9_adversarial", "cochcnn9_standard"]}
@@ -59,17 +57,17 @@ def test_own_participants_are_tested_by_the_run_s_contrasts_and_by_stage(setting
         (
             "own_participants",
             {"visual-1": {"modality": "vision", "answers": "."}},
-            r"own_participants\.visual-1: 'visual-1' names a file",
+            r"own_participants\.visual-1: 'visual-1'",
         ),
         (
             "own_participants",
             {"../x": {"modality": "vision", "answers": "."}},
-            r"own_participants\.\.\./x: '\.\./x' names a file",
+            r"own_participants\.\.\./x: '\.\./x'",
         ),
         (
             "own_participants",
             {"mine": {"modality": "touch", "answers": "."}},
-            r"own_participants\.mine\.modality: 'touch' is not one of",
+            r"own_participants\.mine\.modality: 'touch'",
         ),
     ],
 )
@@ -80,13 +78,13 @@ def test_a_wrong_group_of_own_participants_is_named(settings, path, value, messa
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (change("comparisons.visual-9", {"a": ["alexnet", "resnet50"]}), r"comparisons: unknown experiment 'visual-9'"),
-        (change("comparisons.visual-1", {"a": ["alexnet", "resnet"]}), r"comparisons\.visual-1: unknown network 'resnet'.*mean"),
-        (change("comparisons.visual-1", {"a": ["alexnet", "resnet50"]}), r"visual-1\.a: AlexNet has 9, ResNet50 has 8 stages; wanted equally many"),
-        (change("comparisons.visual-1", {"AlexNet": ["resnet50", "resnet101"]}), r"visual-1\.AlexNet: a model has that name"),
-        (change("comparisons.visual-1", {"a": ["alexnet"]}), r"comparisons\.visual-1\.a: .* Wanted: two or more networks"),
-        (change("stage_effects.visual-6", {"hmax_standard": ["last"]}), r"stage_effects\.visual-6\.hmax_standard: unknown stage 'last'"),
-        (change("stage_effects.visual-6", {"hmax_standard": ["s1", "c1", "s2", "c2", "final"]}), "fewer than two stages remain"),
+        (change("comparisons.visual-9", {"a": ["alexnet", "resnet50"]}), r"comparisons: .*'visual-9'"),
+        (change("comparisons.visual-1", {"a": ["alexnet", "resnet"]}), r"comparisons\.visual-1: .*'resnet'.*'resnet50'"),
+        (change("comparisons.visual-1", {"a": ["alexnet", "resnet50"]}), r"visual-1\.a: AlexNet .*9.*ResNet50 .*8 "),
+        (change("comparisons.visual-1", {"AlexNet": ["resnet50", "resnet101"]}), r"visual-1\.AlexNet: "),
+        (change("comparisons.visual-1", {"a": ["alexnet"]}), r"comparisons\.visual-1\.a: .*\['alexnet'\]"),
+        (change("stage_effects.visual-6", {"hmax_standard": ["last"]}), r"stage_effects\.visual-6\.hmax_standard: .*'last'"),
+        (change("stage_effects.visual-6", {"hmax_standard": ["s1", "c1", "s2", "c2", "final"]}), r"stage_effects\.visual-6\.hmax_standard: .*s1, c1, s2, c2, final"),
     ],
 )  # fmt: skip
 def test_a_wrong_comparison_of_the_human_experiments_is_named(settings, tmp_path, changed, message):

@@ -1,5 +1,7 @@
 """Adaptive experiments in the report: the sentence, the table and the figure."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -19,23 +21,16 @@ def test_a_row_is_a_condition_and_natural_stimuli_have_one():
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("found", "values"),
     [
-        (
-            adaptive_answers(),
-            "metamers of net_a, minus those of net_b, at equal position: 0.80 (95% credible interval 0.21 to 1.39)",
-        ),
-        (adaptive_answers(), "Bayes factor: 25 for a difference."),
-        (adaptive_answers(factor=0.2), "Bayes factor: 5 against a difference."),
-        (
-            adaptive_answers("threshold"),
-            "metamers of net_a by an average participant falls halfway at position 0.80 (95%",
-        ),
+        (adaptive_answers(), r"net_a\b.* net_b\b.* 0\.80 .*95%.* 0\.21 \w+ 1\.39\b.* 25 for "),
+        (adaptive_answers(factor=0.2), " 5 against "),
+        (adaptive_answers("threshold"), r"net_a\b(?!.*net_b).* 0\.80 .*95%.* 0\.21 \w+ 1\.39\b"),
     ],
 )
-def test_the_sentence_says_what_was_found(found, words):
+def test_the_sentence_says_what_was_found(found, values):
     (group,) = adaptive_context({"mine": found})
-    assert words in group["sentence"]
+    assert re.search(values, group["sentence"])
 
 
 def test_answers_to_natural_stimuli_count_once():
@@ -54,13 +49,7 @@ def test_the_figure_has_the_observed_proportions_and_the_posterior(question):
     marks = np.concatenate([part.get_offsets() for part in over_depth.collections if len(part.get_offsets())])
     observed = {(0, 0.8), (1, 3 / 9), (-0.15, 1)} | ({(0, 0.6)} if question == "difference" else set())
     assert {tuple(mark) for mark in marks.round(12)} >= {(x, round(y, 12)) for x, y in observed}
-    assert (
-        posterior.get_xlabel()
-        == {
-            "difference": "Difference in log odds",
-            "threshold": "Threshold (position)",
-        }[question]
-    )
+    assert {"difference": "log odds", "threshold": "position"}[question] in posterior.get_xlabel().lower()
     curve = next(line for line in posterior.lines if line.get_label() == "posterior")
     assert np.trapezoid(curve.get_ydata(), curve.get_xdata()) == pytest.approx(1, abs=0.01)
     assert svg(figure) == svg(adaptive_figure(adaptive_answers(question)))

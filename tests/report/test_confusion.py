@@ -1,5 +1,6 @@
 """Confusion matrices of the report: what is counted, and that few or many words can be read."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_a_model_without_other_models_has_an_empty_matrix():
     )
     counts = confusion("net", {"net": judged(answers, ["dog"])}, accepted, ["natural", "final"])
     assert counts.sum() == 0
-    assert "no answers" in confusion_figure(counts, "audio", "word").axes[0].get_title(loc="left")
+    assert not re.search(r"\d", confusion_figure(counts, "audio", "word").axes[0].get_title(loc="left"))
 
 
 def test_the_figure_has_a_panel_for_each_stage_and_says_what_was_right(counts):
@@ -66,7 +67,6 @@ def test_the_figure_has_a_panel_for_each_stage_and_says_what_was_right(counts):
     ]  # fmt: skip
     assert [text.get_text() for text in panels[0].get_xticklabels()] == ["bee", "dog", "zebra"]
     assert panels[2].collections[0].get_array().tolist() == [1]  # the row without metamers has no square
-    assert figure.get_supylabel() == "Word of the sound"
     assert svg(figure) == svg(confusion_figure(counts, "audio", "word"))
 
 

@@ -1,5 +1,7 @@
 """How to read a report: a page of every report, and the same text in the documentation."""
 
+import re
+
 from generate.reading import PAGE, page
 from metamers.report.navigation import PAGES, navigation_context
 from metamers.report.render import render
@@ -10,8 +12,8 @@ def test_the_documentation_has_the_text_of_the_page_without_its_links():
     of_docs = page()
     assert 'href="made.html"' in of_report
     assert "href" not in of_docs
-    for text in ("<dt>Accepted</dt>", "It cannot show", "Error consistency"):
-        assert text in of_report
-        assert text in of_docs
-    assert PAGE.read_text(encoding="utf-8") == of_docs, "`make reference` writes the page"
+    terms = re.findall("<dt>.*?</dt>", of_report)
+    assert terms
+    assert re.findall("<dt>.*?</dt>", of_docs) == terms
+    assert PAGE.read_text(encoding="utf-8") == of_docs
     assert of_docs.count("## ") == of_report.count("<h2 ")

@@ -1,5 +1,7 @@
 """The page of sensitivities: sentences, tables, figure and stimuli from made-up numbers."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -81,22 +83,17 @@ def test_every_model_has_a_column_and_every_distortion_a_row(found):
 def test_the_words_give_agreement_and_correlation(found, agreed):
     words = sensitivity_words(found, agreed)
     means = agreed["mean_agreement"].values
-    assert (
-        f"At position 0.5 the agreement of the recognition models is {means[0, 0]:.2f} for net_a, {means[1, 0]:.2f} for net_b."
-        in words
-    )
-    assert (
-        f"Over 4 models and stages, the rank correlation of agreement with the recognition of metamers is {float(agreed['spearman_rho']):.2f}"
-        in words
-    )
-    assert "1 of 4 searches for principal distortions ended at the largest number of iterations" in words
-    assert "random starts" not in words
+    assert re.search(rf"\b0\.5 \D*{means[0, 0]:.2f} \w+ net_a, {means[1, 0]:.2f} \w+ net_b\.", words)
+    assert re.search(rf"\b4 \D*{float(agreed['spearman_rho']):.2f}", words)
+    assert "1 of 4 " in words
+    assert "10%" not in words
     three = sensitivity_words(found.isel(generation_model=[0, 1, 1]), agreed)
-    assert "the variance is 10% smaller than from the best one, which is shown (at most 30%)." in three
+    assert re.search(r"\b10% \D*\b30%", three)
     few = agreed.assign(spearman_rho=np.nan, points=2)
-    assert "Over 2 models and stages with accepted metamers, no rank correlation" in sensitivity_words(found, few)
+    assert re.search(r"\b2 [^\d.]*\.", sensitivity_words(found, few))
+    assert "nan" not in sensitivity_words(found, few)
     negative = agreed.assign(spearman_rho=-0.5, low=-0.9, high=0.1)
-    assert "is −0.50 (95% interval −0.90 to 0.10;" in sensitivity_words(found, negative)
+    assert re.search(r"−0\.50 \(95% \w+ −0\.90 \w+ 0\.10\b", sensitivity_words(found, negative))
 
 
 def addresses_of(made):
@@ -124,17 +121,16 @@ def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
     addresses = addresses_of(distorted_stimuli(found, 0.1))
     rows = gallery(found, addresses)
     assert [len(row) for row in rows] == [7] * 4
-    assert [one["what"] for one in rows[1]] == [
-        "natural: cat <b>", "most noticed by net_a at last", "least noticed by net_a at last",
-        "most noticed by net_b at last", "least noticed by net_b at last",
-        "first principal distortion at position 1", "second principal distortion at position 1",
-    ]  # fmt: skip
+    captions = ["natural.* cat <b>", "most.* net_a .*last", "least.* net_a .*last", "most.* net_b .*last"]
+    captions += ["least.* net_b .*last", "first .*1", "second .*1"]
+    assert all(re.fullmatch(caption, one["what"]) for caption, one in zip(captions, rows[1], strict=True))
     assert [one["picture"] for one in rows[1]][:2] == ["one_natural.png", "one_net_a_most.png"]
     part = part_of(found, agreed, looks_of(MODELS), addresses, 0.1)
     assert part["lead"] == rows[1]
     assert part["principal"]
     assert (part["file"], part["agreement_file"]) == ("beyond/sensitivity/vision.nc", "beyond/agreement/vision.nc")
-    assert b"Agreement of sensitivities" in svg(part["figure"])
+    drawn = svg(part["figure"]).decode()
+    assert all(name in drawn for name in MODELS[:2])
     assert part["few"]  # fewer than five stimuli: the numbers are folded
 
 
