@@ -89,13 +89,17 @@ def serve(path: str, library: str | None = None) -> None:
 
 
 def _answer(connection: socket.socket) -> None:
-    """Fork the program of a request, and send its exit status; kill it if the requesting process has ended."""
+    """Fork the program of a request, and send its exit status.
+
+    If the requesting process has ended, kill the program and what it has started, this process included.
+    """
+    os.setpgid(0, 0)
     message, streams, *_ = socket.recv_fds(connection, 1 << 20, 3)
     if not (program := os.fork()):
         return _become(json.loads(message), streams)
     ended = os.pidfd_open(program)
     if ended not in select.select([ended, connection], [], [])[0]:
-        os.kill(program, signal.SIGKILL)
+        os.killpg(0, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
     with suppress(OSError):
         connection.send(str(status % 256).encode())

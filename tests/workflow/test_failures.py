@@ -22,7 +22,7 @@ import yaml
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 from tests.networks import tiny
-from tests.workflow.runs import FORKED, copy_of, small, snakemake
+from tests.workflow.runs import FORKED, copy_of, forking, small, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -40,19 +40,28 @@ def _namespaces() -> bool:
 namespaces = pytest.mark.skipif(not _namespaces(), reason="no namespaces (apt-get install util-linux, as root)")
 
 
+def smallest(root: Path, folder: Path) -> Path:
+    """Make a copy of the repository with the small study, of one stage of one model, that has not run."""
+    copy_of(root, folder)
+    small(root, folder)
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["generation_models"] = [{"model": "first", "stages": ["block"]}]
+    settings["synthesis"]["seeds"] = 1
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
 @pytest.fixture
 def study(root, tmp_path):
     """A small study that has not run."""
-    folder = copy_of(root, tmp_path)
-    small(root, folder)
-    return folder
+    return smallest(root, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(root, tmp_path_factory):
     """Values of every file of an undisturbed run."""
-    folder = copy_of(root, tmp_path_factory.mktemp("undisturbed"))
-    snakemake(folder, WANTED, *small(root, folder))
+    folder = smallest(root, tmp_path_factory.mktemp("undisturbed"))
+    snakemake(folder, WANTED, "--configfile", "small.yaml")
     return values(folder)
 
 
@@ -66,18 +75,19 @@ def within(folder: Path, script: str) -> None:
     """Run a shell script in a folder, root in namespaces of its own: mounts are its own, and there is no network.
 
     In it ``workflow LOG ARGUMENT…`` runs the small study, whose target is ``WANTED`` if there are no arguments, and ends the
-    script when that fails; ``failing`` does when it does not. Jobs are forked from a process in the same namespaces.
+    script when that fails; ``failing`` does when it does not. All are forked from a process in the same namespaces.
     """
     begin = f"""
         set -e -u
         wanted={WANTED}
+        forked="import os, sys, forked; sys.exit(forked.request(os.environ['METAMERS_FORKS'], sys.argv[1:]))"
         arguments="-m snakemake --cores 2 --rerun-incomplete"
         export OMP_NUM_THREADS=1 METAMERS_FORKS=$(mktemp --directory)/socket
-        export PYTHONPATH={FORKED}/jobs:{folder}/src
+        export PYTHONPATH={FORKED}/jobs:{FORKED}:{folder}/src
         coproc {sys.executable} {FORKED}/forked.py $METAMERS_FORKS
         trap "kill $COPROC_PID; rm -r $(dirname $METAMERS_FORKS)" EXIT
         read -r <&"${{COPROC[0]}}"
-        workflow() {{ log=$1; shift; {sys.executable} $arguments "${{@:-$wanted}}" --configfile small.yaml > $log 2>&1; }}
+        workflow() {{ log=$1; shift; {sys.executable} -c "$forked" $arguments "${{@:-$wanted}}" --configfile small.yaml > $log 2>&1; }}
         failing() {{ if workflow "$@"; then echo "$@ did not fail"; exit 1; fi; }}
     """
     command = [*NAMESPACES, "bash", "-c", begin + script]
@@ -111,28 +121,32 @@ def test_a_disk_that_fills_up_during_a_run(study, undisturbed):
 
 
 @namespaces
-def test_a_disk_that_fills_up_during_the_report(study):
+def test_a_disk_that_fills_up_during_the_report(rerun):
+    folder, _ = rerun
     within(
-        study,
+        folder,
         """
-        mkdir results kept
+        pages=results/small/report/index.html
+        mkdir kept
+        cp -a results/. kept
         mount -t tmpfs -o size=500M tmpfs results
-        workflow begun.log
+        cp -a kept/. results
+        rm results/small/report/*.html
         mount -o remount,size=$(($(du -sk results | cut -f1) + 100))k results
-        failing full.log --configfile small.yaml
+        failing full.log $pages
         find results -name '*.partial' -o -name '*.growing' > left.txt
         mount -o remount,size=500M results
-        workflow rest.log --configfile small.yaml
+        workflow rest.log $pages
         workflow verified.log verify
-        cp -r results/. kept
+        cp $pages rest.html
         """,
     )
-    full = (study / "full.log").read_text()
+    full = (folder / "full.log").read_text()
     assert re.search(r"Error in rule report", full)
     assert "Is the disk full" in full or "No space left on device" in full
-    assert (study / "left.txt").read_text() == ""
-    assert "nothing is damaged, stale or foreign" in (study / "verified.log").read_text()
-    assert (study / "kept/small/report/index.html").read_text().rstrip().endswith("</html>")
+    assert (folder / "left.txt").read_text() == ""
+    assert "nothing is damaged, stale or foreign" in (folder / "verified.log").read_text()
+    assert (folder / "rest.html").read_text().rstrip().endswith("</html>")
 
 
 @namespaces
@@ -227,7 +241,7 @@ def test_after_retrieve_no_rule_asks_for_the_network(study, published):
 
 def test_a_second_workflow_in_the_same_place_is_refused_and_the_first_goes_on(study, undisturbed):
     command = [sys.executable, "-m", "snakemake", WANTED, "--cores", "1", "--configfile", "small.yaml"]
-    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": forking(study)}
     first = subprocess.Popen(command, cwd=study, **piped)
     while not any((study / ".snakemake" / "locks").glob("*.lock")):
         assert first.poll() is None
@@ -243,9 +257,8 @@ def test_a_second_workflow_in_the_same_place_is_refused_and_the_first_goes_on(st
 
 def test_a_workflow_that_was_killed_leaves_a_lock_that_is_explained(study, undisturbed):
     command = [sys.executable, "-m", "snakemake", WANTED, "--cores", "1", "--configfile", "small.yaml"]
-    killed = subprocess.Popen(
-        command, cwd=study, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": forking(study)}
+    killed = subprocess.Popen(command, cwd=study, start_new_session=True, **piped)
     while not any((study / "results").rglob("*.nc")):
         assert killed.poll() is None
         time.sleep(0.05)
