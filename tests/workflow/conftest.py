@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.workflow.runs import TRACED, copy_of, small, snakemake
+from tests.workflow.runs import TRACED, analysed_hearing, copy_of, small, snakemake
 
 
 @pytest.fixture
@@ -15,23 +15,39 @@ def clone(root, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(root, tmp_path_factory, worker_id):
-    """A finished small run, traced: its folder and Snakemake's arguments. Tests that change it take a copy.
+def made_once(root, tmp_path_factory, worker_id):
+    """Function: a finished traced run, by its name and the function that configures it in a copy of the repository.
 
     The first process of the tests that needs it makes it; each has a copy, times and records included.
     """
     own = tmp_path_factory.getbasetemp()
     shared = own if worker_id == "master" else own.parent
-    made, arguments = shared / "small", ["--configfile", "small.yaml"]
-    with (shared / "small.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            folder = copy_of(root, tmp_path_factory.mktemp("made"))
-            assert small(root, folder) == arguments
-            snakemake(folder, *arguments, first=TRACED)
-            folder.rename(made)
-    subprocess.run(["cp", "-a", made, own / "finished"], check=True)  # with hard links, unlike shutil.copytree
-    return own / "finished", arguments
+
+    def make(name, configure, *targets):
+        made = shared / name
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                folder = copy_of(root, tmp_path_factory.mktemp("made"))
+                snakemake(folder, *targets, *configure(root, folder), first=TRACED)
+                folder.rename(made)
+        copy = own / f"finished_{name}"
+        subprocess.run(["cp", "-a", made, copy], check=True)  # with hard links, unlike shutil.copytree
+        return copy
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(made_once):
+    """A finished small run: its folder and Snakemake's arguments. Tests that change it take a copy."""
+    return made_once("small", small), ["--configfile", "small.yaml"]
+
+
+@pytest.fixture(scope="session")
+def heard(made_once):
+    """The folder of a finished small run of hearing, with training and analyses. Tests that change it take a copy."""
+    return made_once("hearing", analysed_hearing, "all", "analyses")
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from PIL import Image
 
 from metamers.plan.steps import declared_files
 from metamers.repository import environment_with
-from metamers.run import files
 from metamers.run.code_version import SERVICES, code_version, files_that_count, module_of
 from metamers.run.declared import RunFile
 from tests.conventions import complaints
@@ -263,19 +262,23 @@ def check_conventions(results: Path) -> None:
     paths = sorted(results.rglob("*.nc"))
     assert len(paths) > 20
     assert {path.relative_to(results).as_posix(): found for path in paths if (found := complaints(path))} == {}
-    assert {files.load(path).attrs["creator_name"] for path in paths} == {CREATOR["name"]}
+    creators = set()
+    for path in paths:
+        with netCDF4.Dataset(path) as file:
+            creators.add(file.creator_name)
+    assert creators == {CREATOR["name"]}
 
 
 HEARING = ["--configfile", "hearing.yaml"]
 
 
-def small_hearing(root: Path, folder: Path) -> list[str]:
+def small_hearing(root: Path, folder: Path, test_sounds: int = 2) -> list[str]:
     """Return Snakemake's arguments of a run of sounds: three kinds of tones as words, and two small networks to train."""
     (folder / "mine").mkdir()
     shutil.copy(root / "tests" / "networks" / "tiny.py", folder / "mine" / "builders.py")
     rng = np.random.default_rng(0)
     rows = []
-    for split, number in (("train", 8), ("validation", 2), ("test", 2)):
+    for split, number in (("train", 8), ("validation", 2), ("test", test_sounds)):
         for word, frequency in (("high <b>", 2700), ("low", 300), ("middle", 900)):
             for n in range(number):
                 name = f"{split}_{word.split()[0]}_{n}.wav"
@@ -324,6 +327,24 @@ def small_hearing(root: Path, folder: Path) -> list[str]:
     }
     (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
     return HEARING
+
+
+# Of a brain that is simulated from the stage relu of the model plain.
+BRAIN = {
+    "models": "generation", "dataset": None, "number": None, "responses": None, "splits": 2,
+    "shuffles": 19,
+    "simulated": {"model": "plain", "stage": "relu", "participants": 3, "voxels": 4, "repetitions": 2, "noise": 0.1},
+}  # fmt: skip
+
+
+def analysed_hearing(root: Path, folder: Path) -> list[str]:
+    """Return Snakemake's arguments of the small run of sounds with all analyses, and enough sounds for a regression."""
+    arguments = small_hearing(root, folder, test_sounds=4)
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    attack = {"models": ["plain", "noisy"], "steps": 3, "step_size": 0.5, "audio": {"l2": [0.5, 5], "linf": [0.01]}}
+    settings["analyses"] = {"vulnerability": attack, "brain": BRAIN, "similarity": {"models": "generation"}}
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    return arguments
 
 
 def kill_when_there_is(pattern: str, folder: Path, *arguments: str, writes: int = 1) -> None:

@@ -14,25 +14,14 @@ from metamers.run.hashes import sha256_of
 from metamers.stimuli.sounds import sixteen_bit
 from tests.workflow.runs import (
     HEARING,
-    TRACED,
     append,
     calls_that_do_not_count,
     check_conventions,
     check_every_file,
-    copy_of,
     counts,
     kill_when_there_is,
-    small_hearing,
     snakemake,
 )
-
-
-@pytest.fixture(scope="module")
-def heard(root, tmp_path_factory):
-    """A finished small run of hearing: its folder."""
-    folder = copy_of(root, tmp_path_factory.mktemp("hearing"))
-    snakemake(folder, *small_hearing(root, folder), first=TRACED)
-    return folder
 
 
 def test_only_code_that_counts_computes(root, heard):
@@ -80,9 +69,9 @@ def test_what_is_judged_is_the_exported_sound(heard):
 def test_networks_are_trained_and_say_how_well(heard, model):
     trained = files.load(heard / f"results/hearing/training/{model}.nc")
     assert trained.sizes["epoch"] == 30
-    assert trained["answers"].sum() == 6
+    assert trained["answers"].sum() == 3 * 4
     right = sum(int(trained["answers"].sel(category=c, answered_category=c)) for c in trained["category"].values)
-    assert float(trained["test_accuracy"]) == pytest.approx(right / 6)
+    assert float(trained["test_accuracy"]) == pytest.approx(right / 12)
     assert trained.sizes["perturbation_size"] == 2
     if model != "readout":  # of a random convolution
         assert float(trained["test_accuracy"]) > 0.6
@@ -174,9 +163,7 @@ def test_a_network_that_lacks_a_word_s_class_is_refused_before_it_is_trained(hea
     models["plain"]["source"]["arguments"] = {"classes": 2}
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     output = snakemake(folder, "results/hearing/training/plain.nc", *HEARING, fails=True)
-    assert (
-        "models: plain.weights.train.dataset: category 'high <b>' is class 2, but the network has 2 classes" in output
-    )
+    assert re.search(r"plain\.weights\.train\.dataset: category 'high <b>' .*\b2 classes", output)
 
 
 @pytest.mark.slow
@@ -186,13 +173,14 @@ def test_a_training_that_is_killed_goes_on(heard, tmp_path):
     shutil.copytree(heard, folder, symlinks=True)
     target = "results/hearing/training/plain.safetensors"
     settings = yaml.safe_load((folder / "mine/models.yaml").read_text())
-    settings["plain"]["weights"]["train"]["epochs"] = 400
+    settings["plain"]["weights"]["train"]["epochs"] = 150
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     kill_when_there_is("results/hearing/progress/train_model/plain/*/training.pt", folder, target, *HEARING)
     output = snakemake(folder, target, "--rerun-incomplete", *HEARING)
-    assert re.search(r"plain: going on after batch \d+ of epoch \d+ of 400", output)
+    resumed_at = r"plain: .*\bbatch \d+ of epoch \d+ of 150\b"
+    assert re.search(resumed_at, output)
     assert not (folder / "results/hearing/progress/train_model/plain").exists()
     resumed = sha256_of(folder / target)
     (folder / target).unlink()
-    assert "going on" not in snakemake(folder, target, *HEARING)
+    assert not re.search(resumed_at, snakemake(folder, target, *HEARING))
     assert sha256_of(folder / target) == resumed

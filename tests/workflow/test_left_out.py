@@ -1,5 +1,7 @@
 """A run in which parts fail: the report is made without them, and the next call makes them."""
 
+import re
+
 import pytest
 import yaml
 
@@ -7,6 +9,13 @@ from metamers.run import files
 from tests.workflow.runs import copy_of, counts, small, snakemake
 
 pytestmark = pytest.mark.slow
+
+# Of pages: what failed, and why.
+FAILED = (
+    r"image_2 of own</strong>: mine/image_2\.png: ",
+    r"rounding at logits</strong>: [^<]*\brounding\b",
+    r"broken</strong>: [^<]*\bbroken\b",
+)
 
 
 @pytest.fixture
@@ -59,14 +68,10 @@ def test_what_fails_is_left_out_of_the_report_and_made_by_the_next_call(partly_b
     assert not [*results.rglob("*broken*.nc"), *results.glob("metamers/rounding/logits/*.nc")]
     for page in ("index", "leaderboard"):
         text = (results / "report" / f"{page}.html").read_text()
-        for row in (
-            "Stimulus image_2 of own</strong>: mine/image_2.png: damaged or cut off",
-            "Metamers of rounding at logits</strong>: model rounding is not differentiable",
-            "Recognition by broken</strong>: model broken: class scores are not finite",
-        ):
-            assert text.count(row) == 1, row
+        for row in FAILED:
+            assert len(re.findall(row, text)) == 1, row
         assert "<code>snakemake --cores 2 --configfile small.yaml</code>" in text
-        assert row.split("</strong>")[0].lower() in said.lower()
+    assert "recognition by broken" in said.lower()
     planned = counts(snakemake(folder, "-n", *arguments))
     assert planned["synthesize_metamers"] == 2 + 2, "the batch of the picture at two stages, and both at the third"
     assert not {"null_distribution", "stimuli_datasets"} & planned.keys()
@@ -77,8 +82,8 @@ def test_what_fails_is_left_out_of_the_report_and_made_by_the_next_call(partly_b
     path = folder / "mine" / "models.yaml"
     models = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(models | {"broken": models["second"]}, sort_keys=False))
-    snakemake(folder, *arguments, fails=True)
-    text = (results / "report" / "index.html").read_text()
-    assert "rounding at logits</strong>" in text
-    assert not any(f"{mended}</strong>" in text for mended in ("image_2 of own", "broken"))
+    page = "results/small/report/leaderboard.html"
+    snakemake(folder, page, "results/small/acceptance/first.nc", *arguments, fails=True)
+    text = (folder / page).read_text()
+    assert [len(re.findall(row, text)) for row in FAILED] == [0, 1, 0]
     assert files.load(results / "acceptance" / "first.nc").sizes["stimulus"] == 4

@@ -199,10 +199,11 @@ def test_a_whole_run_freezes_and_its_report_scores(rerun):
     (folder / "answers.csv").write_text("\n".join(rows))
     people = {"mine": {"modality": "vision", "format": "table", "answers": "answers.csv"}}
     (folder / "people.yaml").write_text(yaml.safe_dump({"own_participants": people}))
-    snakemake(folder, *arguments, "people.yaml")
-    page = (folder / "results/small/report/statistics.html").read_text()
-    assert sha256_of(frozen) in page
-    assert 'src="figures/preregistered.svg"' in page
+    page = "results/small/report/statistics.html"
+    snakemake(folder, page, *arguments, "people.yaml")
+    text = (folder / page).read_text()
+    assert sha256_of(frozen) in text
+    assert 'src="figures/preregistered.svg"' in text
     found = files.load(folder / "results/small/comparison/preregistered.nc")
     judged = ("block", "logits")
     known = [stage for stage in judged if bool(predicted.sel(stage=stage).notnull())]

@@ -2,23 +2,28 @@
 
 Each process of a job writes the file ``traced/<process>.json`` in the working directory: ``step``, ``models``
 (registry entries that the job computes with, or None) and ``calls``, [module, function, module of the caller], from the
-opening of its log on, without calls during imports.
+opening of its log on, without calls during imports. Each function of the library begins with a call of ``record``, which
+its module is given when it is imported; a trace function of Python would be called by all other libraries as well.
 """
 
+import ast
 import atexit
+import builtins
 import json
+import marshal
 import os
 import sys
-import threading
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
 
 import __main__
 
 FOLDER = Path.cwd() / "traced"
 known: set[tuple[CodeType, CodeType]] = set()
-outside: set[CodeType] = set()
 calls: set[tuple[str, str, str]] = set()
+begun = False
 
 
 def module_of(frame: FrameType) -> str:
@@ -26,26 +31,67 @@ def module_of(frame: FrameType) -> str:
     return name if name.split(".", maxsplit=1)[0] in ("metamers", "__main__") else ""
 
 
-def record(frame: FrameType, event: str, _argument: object) -> None:
-    if event != "call" or (code := frame.f_code) in outside:
+def record() -> None:
+    """Record the function that calls this one."""
+    if not begun:
         return
-    module = module_of(frame)
-    if not module.startswith("metamers"):
-        outside.add(code)
-        return
-    back = frame.f_back
+    frame = sys._getframe(1)
+    code, back = frame.f_code, frame.f_back
     while back is not None and not module_of(back):
         back = back.f_back
     if back is None or (pair := (code, back.f_code)) in known:
         return
     known.add(pair)
     during_import = back.f_code.co_name == "<module>" and module_of(back) != "__main__"
-    if code.co_name != "<module>" and not during_import:
-        calls.add((module, code.co_qualname, module_of(back)))
+    if not during_import:
+        calls.add((module_of(frame), code.co_qualname, module_of(back)))
+
+
+class Recorded(ast.NodeTransformer):
+    """Code whose functions begin with a call of ``record``."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.body.insert(1 if ast.get_docstring(node) is not None else 0, ast.Expr(self.call()))
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        self.generic_visit(node)
+        node.body = ast.Subscript(ast.Tuple([self.call(), node.body], ast.Load()), ast.Constant(1), ast.Load())
+        return node
+
+    def call(self) -> ast.Call:
+        return ast.Call(ast.Name("record_call", ast.Load()), [], [])
+
+
+class Loader(SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:
+        """The changed code of a module, which the first job that imports it compiles."""
+        stored = FOLDER / "code" / fullname
+        if stored.is_file():
+            return marshal.loads(stored.read_bytes())
+        path = self.get_filename(fullname)
+        tree = Recorded().visit(ast.parse(self.get_data(path)))
+        code = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        partial = stored.with_name(f"{fullname}.{os.getpid()}")
+        partial.write_bytes(marshal.dumps(code))
+        partial.replace(stored)
+        return code
+
+
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if fullname.split(".", maxsplit=1)[0] != "metamers":
+            return None
+        spec = super().find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = Loader(spec.loader.name, spec.loader.path)
+        return spec
 
 
 def write() -> None:
-    sys.settrace(None)
     params = dict(__main__.snakemake.params.items())
     models = [params["model"]] if isinstance(params.get("model"), dict) else None
     for key in ("recognition_models", "entries"):
@@ -60,10 +106,12 @@ def write() -> None:
 
 def begin(event: str, arguments: tuple) -> None:
     """Begin with the first file that a job opens in the folder of logs."""
-    if event == "open" and hasattr(__main__, "snakemake") and "/logs/" in str(arguments[0]) and not sys.gettrace():
+    global begun  # noqa: PLW0603 (a process has one job)
+    if event == "open" and not begun and hasattr(__main__, "snakemake") and "/logs/" in str(arguments[0]):
+        begun = True
         atexit.register(write)
-        threading.settrace(record)
-        sys.settrace(record)
 
 
+builtins.record_call = record  # type: ignore[attr-defined]
+sys.meta_path.insert(0, Finder)
 sys.addaudithook(begin)
