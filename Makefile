@@ -25,7 +25,9 @@ install: $(STAMP)
 
 # `make test` runs the fast tests of every part of the workflow, `make test-all` then the slow ones, and `make test-studies`
 # those of the studies. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
-PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# Bytecode is written also where the environment forbids it: else each process that a test starts compiles the library.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile \
+    --no-loadscope-reorder
 MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
 
 test: $(STAMP)

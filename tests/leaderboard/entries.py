@@ -119,7 +119,12 @@ def items_of(model: str) -> pd.DataFrame:
 
 
 def entry(model: str = "ear", basis: str = PREDICTION) -> xr.Dataset:
-    """The entry of a model; people have judged the eye."""
+    """The entry of a model, to be changed; people have judged the eye."""
+    return _entry(model, basis).copy(deep=True)
+
+
+@cache
+def _entry(model: str, basis: str) -> xr.Dataset:
     about = MODELS[model] | {"registry": REGISTRY[model]}
     tested = None
     values = predicted_values(predicted(), model)

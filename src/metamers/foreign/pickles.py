@@ -329,6 +329,10 @@ class NumpyUnpickler(Unpickler):
             ) from None
 
 
+# Of what an array can be a part. A union of types would be made anew for each of the many values of a pickle.
+_CONTAINERS = (list, tuple, dict, StandIn)
+
+
 class _Builder:
     """Replaces each stand-in for an array or type, anywhere in plain data, by the object that it stands for."""
 
@@ -340,7 +344,7 @@ class _Builder:
 
     def build(self, thing: Any) -> Any:
         """Return the object with all arrays built: lists, dictionaries and stand-ins in place, tuples as copies."""
-        if not isinstance(thing, list | tuple | dict | StandIn):
+        if not isinstance(thing, _CONTAINERS):
             return thing
         if id(thing) in self.seen:
             return self.seen[id(thing)][1]

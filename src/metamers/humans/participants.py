@@ -163,7 +163,7 @@ def _judgement(path: Path, layers: Iterable[str], answers: str, average: str) ->
         )
         check_equal(path, f"layers of {key}", layers_in_file, sorted(expected))
     for layer, of_layer in content[answers].items():
-        plain = isinstance(of_layer, list) and all(isinstance(answer, bool | np.bool_) for answer in of_layer)
+        plain = isinstance(of_layer, list) and all(isinstance(answer, (bool, np.bool_)) for answer in of_layer)
         if not plain or not 1 <= len(of_layer) <= PUBLISHED_STIMULI:
             raise ValueError(f"{path}: {answers}: {layer}: wanted a list of 1 to {PUBLISHED_STIMULI} booleans")
         proportions[layer] = float(np.mean(of_layer))

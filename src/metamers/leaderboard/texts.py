@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 UNWANTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # Characters of other categories that show nothing: those that Unicode calls default ignorable, and the empty Braille
 # pattern.
-INVISIBLE = (
+INVISIBLE = {
     *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
     *range(0x180B, 0x1810),
     *range(0xFE00, 0xFE10),
     *range(0xE0100, 0xE01F0),
-)
+}
 MAX_MARKS = 2  # combining marks in sequence; more cover other lines of a page
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 CREATOR_LETTERS = {"name": 200, "email": 200, "url": 500, "institution": 300, "license": 500}
