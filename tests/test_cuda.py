@@ -50,66 +50,52 @@ from tests.train import clouds
 
 SHAPE = (3, 8, 8)
 STAGES = {"input": None, "block": "block", "logits": "classify"}
-BENCHMARK = "studies/tests/benchmark/test_gpu.py::"
-PRECISIONS = "studies/tests/benchmark/test_precisions.py::"
-HERE = "test_cuda.py::"
 # File and function, or "" for the module itself → the test that runs its branches for CUDA.
-FIRST_CONTACT = "studies/tests/test_first_contact.py::"
 PLACES = {
-    "studies/benchmark/gpu.py:card_and_driver": BENCHMARK + "test_the_card_and_its_driver_are_named",
-    "studies/benchmark/gpu.py:filled_card": (
-        BENCHMARK + "test_a_batch_fills_free_memory_and_is_halved_when_memory_is_halved"
-    ),
-    "studies/benchmark/gpu.py:filled_card.work": (BENCHMARK + "test_a_prediction_that_is_too_large_is_halved_and_said"),
-    "studies/benchmark/gpu.py:gpu_benchmark": (
-        BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason"
-    ),
-    "studies/benchmark/gpu.py:gpu_table": (
-        BENCHMARK + "test_the_table_has_a_row_for_each_stage_with_card_and_versions"
-    ),
-    "studies/benchmark/scale.py:_of_modality": "studies/tests/benchmark/test_scale.py::test_jobs_are_those_of_a_card",
-    "studies/benchmark/precisions.py:_on_cuda": PRECISIONS + "test_cuda_graphs_are_tried_on_a_card_only",
-    "studies/benchmark/precisions.py:compiled.change": (
-        PRECISIONS + "test_compilation_for_a_card_needs_no_compiler_of_cpp"
-    ),
-    "studies/first_contact.py:Contact.__init__": FIRST_CONTACT + "test_metamers_are_made_on_a_card_too",
-    "studies/first_contact.py:first_contact": FIRST_CONTACT + "test_metamers_are_made_on_a_card_too",
-    "studies/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
+    "studies/benchmark/gpu.py:card_and_driver": "test_the_card_and_its_driver_are_named",
+    "studies/benchmark/gpu.py:filled_card": "test_a_batch_fills_free_memory_and_is_halved_when_memory_is_halved",
+    "studies/benchmark/gpu.py:filled_card.work": "test_a_prediction_that_is_too_large_is_halved_and_said",
+    "studies/benchmark/gpu.py:gpu_benchmark": "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason",
+    "studies/benchmark/gpu.py:gpu_table": "test_the_table_has_a_row_for_each_stage_with_card_and_versions",
+    "studies/benchmark/scale.py:_of_modality": "test_jobs_are_those_of_a_card",
+    "studies/benchmark/precisions.py:_on_cuda": "test_cuda_graphs_are_tried_on_a_card_only",
+    "studies/benchmark/precisions.py:compiled.change": "test_compilation_for_a_card_needs_no_compiler_of_cpp",
+    "studies/first_contact.py:Contact.__init__": "test_metamers_are_made_on_a_card_too",
+    "studies/first_contact.py:first_contact": "test_metamers_are_made_on_a_card_too",
+    "studies/benchmark/gpu.py:limited_memory": "test_the_limit_of_memory_ends_after_an_error",
     "src/metamers/synthesize/qualities.py:batch_size_of": (
-        "synthesize/test_qualities.py::test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start"
+        "test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start"
     ),
-    "src/metamers/run/cards.py:gpus_of_job": "run/test_cards.py::test_a_job_asks_for_a_card_if_there_is_one",
-    "src/metamers/model_card/card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
-    "src/metamers/models/device.py:available_devices": HERE + "test_devices_of_a_machine_with_cards",
-    "src/metamers/models/device.py:choose_card": HERE + "test_only_a_cuda_device_is_a_card",
-    "src/metamers/models/device.py:choose_device": HERE + "test_float32_is_not_rounded_to_tf32",
-    "src/metamers/models/device.py:own_card": HERE + "test_jobs_take_different_cards",
-    "src/metamers/models/device.py:wait_for": HERE + "test_a_card_is_waited_for",
+    "src/metamers/run/cards.py:gpus_of_job": "test_a_job_asks_for_a_card_if_there_is_one",
+    "src/metamers/model_card/card.py:cost": "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
+    "src/metamers/models/device.py:available_devices": "test_devices_of_a_machine_with_cards",
+    "src/metamers/models/device.py:choose_card": "test_only_a_cuda_device_is_a_card",
+    "src/metamers/models/device.py:choose_device": "test_float32_is_not_rounded_to_tf32",
+    "src/metamers/models/device.py:own_card": "test_jobs_take_different_cards",
+    "src/metamers/models/device.py:wait_for": "test_a_card_is_waited_for",
     "src/metamers/models/cochleagram.py:_LoweredEnvelopes._switch_off": (
-        "models/test_cochleagram.py::test_on_a_card_nothing_is_asked_and_the_gradient_is_switched_off_in_the_same_places"
+        "test_on_a_card_nothing_is_asked_and_the_gradient_is_switched_off_in_the_same_places"
     ),
-    "src/metamers/models/load.py:assemble": HERE + "test_a_model_on_a_card_has_no_layout_of_a_cpu",
-    "src/metamers/models/batches.py:in_batches": HERE + "test_after_lack_of_memory_kept_memory_is_freed",
-    "src/metamers/synthesize/memory.py:max_batch_size": HERE + "test_a_batch_has_a_share_of_the_free_memory",
-    "src/metamers/models/batches.py:min_batch_size": HERE + "test_a_card_may_compute_one_stimulus",
+    "src/metamers/models/load.py:assemble": "test_a_model_on_a_card_has_no_layout_of_a_cpu",
+    "src/metamers/models/batches.py:in_batches": "test_after_lack_of_memory_kept_memory_is_freed",
+    "src/metamers/synthesize/memory.py:max_batch_size": "test_a_batch_has_a_share_of_the_free_memory",
+    "src/metamers/models/batches.py:min_batch_size": "test_a_card_may_compute_one_stimulus",
     "src/metamers/synthesize/target.py:optimize_to_target": (
-        "synthesize/test_target.py::test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is"
+        "test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is"
     ),
-    "src/metamers/models/precision.py:low_precision": HERE + "test_low_precision_on_a_card_is_that_of_cuda",
-    "src/metamers/models/precision.py:native": HERE + "test_tf32_is_native_on_cards_from_ampere_on",
-    "src/metamers/models/precision.py:tf32": HERE + "test_tf32_is_on_for_network_and_gradient_only",
-    "src/metamers/models/batches.py:forward_batch_size": HERE
-    + "test_a_pass_without_gradients_has_a_share_of_free_memory",
-    "src/metamers/synthesize/replay.py:Replay.__call__": HERE + "test_equal_steps_are_replayed",
-    "src/metamers/synthesize/replay.py:Replay.forget": HERE + "test_equal_steps_are_replayed",
-    "src/metamers/synthesize/replay.py:Replay._recorded": HERE + "test_what_waits_for_the_card_is_computed_as_before",
-    "scripts/beyond/synthesize.py:": HERE + "test_a_recording_that_fails_all_the_same_says_what_would_do",
-    "scripts/synthesize/metamers.py:": HERE + "test_a_recording_that_fails_all_the_same_says_what_would_do",
-    "src/metamers/synthesize/replay.py:Replay._record": HERE
-    + "test_a_recording_that_fails_all_the_same_says_what_would_do",
-    "src/metamers/models/precision.py:native_bfloat16": HERE + "test_bfloat16_is_native_from_ampere_on",
-    "src/metamers/train/model.py:random_state": HERE + "test_the_state_of_every_card_is_saved_and_restored",
-    "src/metamers/train/model.py:restore_random": HERE + "test_the_state_of_every_card_is_saved_and_restored",
+    "src/metamers/models/precision.py:low_precision": "test_low_precision_on_a_card_is_that_of_cuda",
+    "src/metamers/models/precision.py:native": "test_tf32_is_native_on_cards_from_ampere_on",
+    "src/metamers/models/precision.py:tf32": "test_tf32_is_on_for_network_and_gradient_only",
+    "src/metamers/models/batches.py:forward_batch_size": "test_a_pass_without_gradients_has_a_share_of_free_memory",
+    "src/metamers/synthesize/replay.py:Replay.__call__": "test_equal_steps_are_replayed",
+    "src/metamers/synthesize/replay.py:Replay.forget": "test_equal_steps_are_replayed",
+    "src/metamers/synthesize/replay.py:Replay._recorded": "test_what_waits_for_the_card_is_computed_as_before",
+    "scripts/beyond/synthesize.py:": "test_a_recording_that_fails_all_the_same_says_what_would_do",
+    "scripts/synthesize/metamers.py:": "test_a_recording_that_fails_all_the_same_says_what_would_do",
+    "src/metamers/synthesize/replay.py:Replay._record": "test_a_recording_that_fails_all_the_same_says_what_would_do",
+    "src/metamers/models/precision.py:native_bfloat16": "test_bfloat16_is_native_from_ampere_on",
+    "src/metamers/train/model.py:random_state": "test_the_state_of_every_card_is_saved_and_restored",
+    "src/metamers/train/model.py:restore_random": "test_the_state_of_every_card_is_saved_and_restored",
 }
 
 
@@ -144,13 +130,9 @@ def places(root: Path) -> set[str]:
 
 def test_every_place_that_asks_for_cuda_has_a_test(root):
     assert places(root) == PLACES.keys()
-
-
-@pytest.mark.parametrize("test", sorted(set(PLACES.values())))
-def test_the_test_of_a_place_is_there(root, test):
-    file, name = test.split("::")
-    path = root / ("" if file.startswith("studies/") else "tests") / file
-    assert re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+    files = [path for folder in ("tests", "studies/tests") for path in (root / folder).rglob("test_*.py")]
+    tests = {name for path in files for name in re.findall(r"^def (test_\w+)\(", path.read_text("utf-8"), re.MULTILINE)}
+    assert set(PLACES.values()) <= tests
 
 
 @pytest.fixture
@@ -195,7 +177,7 @@ def test_devices_of_a_machine_with_cards(card):
     assert devices.choose_device("auto") == devices.choose_device("cuda") == CARD
     assert devices.choose_device("cuda:1") == torch.device("cuda:1")
     assert devices.choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(ValueError, match=r"'cuda:2' is not on this machine; it has cuda, cuda:0, cuda:1, (mps, )?cpu"):
+    with pytest.raises(ValueError, match=r"'cuda:2'.* cuda, cuda:0, cuda:1, (mps, )?cpu$"):
         devices.choose_device("cuda:2")
 
 
@@ -203,15 +185,13 @@ def test_only_a_cuda_device_is_a_card(card):
     assert devices.choose_card("auto") == devices.choose_card("cuda") == CARD
     assert devices.choose_card("cuda:1") == torch.device("cuda:1")
     for device in ("cpu", "mps", "cuda:2"):
-        with pytest.raises(
-            ValueError, match=rf"{device}'; this step needs a CUDA device; this machine has: cuda, cuda:0"
-        ):
+        with pytest.raises(ValueError, match=rf"'{device}'.* cuda, cuda:0"):
             devices.choose_card(device)
 
 
 def test_without_a_card_auto_is_no_cuda_device():
     assert devices.choose_device("auto").type != "cuda"
-    with pytest.raises(ValueError, match=r"needs a CUDA device; this machine has: (mps, )?cpu$"):
+    with pytest.raises(ValueError, match=r"CUDA .*: (mps, )?cpu$"):
         devices.choose_card("auto")
 
 
@@ -316,7 +296,7 @@ def test_a_pass_without_gradients_has_a_share_of_free_memory(monkeypatch):
         monkeypatch.setattr(batches, "MAX_RESULTS", 7 * stimuli[0].nbytes)
         assert forward_batch_size(lambda part: part, stimuli.to(CARD)) == 7
     assert forward_batch_size(lambda part: part, stimuli) == CPU_FORWARD_BATCH_SIZE
-    with pytest.raises(ValueError, match="found no stimuli"):
+    with pytest.raises(ValueError, match="no stimuli"):
         forward(lambda part: part, stimuli[:0])
 
 
@@ -351,9 +331,7 @@ FEW = ONE_CYCLE | {"steps": 6}
 # Precision
 
 
-@pytest.mark.parametrize(
-    ("capability", "native"), [((7, 5), False), ((8, 0), True), ((8, 6), True), ((9, 0), True), ((12, 0), True)]
-)
+@pytest.mark.parametrize(("capability", "native"), [((7, 5), False), ((8, 0), True), ((12, 0), True)])
 def test_bfloat16_is_native_from_ampere_on(entry, capability, native):
     with fake_card(capability=capability) as card:
         assert native_bfloat16(CARD) == native
@@ -488,7 +466,7 @@ def test_what_waits_for_the_card_is_computed_as_before(entry, card, caplog, monk
     before = len(card.graphs)
     hooked(monkeypatch, lambda _module, inputs: (ask(inputs[0]), None)[1])
     found, _, _ = of_network(entry, CARD)
-    assert caplog.text.count("steps are computed without a CUDA graph: called a synchronizing CUDA operation") == 1
+    assert len(re.findall("without a CUDA graph.*synchronizing", caplog.text)) == 1
     assert len(card.graphs) == before
     torch.cuda.empty_cache()
     torch.testing.assert_close(found.cpu(), wanted.cpu(), rtol=0, atol=0)
@@ -505,7 +483,7 @@ def test_a_network_that_changes_by_itself_is_not_replayed(entry, card, caplog, m
     monkeypatch.setattr("metamers.synthesize.replay._allowed", True)
     hooked(monkeypatch, counting())
     of_network(entry, CARD)
-    assert "steps are computed without a CUDA graph: its losses are [" in caplog.text
+    assert re.search(r"without a CUDA graph.* \[", caplog.text)
     assert wanted.isfinite().all()
 
 

@@ -173,7 +173,7 @@ def test_a_clip_model_classifies_by_texts(plan_of, server):
 def test_a_builder_needs_no_weights_of_the_registry(plan_of, tmp_path):
     (tmp_path / "mine.py").write_text("")
     entry = TORCHVISION | {"source": {"python": f"{tmp_path}/mine.py:f"}, "weights": "builder"}
-    with pytest.raises(ConfigurationError, match="'input' is a required property"):
+    with pytest.raises(ConfigurationError, match="'input'"):
         plan_of(entry)
     entry |= {"input": INPUT, "vocabulary": "imagenet_1k"}
     plan = plan_of(entry)
@@ -190,17 +190,13 @@ def test_a_builder_needs_no_weights_of_the_registry(plan_of, tmp_path):
         ({"source": {"python": "a.py:f"}}, r"mine\.weights: pretrained .*`weights: builder`"),
         ({"source": {"open_clip": "ViT-B-32"}}, "mine.*'pretrained'"),
         ({"source": {"timm": "resnet18", "weights": "X"}}, "'weights' without 'torchvision'"),
-        ({"source": {"hub": "lab"}}, "does not match.*ORGANIZATION/NAME"),
+        ({"source": {"hub": "lab"}}, "ORGANIZATION/NAME"),
         (
             {"source": {"torchvision": "resnet18", "weights": "X"}, "weights": {"random": 0}, "input": {"size": 32}},
             "input.*required",
         ),
         (
-            {
-                "source": {"torchvision": "resnet18", "weights": "X"},
-                "weights": {"random": 0},
-                "input": INPUT,
-            },
+            {"source": {"torchvision": "resnet18", "weights": "X"}, "weights": {"random": 0}, "input": INPUT},
             r"mine\.source\.weights: .*`weights: pretrained`",
         ),
         ({"modality": "audio"}, r"mine\.modality: audio, .*source\.torchvision .*vision$"),

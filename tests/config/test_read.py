@@ -34,15 +34,9 @@ def test_an_unknown_key_anywhere_in_a_configuration_is_answered_with_the_nearest
             part = part[key]
         last = list(part)[-1]
         part[f"{last}x"] = part[last]
-        where = "".join(f"{key}." for key in path).removesuffix(".")
-        with pytest.raises(ConfigurationError) as error:
+        where = ": ".join(filter(None, ["configuration", ".".join(map(str, path))]))
+        with pytest.raises(ConfigurationError, match=rf"^{re.escape(where)}: [^:]*'{last}x'.*'{last}'.*\b{last}\b.*\Z"):
             config.make_plan(changed)
-        said = str(error.value)
-        assert said.startswith(
-            f"configuration: {where}: unknown key '{last}x'" if where else "configuration: unknown key"
-        )
-        assert f"Did you mean '{last}'? Valid: " in said
-        assert said.count("\n") == 0
 
 
 @pytest.mark.hostile("a key that does not exist …")
@@ -74,7 +68,7 @@ def test_an_unknown_key_of_a_registry_is_answered_with_the_nearest_and_the_list(
         entries[key] = {}
 
     place, key = path.rsplit(".", 1)
-    message = rf"{which}\.yaml: {re.escape(place)}: unknown key '{key}'\. Did you mean '{near}'\? Valid: {valid}"
+    message = rf"{which}\.yaml: {re.escape(place)}: .*'{key}'.*'{near}'.* {valid}"
     with pytest.raises(ConfigurationError, match=message):
         config.make_plan(with_registry(settings, tmp_path, which, add))
 
@@ -149,12 +143,7 @@ def test_a_repeated_key_in_a_registry_is_named(settings, tmp_path, which):
 
 
 def test_the_workflow_s_own_files_have_no_key_twice(root):
-    files = [
-        *root.glob("config/*.yaml"),
-        *root.glob("workflow/**/*.yaml"),
-        *root.glob("src/**/*.yaml"),
-        *root.glob("studies/**/*.yaml"),
-    ]
+    files = [path for folder in ("config", "workflow", "src", "studies") for path in root.glob(f"{folder}/**/*.yaml")]
     assert len(files) > 12
     for path in files:
         config_read.read_yaml(path)

@@ -1,7 +1,6 @@
 """Stimuli drawn from an ImageNet folder: as many of each category, the same ones everywhere, none that is excluded."""
 
 import unicodedata
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def test_equally_many_of_each_category_are_drawn_from_all_its_classes(entry):
         assert row["file"] == f"{row['label']}/{row['stimulus']}.JPEG"
         assert row["split"] == "test"
     assert len(set(drawn(entry))) == 75
-    assert {row["label"] for row in rows} == set(CLASSES), "of 60 dogs 25 would hardly be of one class"
+    assert {row["label"] for row in rows} == set(CLASSES)  # of 60 dogs 25 would hardly be of one class
 
 
 def test_the_draw_does_not_depend_on_the_order_of_the_listing(entry, monkeypatch):
@@ -100,11 +99,8 @@ def test_an_excluded_image_is_replaced_and_no_other(entry, tmp_path):
     before = drawn(entry)
     after = drawn(excluding(entry, tmp_path, [f"{before[0]}.JPEG", f"{before[30]}.JPEG"]))
     assert set(before) - set(after) == {before[0], before[30]}
-    assert after[:24] == before[1:25], "the next of the permutation comes last"
+    assert after[:24] == before[1:25]  # the next of the permutation comes last
     assert after[50:] == before[50:]
-    assert Counter(row["category"] for row in tables.stimulus_table("mine", entry)) == dict.fromkeys(
-        CLASSES.values(), 25
-    )
 
 
 def test_excluding_what_was_not_drawn_changes_nothing(entry, imagenet, tmp_path):
@@ -138,7 +134,7 @@ def resolve(settings, entry, tmp_path):
 def test_a_run_takes_its_stimuli_from_the_draw(settings, entry, tmp_path):
     plan = resolve(settings, entry, tmp_path)
     assert [row["stimulus"] for row in plan.stimuli["mine"]] == drawn(entry)
-    assert "datasets/mine" not in collections(plan), "nothing is retrieved"
+    assert "datasets/mine" not in collections(plan)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +316,7 @@ def test_a_table_is_read_once_until_its_file_changes(entry, tmp_path, monkeypatc
     table.write_text("file,category\na.png,dog\nother.png,cat\n")
     assert [row["file"] for row in tables.stimulus_table("mine", listed)] == ["a.png", "other.png"]
     first.clear()
-    assert len(tables.stimulus_table("mine", listed)) == 2, "what a caller does with its list stays there"
+    assert len(tables.stimulus_table("mine", listed)) == 2  # what a caller does with its list stays there
 
 
 def test_an_image_that_is_added_to_a_folder_is_drawn(entry, imagenet):

@@ -249,9 +249,10 @@ def add_network(root, tmp_path, capsys):
         text = (root / "tests" / "networks" / f"{name}.py").read_text()
         file.write_text(text.replace("nn.Linear(16, 4)", "nn.Linear(16, 1000)"))
 
-    def run(place, options="--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'", vocabulary="imagenet_1k"):
+    def run(place, options="", vocabulary="imagenet_1k"):
         file, function = place.split(":")
-        add(f"{files[file]}:{function} --vocabulary {vocabulary} {options}")
+        image = "'{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"
+        add(f"{files[file]}:{function} --vocabulary {vocabulary} --input {image} {options}")
         return capsys.readouterr().out
 
     return run
@@ -264,7 +265,7 @@ def add_network(root, tmp_path, capsys):
         ("odd:Plain", "", "1000 .*--classes no", {}),
         ("odd:Plain", "--classes no", "", {"classes": False}),
         ("odd:Plain", "--classes yes", "1000", {"classes": True}),
-        ("odd:WithLoss", "", r"loss, logits;.*--output", {"classes": False}),
+        ("odd:WithLoss", "", r"loss, logits\b.*--output", {"classes": False}),
         ("odd:WithLoss", "--output logits", "1000", {"output": "logits"}),
         ("odd:WithLoss", "--output '[logits]'", "1000", {"output": "logits"}),
         ("tiny:without_scores", "", "", {"classes": False}),
@@ -272,8 +273,7 @@ def add_network(root, tmp_path, capsys):
     ],
 )
 def test_what_kind_of_network_it_is_is_found_out_and_said(add_network, place, options, said, entry):
-    image = "--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"
-    found = add_network(place, f"{image} {options}")
+    found = add_network(place, options)
     assert re.search(said, found), found
     (written,) = read_yaml("mine/models.yaml").values()
     assert {key: written[key] for key in ("classes", "output") if key in written} == entry
@@ -299,8 +299,7 @@ def _own_images(tmp_path):
     [("linear", "linear"), ("'{times_chance: 1.5, stage: output}'", {"times_chance": 1.5, "stage": "output"})],
 )
 def test_a_network_without_classes_is_added_with_a_readout(add_network, option, written):
-    image = "--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"
-    assert "recognition_models" in add_network("odd:Features", f"{image} --run own.yaml --readout {option}")
+    assert "recognition_models" in add_network("odd:Features", f"--run own.yaml --readout {option}")
     (entry,) = read_yaml("mine/models.yaml").values()
     assert entry["readout"] == written
 
@@ -316,9 +315,8 @@ def test_a_network_without_classes_is_added_with_a_readout(add_network, option, 
     ],
 )
 def test_a_readout_that_a_network_cannot_have_is_refused(add_network, place, options, message):
-    image = "--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"
     with pytest.raises(SystemExit, match=message):
-        add_network(place, f"{image} {options}")
+        add_network(place, options)
     assert not Path("mine/models.yaml").exists()
 
 
@@ -328,8 +326,6 @@ def test_a_readout_that_a_network_cannot_have_is_refused(add_network, place, opt
     [
         ("BatchStatistics", "batch normalization"),
         ("Dropout", "dropout"),
-        ("StochasticDepth", "stochastic depth"),
-        ("NotFinite", "not finite"),
         ("InputInPlace", " 1000 "),
         ("compiled", " 1000 "),
         ("half", " 1000 "),
@@ -345,7 +341,7 @@ def test_an_odd_network_is_added_with_a_sentence(add_network, function, said):
     [
         ("InPlace", "in-place"),
         ("one_channel", " 1 channels.* 3"),
-        ("NeedsBatch", r"\(1, 3, 16, 16\).*Expected more than 1 value"),
+        ("NeedsBatch", r"\(1, 3, 16, 16\)"),
         ("NotSquare", "`size`"),
         ("scripted", r"torch\.jit"),
         ("without_values", r"device meta"),
@@ -383,8 +379,8 @@ def test_a_wrong_part_of_an_output_is_refused(output):
         add(f"timm:resnet18 --weights random --output {output}")
 
 
-def test_the_weights_of_a_file_are_loaded_each_time_that_a_model_is_added(tmp_path, monkeypatch):
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: automatic_stages.main(*command[-2:]))
+@pytest.mark.usefixtures("_in_this_process")
+def test_the_weights_of_a_file_are_loaded_each_time_that_a_model_is_added(tmp_path):
     add("timm:resnet18 --weights random --name net --input '{size: 32, mean: [0, 0, 0], std: [1, 1, 1]}'")
     (tmp_path / "mine/models.yaml").unlink()
     (tmp_path / "bad.pt").write_bytes(b"no weights")
@@ -392,8 +388,8 @@ def test_the_weights_of_a_file_are_loaded_each_time_that_a_model_is_added(tmp_pa
         add("timm:resnet18 --weights bad.pt --name net --input '{size: 32, mean: [0, 0, 0], std: [1, 1, 1]}'")
 
 
-def test_a_network_of_timm_gets_the_input_that_timm_states(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "_traced", lambda entries, _: dict.fromkeys(entries, stages.Traced(FOUND)))
+@pytest.mark.usefixtures("_traced")
+def test_a_network_of_timm_gets_the_input_that_timm_states():
     add("timm:vit_tiny_patch16_384 --weights random --name vit")
     found = read_yaml("mine/models.yaml")["vit"]["input"]
     assert found == {"size": 384, "mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}

@@ -18,13 +18,13 @@ pytestmark = pytest.mark.usefixtures("in_the_repository")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"x\.yaml: there is no such file that can be read \(No such file or directory\)$"),
-        (b"run: a\n\tseed: 1\n", r"x\.yaml: not valid YAML: line 2: .*; indent with spaces, not with tabs$"),
-        (b"\x80\x02}q\x00.", r"x\.yaml: not valid YAML: it is not text in UTF-8$"),
-        (b"\x7fELF\x02\x01\x01\x00", r"x\.yaml: not valid YAML: it is not text in UTF-8$"),
-        (b"", r"x\.yaml: found nothing; wanted keys with values, such as `run: mine`$"),
-        (b"[run, seed]", r"x\.yaml: found a list; wanted keys with values"),
-        (b"run: [", r"x\.yaml: not valid YAML: line 1: expected the node content, but found '<stream end>'$"),
+        (None, r"x\.yaml: .*\(No such file"),
+        (b"run: a\n\tseed: 1\n", r"x\.yaml: .*\bline 2: .*\btabs$"),
+        (b"\x80\x02}q\x00.", r"x\.yaml: .*\bUTF-8$"),
+        (b"\x7fELF\x02\x01\x01\x00", r"x\.yaml: .*\bUTF-8$"),
+        (b"", r"x\.yaml: .*`run: mine`$"),
+        (b"[run, seed]", r"x\.yaml: .*\blist\b"),
+        (b"run: [", r"x\.yaml: .*\bline 1: "),
     ],
 )
 def test_a_configuration_file_that_cannot_be_used_is_named_in_one_line(tmp_path, content, message):
@@ -57,18 +57,10 @@ def test_a_number_that_is_too_long_is_named_with_its_line(tmp_path, text, number
     """Python takes a long time for some of these, and refuses to write others into a message."""
     path = tmp_path / "x.yaml"
     path.write_text(text.format(number))
-    message = (
-        rf"^Error: .*x\.yaml: the number in line 2 has {len(number)} characters; wanted 32 at most, or text in quotes$"
-    )
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(SystemExit, match=rf"^Error: .*x\.yaml: .*\bline 2 .*\b{len(number)} .*\b32\b"):
         command_line.check(["--configfile", str(path)])
     path.write_text(text.format(f"'{number}'"))
     assert number in str(config_read.read_yaml(path))
-
-
-def test_a_folder_is_no_configuration_file(tmp_path):
-    with pytest.raises(SystemExit, match=r"there is no such file that can be read \(Is a directory\)"):
-        command_line.check([f"--configfile={tmp_path}"])
 
 
 @pytest.mark.hostile("Configuration", "a home folder that cannot be made", "one sentence, no traceback")
@@ -79,9 +71,7 @@ def test_a_cache_folder_that_snakemake_cannot_make_is_named(variable, cache, tmp
     (tmp_path / "file").touch()
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv(variable, str(tmp_path / "file"))
-    with pytest.raises(
-        SystemExit, match=rf"^Error: Snakemake cannot write to its cache folder .*{cache} \(Not a direct"
-    ):
+    with pytest.raises(SystemExit, match=rf"^Error: .*{cache} \(Not a direct"):
         command_line.check(["-n"])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     command_line.check(["-n"])
@@ -91,15 +81,15 @@ def test_a_cache_folder_that_snakemake_cannot_make_is_named(variable, cache, tmp
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("synthesis.seeds=2", r"a key inside another cannot be set here; .* give the file by --configfile$"),
-        ("a=[", r"unknown key 'a'\. Valid: run, seed, "),
-        ("sed=1", r"unknown key 'sed'\. Did you mean 'seed'\? Valid: run, "),
-        ("people={}", "people: is now called own_participants$"),
-        ("=1", "unknown key ''"),
-        ("run", "wanted KEY=VALUE$"),
-        ("synthesis={seeds: 2, seeds: 3}", "the key 'seeds' is in line 1 and again in line 1; keep one of them$"),
-        ("training={m: {a: 1, a: 2}}", "the key 'a' is in line 1 and again in line 1; keep one of them$"),
-        ("synthesis={seeds: 0x" + "f" * 5000 + "}", "the number in line 1 has 5002 characters; wanted 32 at most"),
+        ("synthesis.seeds=2", r".*--configfile$"),
+        ("a=[", r".*'a'.* run, seed, "),
+        ("sed=1", r".*'sed'.*'seed'.* run, "),
+        ("people={}", "people: .*own_participants$"),
+        ("=1", ".*''"),
+        ("run", ".*KEY=VALUE$"),
+        ("synthesis={seeds: 2, seeds: 3}", r".*'seeds' .*\bline 1 .*\bline 1\b"),
+        ("training={m: {a: 1, a: 2}}", r".*'a' .*\bline 1 .*\bline 1\b"),
+        ("synthesis={seeds: 0x" + "f" * 5000 + "}", r".*\bline 1 .*\b5002 .*\b32\b"),
     ],
 )
 def test_an_entry_of_the_command_line_that_sets_no_key_is_named(entry, message):
@@ -110,9 +100,7 @@ def test_an_entry_of_the_command_line_that_sets_no_key_is_named(entry, message):
 
 @pytest.mark.parametrize("target", ["leaderboard", "results/demo/metamers/net/stage/0000.nc"])
 def test_a_target_after_a_configuration_file_is_not_taken_for_one(target):
-    with pytest.raises(
-        SystemExit, match=f"found {target}, which is no file; .* put a target before it, or after `--`$"
-    ):
+    with pytest.raises(SystemExit, match=rf"\b{target}\b.*`--`$"):
         command_line.check(["--cores", "2", "--configfile", "config/paper.yaml", target])
     command_line.check([target, "--cores", "2", "--configfile", "config/paper.yaml"])
     command_line.check(["--cores", "2", "--configfile", "config/paper.yaml", "--", target])
@@ -130,20 +118,21 @@ def test_only_values_of_the_two_options_are_checked():
     command_line.check(["-dC", "--config", "seed=1", "-j", "2", "sed=1", "--configfile", "config/paper.yaml"])
     command_line.check(["-sCopy.smk", "--", "--config", "sed=1"])
     for option in ("--config=", "-C", "-nC="):
-        with pytest.raises(SystemExit, match=r"--config sed=1: unknown key"):
+        with pytest.raises(SystemExit, match=r"--config sed=1: .*'sed'"):
             command_line.check([f"{option}sed=1", "all"])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--configfile=", "-n"], "there is no such file that can be read"),
-        (["--config=", "seed=1"], "--config : wanted KEY=VALUE"),
-        (["-C", "seed=1", "-1"], "--config -1: wanted KEY=VALUE"),
-        (["-C", "-", "-n"], "--config -: wanted KEY=VALUE"),
+        (["--configfile=", "-n"], "^Error: : .*Is a directory"),
+        (["--configfile=config"], r"\bconfig: .*Is a directory"),
+        (["--config=", "seed=1"], "--config : .*KEY=VALUE"),
+        (["-C", "seed=1", "-1"], "--config -1: .*KEY=VALUE"),
+        (["-C", "-", "-n"], "--config -: .*KEY=VALUE"),
     ],
 )
-def test_a_value_that_is_empty_or_begins_with_a_hyphen_is_checked(arguments, message):
+def test_a_value_that_is_empty_a_folder_or_begins_with_a_hyphen_is_checked(arguments, message):
     with pytest.raises(SystemExit, match=message):
         command_line.check(arguments)
 

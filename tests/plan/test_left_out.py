@@ -1,6 +1,7 @@
 """A run without what failed is the same run in all other respects: same jobs, same batches, same groups."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ from snakemake.cli import parse_config
 from metamers.config.read import read_yaml
 from metamers.names import ConfigurationError
 from metamers.plan.left_out import (
+    EXTENSIONS,
     KINDS,
+    SIMILARITY,
     TITLES,
+    WHOLE,
     LeftOut,
     command_line,
     dependent_on,
@@ -54,13 +58,14 @@ def test_a_stage_that_cannot_be_matched(settings, tmp_path):
     assert plan.recognition_groups == whole.recognition_groups
     assert plan.analyses == whole.analyses
     assert plan.sides_of_contrasts == whole.sides_of_contrasts
-    assert [one.title for one in plan.left_out] == ["metamers of cochcnn9_standard at relu4"]
+    (title,) = [one.title for one in plan.left_out]
+    assert re.search(r"\bcochcnn9_standard .*\brelu4$", title)
 
 
 def test_a_model_whose_training_fails_is_nowhere(settings, tmp_path):
     plan = plan_without(settings, tmp_path, failed("train_model", "cochcnn9_standard"))
     assert "cochcnn9_standard" not in {*plan.generation_models, *plan.recognition_models, *plan.analyses.used_models}
-    assert plan.sides_of_contrasts == [], "the model was in the only contrast"
+    assert plan.sides_of_contrasts == []  # the model was in the only contrast
     assert plan.recognition_groups["audio_0"] == ["cochcnn9_adversarial"]
     assert plan.recognition_groups["audio_1"] == make_plan(settings).recognition_groups["audio_1"]
 
@@ -68,7 +73,7 @@ def test_a_model_whose_training_fails_is_nowhere(settings, tmp_path):
 def test_weights_that_cannot_be_retrieved(settings, tmp_path):
     plan = plan_without(settings, tmp_path, failed("retrieve_collection", "weights", "efficientnet_lite0"))
     assert "efficientnet_lite0" not in {*plan.generation_models, *plan.recognition_models, *plan.analyses.used_models}
-    assert plan.beyond.sets == {}, "its metamers from other starts are compared with those of another model"
+    assert plan.beyond.sets == {}  # its metamers from other starts are compared with those of another model
 
 
 def test_a_recognition_model_that_fails_still_generates(settings, tmp_path):
@@ -106,11 +111,6 @@ def test_a_stimulus_of_another_dataset_with_the_same_name_stays(settings, tmp_pa
     assert plan.batches == whole.batches
 
 
-def test_a_dataset_takes_its_modality_with_it(settings, tmp_path):
-    plan = plan_without(settings, tmp_path, failed("stimuli_datasets", "spoken_words"))
-    assert {plan.models[name].modality for name in plan.dataset_of} == {"vision"}
-
-
 def test_training_examples_take_the_models_with_them_that_are_trained_on_them(settings, tmp_path):
     models = read_yaml(settings["registry"]["models"])
     settings["models"] = {"untrained": models["cochcnn9_standard"] | {"weights": {"random": 0}}}
@@ -120,7 +120,9 @@ def test_training_examples_take_the_models_with_them_that_are_trained_on_them(se
     assert {name for name in plan.dataset_of if plan.models[name].modality == "audio"} == {"untrained"}
 
 
-def test_a_dataset_of_the_null_distribution_takes_the_metamers_of_its_modality_with_it(settings, tmp_path):
+def test_a_dataset_takes_its_modality_with_it_and_that_of_the_null_distribution_the_metamers(settings, tmp_path):
+    plan = plan_without(settings, tmp_path, failed("stimuli_datasets", "spoken_words"))
+    assert {plan.models[name].modality for name in plan.dataset_of} == {"vision"}
     settings["null"]["dataset"]["vision"] = "imagenet_photographs_16"
     plan = plan_without(settings, tmp_path, failed("stimuli_datasets", "imagenet_photographs_16"))
     assert {plan.models[name].modality for name in plan.generation_models} == {"audio"}
@@ -164,9 +166,8 @@ def test_participants_stay_as_long_as_their_experiment_is_the_same(with_particip
         assert plan.experiment_stages["vision"] == whole.experiment_stages["vision"]
     else:
         assert plan.own_participants == {}
-        assert job.step.startswith("humans") or "own participants people" in dependent_on(
-            plan.left_out, plan.whole, plan
-        )
+        dependent = dependent_on(plan.left_out, plan.whole, plan)
+        assert job.step.startswith("humans") or any(line.endswith(" people") for line in dependent)
 
 
 def test_an_experiment_that_names_a_failed_recognition_model_is_not_presented(settings, tmp_path):
@@ -182,12 +183,13 @@ def test_extensions_that_need_another_recognition_model_are_left_out(settings, t
     job = failed("recognize", "x", "vision_0", recognition_model="efficientnet_lite2")
     plan = plan_without(settings, tmp_path, job)
     assert not plan.beyond.asked_for
-    assert "the extensions" in dependent_on(plan.left_out, plan.whole, plan)
+    assert TITLES[EXTENSIONS] in dependent_on(plan.left_out, plan.whole, plan)
 
 
 def test_what_depends_on_a_failed_model_is_said(settings, tmp_path):
     plan = plan_without(settings, tmp_path, failed("train_model", "cochcnn9_standard"))
-    assert dependent_on(plan.left_out, plan.whole, plan) == ["contrast of cochcnn9_adversarial and cochcnn9_standard"]
+    (line,) = dependent_on(plan.left_out, plan.whole, plan)
+    assert re.search(r"\bcochcnn9_adversarial .*\bcochcnn9_standard$", line)
 
 
 def test_all_models_can_be_left_out(settings, tmp_path):
@@ -195,11 +197,11 @@ def test_all_models_can_be_left_out(settings, tmp_path):
     assert plan_without(settings, tmp_path, *jobs).generation_models == {}
 
 
-@pytest.mark.parametrize("analysis", ["vulnerability", "brain", "similarity"])
-def test_an_analysis_goes_on_without_a_model(settings, tmp_path, analysis):
-    step = {"vulnerability": "vulnerability", "brain": "brain_regression", "similarity": "brain_dissimilarity"}[
-        analysis
-    ]
+@pytest.mark.parametrize(
+    ("analysis", "step"),
+    [("vulnerability", "vulnerability"), ("brain", "brain_regression"), ("similarity", "brain_dissimilarity")],
+)
+def test_an_analysis_goes_on_without_a_model(settings, tmp_path, analysis, step):
     whole = getattr(make_plan(settings).analyses, analysis)
     plan = plan_without(settings, tmp_path, failed(step, "cochcnn9_adversarial"))
     left = getattr(plan.analyses, analysis)
@@ -215,7 +217,7 @@ def test_the_extensions_are_left_out_as_a_whole(settings, tmp_path):
 def test_an_analysis_of_all_models_is_left_out_as_a_whole(settings, tmp_path):
     plan = plan_without(settings, tmp_path, failed("brain_similarity", "vision"))
     assert plan.analyses.similarity.models == []
-    assert plan.left_out[0].title == "similarity of stages"
+    assert plan.left_out[0].title == WHOLE[SIMILARITY]
 
 
 def test_each_is_left_out_once_with_its_first_reason():
@@ -229,7 +231,18 @@ def test_a_job_without_which_there_is_no_report_leaves_nothing_out():
 
 
 # Steps without which there is no report, and those of other targets.
-WITHOUT = {"null", "humans", "compare", "leaderboard", "power", "paper", "crate", "verify", "experiment", "brainscore"}
+WITHOUT_PARTS = {
+    "null",
+    "humans",
+    "compare",
+    "leaderboard",
+    "power",
+    "paper",
+    "crate",
+    "verify",
+    "experiment",
+    "brainscore",
+}
 WITHOUT_STEPS = {
     *("retrieve_collection", "retrieve_jspsych", "recognize", "recognize_natural", "model_card"),
     *("preregister", "preregister_score", "humans_participants", "humans_summary", "humans_bids"),
@@ -250,7 +263,7 @@ def test_every_step_is_left_out_with_something_or_is_one_without_which_there_is_
     assert KINDS.keys() <= steps
     assert set(KINDS.values()) <= TITLES.keys()
     others = {step for step in steps - KINDS.keys() if not step.startswith("beyond")}
-    assert {step for step in others - WITHOUT_STEPS if step.split("_")[0] not in WITHOUT} == set()
+    assert {step for step in others - WITHOUT_STEPS if step.split("_")[0] not in WITHOUT_PARTS} == set()
 
 
 @pytest.mark.parametrize(
@@ -261,15 +274,8 @@ def test_every_step_is_left_out_with_something_or_is_one_without_which_there_is_
     ],
 )
 def test_a_further_call_has_the_configuration_of_the_first(arguments, expected):
-    values = [
-        "cuda_graphs=True",
-        "mirror=",
-        "seed=3",
-        "text=it's 'so', yes",
-        "experiment={'participants': 4}",
-        "names=[1, b]",
-    ]
-    first = parse_config(values)
+    values = ["cuda_graphs=True", "mirror=", "seed=3", "text=it's 'so', yes"]
+    first = parse_config([*values, "experiment={'participants': 4}", "names=[1, b]"])
     words = with_options(arguments, first, left_out="/a folder/é😀.json")
     begin = words.index("--config") + 1
     end = words.index("--") if "--" in words else len(words)
@@ -279,34 +285,25 @@ def test_a_further_call_has_the_configuration_of_the_first(arguments, expected):
 
 def test_the_command_has_no_folders_of_this_machine():
     call = ["/home/me/.venv/bin/snakemake", "--cores", "2", "--configfile", "/home/me/mine/run.yaml", "my file"]
-    assert command_line(call) == "snakemake --cores 2 --configfile …/run.yaml 'my file'".replace(
-        "…/run.yaml", "'…/run.yaml'"
-    )
+    assert command_line(call) == "snakemake --cores 2 --configfile '…/run.yaml' 'my file'"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"left_out: .*left_out.json cannot be read .*No such file.*wanted null"),
-        ("[", r"left_out: .*cannot be read .*wanted null"),
-        ('[{"kind": "model"}]', r"left_out: .*cannot be read .*'names'.*wanted null"),
-        (
-            json.dumps([vars(LeftOut("person", ("x",), "step", "reason", "log", "snakemake"))]),
-            r"left_out: .*unknown kind 'person'; valid: model, ",
-        ),
-        (
-            json.dumps([vars(LeftOut("stage", ("x",), "step", "reason", "log", "snakemake"))]),
-            r"left_out: .*stage has the names \['x'\]; wanted 2",
-        ),
-        (
-            json.dumps([vars(LeftOut("model", (["x"],), "step", "reason", "log", "snakemake"))]),
-            r"left_out: .*model has the names \[\['x'\]\]; wanted 1",
-        ),
+        (None, "No such file"),
+        ("[", r"left_out\.json .*\bnull\b"),
+        ('[{"kind": "model"}]', "'names'"),
+        (("person", ("x",)), "'person'.* model, "),
+        (("stage", ("x",)), r"\bstage .*\['x'\].* 2\b"),
+        (("model", (["x"],)), r"\bmodel .*\[\['x'\]\].* 1\b"),
     ],
 )
 def test_another_file_is_refused(settings, tmp_path, content, message):
     path = tmp_path / "left_out.json"
+    if isinstance(content, tuple):
+        content = json.dumps([vars(LeftOut(*content, "step", "reason", "log", "snakemake"))])
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=f"^left_out: .*{message}"):
         make_plan(settings | {"left_out": str(path)})

@@ -14,7 +14,7 @@ def test_the_default_configuration_resolves(settings):
     assert plan.generation_models["efficientnet_lite0"][0] == "input"
     assert len(plan.stimuli["imagenet_photographs"]) == settings["stimuli"]["vision"]["number"]
     words = [row["category"] for row in plan.stimuli["spoken_words"]]
-    assert len(set(words)) == settings["stimuli"]["audio"]["number"], "every word once before any comes again"
+    assert len(set(words)) == settings["stimuli"]["audio"]["number"]  # no word twice
     assert all(row["split"] == "test" for row in plan.stimuli["spoken_words"])
     training = plan.training["cochcnn9_adversarial"]
     assert training.perturbation["kind"] == "adversarial"

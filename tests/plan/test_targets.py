@@ -25,17 +25,17 @@ def plan(root):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("metamers/efficientnet_lite0/blok_3/0000.nc", r"blok_3/0000\.nc: unknown stage 'blok_3'\. Did you mean 'block_3'\? Valid: input, block_1, block_3, logits\.$"),
-        ("metamers/efficientnet_lite0/block_5/0000.nc", r"unknown stage 'block_5'.* efficientnet_lite0 has the stage 'block_5': name it in generation_models"),
-        ("metamers/efficientnet_lite/block_3/0000.nc", r"unknown generation model 'efficientnet_lite'\. Did you mean 'efficientnet_lite0'\?"),
-        ("metamers/resnet50/layer1/0000.nc", r"unknown generation model 'resnet50'.* The registry has 'resnet50': name it in generation_models"),
-        ("metamers/efficientnet_lite0/block_3/0007.nc", r"unknown batch '0007'.* Valid: 0000"),
-        ("acceptance/typo.nc", r"unknown generation model 'typo'\. Valid: efficientnet_lite0\.$"),
-        ("recognition/efficientnet_lite0/efficientnet_lite2.nc", r"unknown recognition model 'efficientnet_lite2'"),
-        ("stimuli/imagenet_fotographs.nc", r"unknown dataset 'imagenet_fotographs'\. Did you mean 'imagenet_photographs'"),
-        ("exported/metamers/effnet", r"unknown generation model 'effnet'"),
-        ("humans/visual-99.nc", r"unknown experiment 'visual-99'\. Did you mean 'visual-"),
-        ("training/efficientnet_lite0.nc", r"unknown model 'efficientnet_lite0'\. Valid: none"),
+        ("metamers/efficientnet_lite0/blok_3/0000.nc", r"blok_3/0000\.nc: .*'blok_3'.*'block_3'.* input, block_1, block_3, logits\.$"),
+        ("metamers/efficientnet_lite0/block_5/0000.nc", r"stage 'block_5'.* efficientnet_lite0 .*'block_5'.*generation_models"),
+        ("metamers/efficientnet_lite/block_3/0000.nc", r"generation model 'efficientnet_lite'.*'efficientnet_lite0'"),
+        ("metamers/resnet50/layer1/0000.nc", r"generation model 'resnet50'.*'resnet50'.*generation_models"),
+        ("metamers/efficientnet_lite0/block_3/0007.nc", r"batch '0007'.* 0000"),
+        ("acceptance/typo.nc", r"generation model 'typo'.* efficientnet_lite0\.$"),
+        ("recognition/efficientnet_lite0/efficientnet_lite2.nc", "recognition model 'efficientnet_lite2'"),
+        ("stimuli/imagenet_fotographs.nc", "dataset 'imagenet_fotographs'.*'imagenet_photographs'"),
+        ("exported/metamers/effnet", "generation model 'effnet'"),
+        ("humans/visual-99.nc", "experiment 'visual-99'.*'visual-"),
+        ("training/efficientnet_lite0.nc", "model 'efficientnet_lite0'.* none"),
     ],
 )  # fmt: skip
 def test_a_wrong_part_of_a_path_is_named_with_the_nearest(plan, target, message):
@@ -56,14 +56,14 @@ def test_targets_of_the_run_pass(plan):
 
 def test_a_misspelt_rule_is_answered_with_the_right_name(plan, root, monkeypatch):
     monkeypatch.chdir(root)
-    with pytest.raises(ConfigurationError, match=r"unknown target 'leaderbord'\. Did you mean 'leaderboard'\?"):
+    with pytest.raises(ConfigurationError, match=r"'leaderbord'.*'leaderboard'"):
         check_targets(plan, ["leaderbord"], RULES)
     check_targets(plan, ["leaderbord"])  # in a workflow that loads this one, rules may have that name
     check_targets(plan, ["something", "README.md"], RULES)  # left to Snakemake
 
 
 def test_a_target_that_the_configuration_cannot_make_is_refused_before_the_plan_of_jobs(plan):
-    with pytest.raises(ConfigurationError, match="own_participants: there are no answers to write as BIDS"):
+    with pytest.raises(ConfigurationError, match="own_participants: "):
         check_targets(plan, ["humans", "bids"], [*RULES, "humans", "bids"])
     check_targets(plan, ["bids"])  # of another workflow, which loads this one
 

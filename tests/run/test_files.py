@@ -110,10 +110,9 @@ def test_what_does_not_conform_is_found(dataset, tmp_path):
     with netCDF4.Dataset(tmp_path / "x.nc", "a") as file:
         file["stimulus_value"].units = "dB"
         file.delncattr("summary")
-    found = complaints(tmp_path / "x.nc")
-    assert 'cf:1.11: units for stimulus_value, "dB" are not recognized by UDUNITS' in found
-    assert "acdd:1.3: summary not present" in found
-    assert "acdd:1.3: creator_email not present" in found
+    found = "\n".join(complaints(tmp_path / "x.nc"))
+    for named in (r'cf:1\.11: .*\bstimulus_value, "dB"', r"acdd:1\.3: summary ", r"acdd:1\.3: creator_email "):
+        assert re.search(named, found)
 
 
 def test_a_creator_who_is_not_named_is_not_made_up(dataset, tmp_path):

@@ -48,12 +48,12 @@ def test_values_0_to_1_keep_their_resolution_and_the_centre_is_cut_out(pixels):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda values: values * 255, "values 0.* to 255; wanted 0 to 1"),
-        (lambda values: values * 2 - 1, "values -1 to 1; wanted 0 to 1"),
+        (lambda values: values * 255, r" 0.* to 255\b.* 0 to 1\b"),
+        (lambda values: values * 2 - 1, r" -1 to 1\b.* 0 to 1\b"),
         (lambda values: np.where(values > 0.5, np.nan, values), "NaN"),
         (lambda values: np.stack([values, values]), r"2 images, shape \(2, 20, 30, 3\)"),
         (lambda values: np.concatenate([values, values[..., :1]], axis=2), r"image\[\.\.\., :3\]"),
-        (lambda values: values.ravel(), r"shape \(1800,\); wanted \(row, column, 3\)"),
+        (lambda values: values.ravel(), r"\(1800,\).*\(row, column, 3\)"),
         (lambda values: (values * 255).astype(int), "int64; wanted uint8"),
         (lambda values: np.full_like(values, 0.5), "20 × 30 pixels"),
     ],

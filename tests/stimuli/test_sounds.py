@@ -320,7 +320,9 @@ def test_every_file_of_a_dataset_that_cannot_be_used_is_named_at_once(tmp_path):
     save(tmp_path / "silent.wav", np.zeros(2000))
     (tmp_path / "text.wav").write_text("no sound")
     names = ("good", "silent", "text", "missing")
-    with pytest.raises(ValueError, match=r"^3 .*\n.*silent.*\n.*not a sound.*\n.*no such file$") as error:
+    with pytest.raises(ValueError, match=r"^3 ") as error:
         sounds.sound_dataset([row(name) for name in names], tmp_path, RATE, 0.1)
     lines = str(error.value).splitlines()[1:]
-    assert all(f"{name}.wav: " in line for name, line in zip(names[1:], lines, strict=True))
+    reasons = ("silent", "not a sound", "no such file")
+    for name, reason, line in zip(names[1:], reasons, lines, strict=True):
+        assert re.search(rf"\b{name}\.wav: .*{reason}", line)

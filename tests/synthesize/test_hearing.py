@@ -149,11 +149,11 @@ def test_a_schedule_that_the_network_has_no_masks_for_is_refused(registered):
     entry = registered["cochcnn9_standard"] | {"weights": {"random": 0}}
     schedule = {"coarse_to_fine": {"every": 400}}
     entry["stages"] = entry["stages"] | {"relu0": {"module": "relu0", "schedule": schedule}}
-    with pytest.raises(ValueError, match=r"stages\.relu0\.schedule\.coarse_to_fine: the network has no method"):
+    with pytest.raises(ValueError, match=r"stages\.relu0\.schedule\.coarse_to_fine: "):
         models_load.load_model("cochcnn9", entry, None, CPU)
     model = models_load.load_model("spectemp", SPECTEMP, None, CPU)
     model.stages["average"]["schedule"] = schedule
-    with pytest.raises(ValueError, match=r"activations of shape \(1, 3, 4\); expected \(stimulus, \d+"):
+    with pytest.raises(ValueError, match=r"\(1, 3, 4\).*\(stimulus, \d+"):
         units_by_step(model, "average", torch.zeros(1, 3, 4), steps=5, passes=2, seed=0)
 
 
@@ -175,9 +175,7 @@ def test_sounds_are_clamped_before_the_front_end_natural_ones_too():
 
 def test_an_architecture_that_the_library_does_not_have_is_named(registered):
     entry = registered["cochcnn9_standard"] | {"source": {"metamers": "coch_cnn8"}}
-    with pytest.raises(
-        ValueError, match=r"source\.metamers: unknown architecture 'coch_cnn8'. Did you mean 'coch_cnn9'"
-    ):
+    with pytest.raises(ValueError, match=r"source\.metamers: .*'coch_cnn8'.*'coch_cnn9'"):
         models_build.build_network("mine", entry, 0)
 
 

@@ -140,7 +140,7 @@ def test_a_stage_that_no_gradient_reaches_is_refused_with_those_that_would_do(ro
     model = load(tiny(root, "rounding", {"input": None, "conv": "convolve", "round": "round", "logits": "classify"}))
     natural = torch.rand(1, 3, 8, 8)
     for stage in ("round", "logits"):
-        with pytest.raises(ValueError, match=f"not differentiable before stage '{stage}'.*\\(input, conv\\)"):
+        with pytest.raises(ValueError, match=rf"stage '{stage}'.*\(input, conv\)"):
             synthesize(model, stage, natural, starts(model, "a"), "one_cycle", ONE_CYCLE)
     synthesize(model, "conv", natural, starts(model, "a"), "one_cycle", ONE_CYCLE | {"steps": 2})
 
@@ -150,7 +150,7 @@ def test_a_stage_that_no_gradient_reaches_is_refused_with_those_that_would_do(ro
 )
 def test_a_model_that_gives_nan_is_refused(linear, natural):
     linear.network.project.weight[0, 0] = torch.nan
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match=r"\bactivations .*stage 'project'"):
         synthesize(linear, "project", natural, starts(linear, "abc"), "one_cycle", ONE_CYCLE)
 
 
@@ -160,7 +160,7 @@ def test_a_stimulus_without_activations_is_refused(linear, natural):
     for n in range(3):
         natural[:, 0, 0, 0] = 1
         natural[n, 0, 0, 0] = 0.5  # preprocessing makes it 0, and the model sees nothing else
-        with pytest.raises(ValueError, match=r"only zero activations at stage 'project'.*leave the stimulus out"):
+        with pytest.raises(ValueError, match=r"\bzero .*stage 'project'"):
             synthesize(linear, "project", natural, starts(linear, "abc"), "one_cycle", ONE_CYCLE)
 
 

@@ -147,32 +147,31 @@ def test_a_function_of_the_user_takes_the_place_of_the_terms(model, natural, fun
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("of_batch", "gave the shape ()"),
-        ("of_numpy", "gave a ndarray"),
-        ("undefined", "gave the penalties [nan, nan, nan]"),
-        ("negative", "gave the penalties [-"),
-        ("constant", "gave penalties without a gradient"),
-        ("broken", "raised AttributeError ('Tensor' object has no attribute 'missing')"),
+        ("of_batch", r"\(\)"),
+        ("of_numpy", "ndarray"),
+        ("undefined", r"\[nan, nan, nan\]"),
+        ("negative", r"\[-"),
+        ("constant", "gradient"),
+        ("broken", r"AttributeError \(.*'missing'\)"),
     ],
 )
 def test_what_a_function_of_the_user_gives_is_checked(natural, functions, name, problem):
-    said = re.escape(f"functions.py:{name} {problem}") + r".* for 3 stimuli; wanted a tensor \(3,\), a number from 0"
-    with pytest.raises((ValueError, RuntimeError), match=rf"^synthesis\.penalty\.python: .*{said}"):
+    said = rf"^synthesis\.penalty\.python: .*functions\.py:{name} .*{problem}.*\b3 stimuli.*\(3,\)"
+    with pytest.raises((ValueError, RuntimeError), match=said):
         penalty_of(functions(name), "vision")(natural.requires_grad_())
 
 
 def test_a_file_that_cannot_be_imported_or_is_without_the_function_is_named(functions, tmp_path):
-    with pytest.raises(ValueError, match=r"^synthesis\.penalty\.python: .*functions\.py has no function other"):
+    with pytest.raises(ValueError, match=r"^synthesis\.penalty\.python: .*functions\.py .*\bother$"):
         penalty_of(functions("other"), "vision")
     (tmp_path / "functions.py").write_text("import no_such_module")
-    with pytest.raises(
-        ValueError, match=r"^synthesis\.penalty\.python: .*cannot be imported: ModuleNotFoundError: No mod"
-    ):
+    with pytest.raises(ValueError, match=r"^synthesis\.penalty\.python: .*ModuleNotFoundError"):
         penalty_of(functions("square"), "vision")
 
 
 def test_files_name_the_penalty():
     settings = {"steps": 3, "penalty": {"total_variation": 10.0, "range": 0.5}}
-    assert quality_attributes("standard", settings)["penalty"] == "total_variation (weight 10), range (weight 0.5)"
-    assert quality_attributes("standard", {"penalty": {"python": "a.py:f"}})["penalty"] == "function a.py:f"
+    terms = quality_attributes("standard", settings)["penalty"]
+    assert re.fullmatch(r"total_variation \(.*\b10\), range \(.*\b0\.5\)", terms)
+    assert quality_attributes("standard", {"penalty": {"python": "a.py:f"}})["penalty"].endswith(" a.py:f")
     assert "penalty" not in quality_attributes("standard", {"steps": 3})

@@ -285,7 +285,7 @@ def test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is(model, nat
 
     monkeypatch.setattr(target, "root_mean_square", limited)
     assert_same_bits(to_target(model, natural, max_batch_size=7), expected)
-    sizes = [re.search(r"with (\d+) at once", message)[1] for message in caplog.messages if "out of memory" in message]
+    sizes = [re.search(r"\d+", message)[0] for message in caplog.messages]
     assert sizes == ["3", "1"]
     monkeypatch.setattr(target, "logarithm", lambda _: (_ for _ in ()).throw(torch.OutOfMemoryError))
     with pytest.raises(torch.OutOfMemoryError):
@@ -294,5 +294,5 @@ def test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is(model, nat
 
 def test_a_loss_that_is_not_finite_ends_the_synthesis(model, natural, monkeypatch):
     monkeypatch.setattr(target, "root_mean_square", lambda errors: errors[0] * torch.nan)
-    with pytest.raises(ValueError, match=r"model .*, stage 'block': the loss of a stimulus is nan"):
+    with pytest.raises(ValueError, match=r"stage 'block': .*\bnan$"):
         to_target(model, natural)

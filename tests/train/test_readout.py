@@ -1,5 +1,7 @@
 """Linear readouts name what is linearly separable in pooled activations, and nothing else."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.special
@@ -72,9 +74,7 @@ def test_labels_that_say_nothing_about_the_features_are_refused():
     found = fitted(*shuffled)
     assert float(found["inverse_penalty"]) == INVERSE_PENALTIES[0]
     reason = refusal(found, "seeing")
-    assert reason.startswith("models: seeing.readout: from stage 'late' it names ")
-    assert "of 90 held-out examples" in reason
-    assert "below 67%, 2 times chance. Name another `stage`, use more examples, lower `times_chance`, or" in reason
+    assert re.match(r"models: seeing\.readout: .*'late' .*\b90\b.*\b67%, 2 .*`stage`.*`times_chance`", reason)
 
 
 def test_the_interval_is_that_of_clopper_and_pearson():
@@ -90,7 +90,7 @@ def test_the_interval_is_that_of_clopper_and_pearson():
     assert float(some["held_out_accuracy"]) == 9 / 12
     assert float(some["held_out_accuracy_low"]) == pytest.approx(scipy.stats.beta.ppf(0.025, 9, 4))
     assert float(some["held_out_accuracy_high"]) == pytest.approx(scipy.stats.beta.ppf(0.975, 10, 3))
-    assert accuracy_in_words(some) == "75% of 12 held-out examples (95% interval 43% to 95%; chance 33%)"
+    assert re.findall(r"\d+%?", accuracy_in_words(some)) == ["75%", "12", "95%", "43%", "95%", "33%"]
 
 
 def test_scores_of_two_categories_have_the_probabilities_of_scikit_learn():
@@ -119,16 +119,13 @@ def test_a_model_recognizes_by_its_readout_among_the_categories_of_the_task(tmp_
     for number in range(3):
         images[number, number] = 1
     images[2, 1] = 0.5
-    with pytest.raises(ValueError, match="model colours has no classes"):
+    with pytest.raises(ValueError, match=r"\bcolours\b.*`classes: false`"):
         recognize(model, images, {}, {"red": [0]})
     values, labels = images.mean((2, 3)), np.arange(3)
     found = readout_dataset(readout, 1.0, {"train": 3, "validation": 3}, (values, labels), SETTINGS)
     origin = {"title": "t", "source": "s", "step": "train_readout", "run": "r", "seed": 0, "inputs": [], "creator": {}}
     files.save(found, tmp_path / "colours.nc", declared=READOUTS, **origin)
     model.readout = read_readout(tmp_path / "colours.nc").answers
-    assert recognize(model, images, {}, {name: [0] for name in readout.categories}).tolist() == [
-        "red",
-        "green",
-        "blue",
-    ]
+    for_all = recognize(model, images, {}, {name: [0] for name in readout.categories})
+    assert for_all.tolist() == ["red", "green", "blue"]
     assert recognize(model, images, {}, {"green": [5], "red": [2]}).tolist() == ["red", "green", "green"]

@@ -126,43 +126,9 @@ def test_cnn9_counts_its_parameters():
     assert counted == convolutions + matrices + 2 * (1 + 96 + 256) == 110_221_980
 
 
-def windows(values, kernel, stride, fill):
-    """What each output of a 'same' layer sees, by the definition: an output for each stride begun, the padding as
-    evenly as it goes, the odd one at the end."""
-    values = values.numpy()
-    starts = []
-    for axis, (size, step) in enumerate(zip(kernel, stride, strict=True)):
-        outputs = math.ceil(values.shape[axis] / step)
-        missing = max((outputs - 1) * step + size - values.shape[axis], 0)
-        around = [(0, 0), (0, 0)]
-        around[axis] = (missing // 2, missing - missing // 2)
-        values = np.pad(values, around, constant_values=fill)
-        starts.append([step * n for n in range(outputs)])
-    return np.array([[values[r : r + kernel[0], c : c + kernel[1]] for c in starts[1]] for r in starts[0]])
-
-
-SAME_SHAPES = [(21, 39), (20, 38), (7, 16), (5, 5)]
-
-
-@pytest.mark.parametrize("shape", SAME_SHAPES)
+@pytest.mark.parametrize("shape", [(21, 39), (20, 38), (7, 16), (5, 5)])
 @pytest.mark.parametrize("layer", ["conv0", "maxpool0", "conv1", "conv2", "avgpool"])
-def test_same_padding_is_what_tensorflow_does(layer, shape):
-    module = getattr(networks.coch_cnn9(3, width=0.01), layer)
-    values = cochleagrams(shape)
-    fill = -np.inf if layer == "maxpool0" else 0
-    kernel, stride = module.kernel_size, module.stride
-    seen = windows(values[0, 0], kernel, stride, fill)
-    if isinstance(module, nn.Conv2d):
-        values = values.repeat(1, module.in_channels, 1, 1)  # of equal channels, so the weights add up
-        expected = (seen * module.weight.detach()[0].sum(0).numpy()).sum((2, 3))
-    else:
-        expected = seen.max((2, 3)) if layer == "maxpool0" else seen.mean((2, 3))
-    np.testing.assert_allclose(module(values)[0, 0].detach(), expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("shape", SAME_SHAPES)
-@pytest.mark.parametrize("layer", ["conv0", "maxpool0", "conv1", "conv2", "avgpool"])
-def test_padded_layers_are_timms_to_the_bit(layer, shape):
+def test_padding_is_the_same_padding_of_tensorflow_as_timm_has_it_to_the_bit(layer, shape):
     ours = getattr(networks.coch_cnn9(3, width=0.05), layer)
     if isinstance(ours, nn.Conv2d):
         theirs = timm.layers.Conv2dSame(ours.in_channels, ours.out_channels, ours.kernel_size, ours.stride, bias=False)
