@@ -58,10 +58,7 @@ def run(tmp_path):
 
 
 def described(run, creator=CREATOR, left_out=()):
-    configuration = default_configuration() | {
-        "creator": dict(creator),
-        "mirror": "/of/this/machine",
-    }
+    configuration = default_configuration() | {"creator": dict(creator), "mirror": "/of/this/machine"}
     hour = datetime.timedelta(hours=1)
     return Run(run, run_files(run, left_out), configuration, [run.parent.parent / "model.py"], "1.2.3", NOW, NOW + hour)
 

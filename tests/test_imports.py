@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,19 +34,22 @@ def modules_of(package):
     return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): path for path, parts in files.items()}
 
 
+@cache
+def import_statements(text):
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports_of(name, path, modules):
     """Yield each module of the package that a file imports, also inside functions, with the line of the import."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in import_statements(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, *filter(None, [node.module])])
             inner = [f"{base}.{alias.name}" for alias in node.names]
             found = [one if one in modules else base for one in inner]
-        else:
-            continue
         yield from ((one, node.lineno) for one in dict.fromkeys(found) if one in modules and one != name)
 
 

@@ -79,9 +79,8 @@ def test_a_mac_with_apple_silicon_gets_the_versions_of_linux(lock, python):
 
 def test_the_lock_has_all_that_its_packages_need_and_nothing_else(root, lock):
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    versions = pinned(
-        lock, platform.python_version()
-    )  # requirements of the documentation depend on the patch version, too
+    # Requirements of the documentation depend on the patch version, too.
+    versions = pinned(lock, platform.python_version())
     waiting = list(map(Requirement, project["dependencies"] + project["optional-dependencies"]["test"]))
     reached = set()
     while waiting:
@@ -144,35 +143,22 @@ def test_the_packages_of_brain_score_are_pinned_without_their_dependencies(root,
 
 def test_the_optional_library_transformers_has_one_range_of_versions(root):
     """In the extra, in the message that it is missing, and in the version that continuous integration installs."""
-    command = 'python -m pip install "transformers>=5.24,<6"'
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert [command, command] == [
-        SOURCES["transformers"].install,
-        f'python -m pip install "{extras["transformers"][0]}"',
-    ]
+    assert SOURCES["transformers"].install == f'python -m pip install "{extras["transformers"][0]}"'
     (tested,) = re.findall(r"transformers==([\d.]+)", (root / "Makefile").read_text())
     assert tested in Requirement(extras["transformers"][0]).specifier
 
 
-@pytest.mark.parametrize(
-    ("version", "has_venv", "message"),
-    [
-        ((3, 10, 2), True, "This is Python 3.10, but Python 3.11, 3.12 or 3.13 is needed: install one"),
-        ((3, 14, 0), True, "This is Python 3.14"),
-        ((3, 12, 0), False, "has no venv module: install it (Debian and Ubuntu: apt install python3.12-venv)"),
-    ],
-)
-def test_a_python_that_will_not_do_is_told_what_to_install(version, has_venv, message, envs):
+def test_a_python_that_will_not_do_is_told_what_to_install(envs):
     from check_python import complaint
 
-    assert message in complaint(version, has_venv)
-
-
-@pytest.mark.parametrize("minor", [11, 12, 13])
-def test_a_python_that_will_do_is_told_nothing(minor, envs):
-    from check_python import complaint
-
-    assert complaint((3, minor, 0), True) is None
+    for version, has_venv, named in (
+        ((3, 10, 2), True, r"3\.10\b.*3\.11, 3\.12 or 3\.13"),
+        ((3, 14, 0), True, r"3\.14\b"),
+        ((3, 12, 0), False, r"\bpython3\.12-venv\b"),
+    ):
+        assert re.search(named, complaint(version, has_venv))
+    assert [complaint((3, minor, 0), True) for minor in (11, 12, 13)] == [None] * 3
 
 
 def test_the_oldest_snakemake_is_the_same_everywhere(root):
@@ -235,7 +221,7 @@ def test_an_image_for_the_cpu_has_the_versions_of_the_lock_without_cuda(containe
 
 
 def test_an_image_for_another_device_is_refused(containerfile, image):
-    assert installed_by(containerfile, image, "rocm") == "TORCH=rocm: wanted cuda or cpu\n"
+    assert re.match("TORCH=rocm: .*cuda or cpu$", installed_by(containerfile, image, "rocm"))
 
 
 def test_the_image_has_a_version_of_python_what_the_wheel_has_and_an_ordinary_user(root, containerfile):

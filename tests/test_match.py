@@ -58,8 +58,8 @@ def test_constant_activations_have_no_correlation():
 @pytest.mark.parametrize(
     ("natural", "other", "message"),
     [
-        (np.zeros(3), np.ones(3), "all activations of the natural stimulus are zero"),
-        (np.ones(3), np.ones(4), "different shapes"),
+        (np.zeros(3), np.ones(3), "zero"),
+        (np.ones(3), np.ones(4), r"\(3,\).*\(4,\)"),
         (np.ones(3), np.array([1, np.nan, 1]), "NaN"),
     ],
 )

@@ -16,7 +16,7 @@ from metamers.names import ConfigurationError
 @pytest.mark.parametrize(("name", "parts"), [("br{ace}", "{ }"), ("back\\slash", "\\"), ("lt<gt>", "<gt>")])
 def test_a_clone_that_snakemake_cannot_use_is_named_with_the_characters(name, parts, tmp_path, monkeypatch):
     monkeypatch.setattr(repository, "ROOT", tmp_path / name)
-    with pytest.raises(ConfigurationError, match=re.escape(f"{name}: the path of this folder has {parts}, which")):
+    with pytest.raises(ConfigurationError, match=rf"{re.escape(name)}: .* {re.escape(parts)}\W"):
         repository.check_folders()
 
 
@@ -28,7 +28,7 @@ def test_a_run_in_a_folder_that_netcdf_cannot_use_is_refused(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path / "br{ace}")
     repository.check_folders()
     monkeypatch.chdir(tmp_path / "back\\slash")
-    with pytest.raises(ConfigurationError, match=re.escape("back\\slash: the path of this folder has \\, which")):
+    with pytest.raises(ConfigurationError, match=r"back\\slash: .* \\\W"):
         repository.check_folders()
 
 

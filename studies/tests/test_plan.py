@@ -12,12 +12,19 @@ from studies.plan import plan_studies
 from studies.settings import StudySettings, study_settings
 from studies.tests.plans import planned
 
-CONVERGENCE = {"closest": {"efficientnet_lite0": {"logits": 0.05}}}
 ONLY_INPUT = {
     "generation_models": [{"model": "efficientnet_lite0", "stages": ["input"]}],
     "recognition_models": ["efficientnet_lite0", "efficientnet_lite1"],
     "comparison": {"contrasts": []},
 }
+
+
+WITHOUT_TARGET = {"synthesis": {"quality": "quick", "target": {"normalized_error": {"vision": None}}}}
+
+
+def convergence(closest=None, **more):
+    """``benchmark.convergence`` among the studies' settings."""
+    return {"convergence": {"closest": closest or {"efficientnet_lite0": {"logits": 0.05}}} | more}
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +46,7 @@ def test_the_benchmark_takes_two_architectures_of_each_modality_and_stages_from_
 
 def test_a_model_of_which_only_the_input_is_generated_is_not_timed(root):
     assert planned(root, "benchmark", **ONLY_INPUT)[1].benchmark_stages == {}
-    with pytest.raises(ConfigurationError, match=r"benchmark\.models\.0: 'efficientnet_lite0' has no stage after"):
+    with pytest.raises(ConfigurationError, match=r"benchmark\.models\.0: 'efficientnet_lite0'"):
         planned(root, "benchmark", {"models": ["efficientnet_lite0"]}, **ONLY_INPUT)
 
 
@@ -64,40 +71,27 @@ def test_stages_with_a_schedule_are_compared_only_if_the_published_procedure_tak
 @pytest.mark.parametrize(
     ("changed", "settings", "target", "message"),
     [
-        (ONLY_INPUT, {}, "benchmark", r"^benchmark\.models: .* Generation models: efficientnet_lite0\.$"),
-        (ONLY_INPUT, {}, "standard_match", r"^generation_models: there is no stage to measure: .* efficientnet_lite0\.$"),
-        (ONLY_INPUT, {}, "equivalence", r"^generation_models: there is no stage to compare: .* recognition models: eff"),
-        ({}, {}, "gpu_benchmark", r"^generation_models: the benchmark of graphics cards .* needs models with `weights: {random: SEED}` .* efficientnet_lite0, "),
-        (ONLY_INPUT, {}, "gpu_benchmark", r"stages after the input, .* Generation models: efficientnet_lite0\.$"),
-        ({}, {"standard": {"passes": [375, 94]}}, "standard_match", r"^benchmark\.standard\.passes: found \[375, 94\]; wanted increasing numbers$"),
-        ({}, {"standard": {"passes": [94, 3001]}}, "standard_match", r"^benchmark\.standard\.passes: 3001 is more than synthesis\.published\.audio\.steps, 3000$"),
-        ({}, {"standard": {"passes": [94]}}, "standard_match", r"^benchmark\.standard\.passes: one number, 94, .* wanted two numbers, or that one$"),
-        ({"synthesis": {"quality": "published"}}, {}, "equivalence", r"^synthesis\.quality: 'published'; .* of quality 'converged'$"),
-        ({"synthesis": {"quality": "published"}}, {}, "benchmark", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
-        ({}, {}, "convergence", r"^benchmark\.convergence\.closest: found no stage; wanted the normalized error"),
-        (
-            {},
-            {"convergence": {"closest": {"efficientnet_lite9": {"logits": 0.1}}}},
-            "convergence",
-            r"^benchmark\.convergence\.closest: unknown generation model 'efficientnet_lite9'",
-        ),
-        (
-            {},
-            {"convergence": {"closest": {"efficientnet_lite0": {"input": 0.1}}}},
-            "convergence",
-            r"^benchmark\.convergence\.closest\.efficientnet_lite0: unknown stage 'input'",
-        ),
-        (
-            {},
-            {"convergence": CONVERGENCE | {"published": {"efficientnet_lite0": ["block_5"]}}},
-            "convergence",
-            r"^benchmark\.convergence\.published\.efficientnet_lite0: unknown stage 'block_5'\. Valid: logits",
-        ),
+        (ONLY_INPUT, {}, "benchmark", r"benchmark\.models: .* efficientnet_lite0\b"),
+        (ONLY_INPUT, {}, "standard_match", r"generation_models: .* efficientnet_lite0\b"),
+        (ONLY_INPUT, {}, "equivalence", r"generation_models: .* efficientnet_lite0\b.* efficientnet_lite1\b"),
+        ({}, {}, "gpu_benchmark", r"generation_models: .*random: SEED.* efficientnet_lite0, "),
+        (ONLY_INPUT, {}, "gpu_benchmark", r"generation_models: .* efficientnet_lite0\.$"),
+        ({}, {"standard": {"passes": [375, 94]}}, "standard_match", r"benchmark\.standard\.passes: .*\[375, 94\]"),
+        ({}, {"standard": {"passes": [94, 3001]}}, "standard_match", r"benchmark\.standard\.passes: 3001 .* 3000\b"),
+        ({}, {"standard": {"passes": [94]}}, "standard_match", r"benchmark\.standard\.passes: .*\b94\b"),
+        ({"synthesis": {"quality": "published"}}, {}, "equivalence", r"synthesis\.quality: 'published'.*'converged'"),
+        ({"synthesis": {"quality": "published"}}, {}, "benchmark", r"synthesis\.quality: 'published'.*'quick' or 'standard'"),
+        ({}, {"qualities": ["standard"]}, "benchmark", r"benchmark\.qualities: .*standard.*'quick'"),
+        (WITHOUT_TARGET, {"qualities": ["quick", "converged"]}, "benchmark", r"synthesis\.target: .*efficientnet_lite0, block_1.*'converged'"),
+        ({}, {}, "convergence", r"benchmark\.convergence\.closest: "),
+        ({}, convergence({"efficientnet_lite9": {"logits": 0.1}}), "convergence", r"benchmark\.convergence\.closest: .*'efficientnet_lite9'"),
+        ({}, convergence({"efficientnet_lite0": {"input": 0.1}}), "convergence", r"benchmark\.convergence\.closest\.efficientnet_lite0: .*'input'"),
+        ({}, convergence(published={"efficientnet_lite0": ["block_5"]}), "convergence", r"benchmark\.convergence\.published\.efficientnet_lite0: .*'block_5'.*: logits"),
     ],
 )  # fmt: skip
 def test_a_study_that_is_not_possible_is_an_error_only_if_it_is_requested(root, changed, settings, target, message):
     plan, _ = planned(root, "benchmark", settings, **changed)
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=f"^{message}"):
         plan.check_target(target)
 
 
@@ -130,21 +124,21 @@ def test_the_default_run_lacks_what_studies_of_a_known_number_of_steps_need():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"repeats": 1}, r"^configuration: benchmark\.repeats: 1 is less than .* from 2 to 1000"),
-        ({"models": "x"}, r"^configuration: benchmark\.models: 'x' is not .* or null for the first"),
-        (3, r"^configuration: benchmark: 3 is not of type 'object'"),
-        ({"standard": {"passes": []}}, r"^configuration: benchmark\.standard\.passes: .* Wanted: numbers of steps"),
-        ({"margin": 1}, r"^configuration: benchmark: unknown key 'margin'"),
-        ({"most_steps": 1}, r"^configuration: benchmark\.most_steps: 1 is less than .* from 10 to 1000000"),
-        ({"qualities": ["published"]}, r"^configuration: benchmark\.qualities\.0: 'published' is not one of .*quick"),
-        ({"convergence": {"closest": {"a": {}}}}, r"benchmark\.convergence\.closest\.a: found nothing\. Wanted: stage → its normalized error"),
-        ({"convergence": {"errors": {"vision": [2]}}}, r"errors\.vision\.0: 2 is .* Wanted: a normalized error, between 0 and 1"),
-        ({"equivalence": {"looser": 1}}, r"benchmark\.equivalence\.looser: 1 is .*error of the control relative"),
-        ({"equivalence": {"versions": {}}}, r"benchmark\.equivalence: unknown key 'versions'"),
+        ({"repeats": 1}, r"\.repeats: 1 .* 2 to 1000"),
+        ({"models": "x"}, r"\.models: 'x'"),
+        (3, r": 3 "),
+        ({"standard": {"passes": []}}, r"\.standard\.passes: "),
+        ({"margin": 1}, r": .*'margin'"),
+        ({"most_steps": 1}, r"\.most_steps: 1 .* 10 to 1000000"),
+        ({"qualities": ["published"]}, r"\.qualities\.0: 'published' .*quick"),
+        ({"convergence": {"closest": {"a": {}}}}, r"\.convergence\.closest\.a: "),
+        ({"convergence": {"errors": {"vision": [2]}}}, r"\.convergence\.errors\.vision\.0: 2 .* 0 .* 1\b"),
+        ({"equivalence": {"looser": 1}}, r"\.equivalence\.looser: 1 "),
+        ({"equivalence": {"versions": {}}}, r"\.equivalence: .*'versions'"),
     ],
-)  # fmt: skip
-def test_a_wrong_setting_is_named_with_what_would_do(settings, message):
-    with pytest.raises(ConfigurationError, match=message):
+)
+def test_a_wrong_setting_is_named(settings, message):
+    with pytest.raises(ConfigurationError, match=f"^configuration: benchmark{message}"):
         study_settings(settings)
 
 
@@ -167,36 +161,34 @@ def test_an_unknown_key_anywhere_is_answered_with_the_list():
         for key in path:
             part = part[key]
         part["nokey"] = 1
-        with pytest.raises(ConfigurationError, match=r"unknown key 'nokey'.* Valid: "):
+        with pytest.raises(ConfigurationError, match=rf"{path[-1] if path else 'benchmark'}: .*'nokey'"):
             study_settings(changed)
 
 
 def test_a_key_of_the_studies_is_refused_by_the_workflow_with_its_place():
-    with pytest.raises(
-        ConfigurationError, match=r"^configuration: benchmark: a key of the studies, .*studies/Snakefile"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^configuration: benchmark: .*studies/Snakefile"):
         make_plan(merge_defaults({"benchmark": {"repeats": 3}}))
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("benchmark/convergence/nonsense/efficientnet_lite0/logits.nc", r"unknown procedure 'nonsense'\. Valid: to_target, published"),
-        ("benchmark/match/efficientnet_lite0/blok_1.nc", r"unknown stage 'blok_1'\. Did you mean 'block_1'"),
-        ("benchmark/standard/efficientnet_lite0/input.nc", r"unknown stage 'input'\. Valid: block_1, .*logits\.$"),
-        ("benchmark/equivalence/efficientnet_lite0/block_5.nc", r"unknown stage 'block_5'.* name it in generation_models"),
-        ("benchmark/equivalence/efficientnet_lite1/block_1.nc", r"unknown generation model 'efficientnet_lite1'"),
-        ("benchmark/equivalence_recognition/efficientnet_lite1.nc", r"unknown generation model 'efficientnet_lite1'"),
-        ("benchmark/convergence/to_target/efficientnet_lite0/logits.nc", r"unknown generation model .efficientnet_lite0.\. Valid: none"),
+        ("convergence/nonsense/efficientnet_lite0/logits", "'nonsense'.*: to_target, published"),
+        ("match/efficientnet_lite0/blok_1", "'blok_1'.*'block_1'"),
+        ("standard/efficientnet_lite0/input", r"'input'.*: block_1, .*logits\.$"),
+        ("equivalence/efficientnet_lite0/block_5", "'block_5'.* generation_models"),
+        ("equivalence/efficientnet_lite1/block_1", "'efficientnet_lite1'"),
+        ("equivalence_recognition/efficientnet_lite1", "'efficientnet_lite1'"),
+        ("convergence/to_target/efficientnet_lite0/logits", "'efficientnet_lite0'.*: none"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_part_of_a_path_is_named_with_the_nearest(root, target, message):
     models = [{"model": "efficientnet_lite0", "stages": ["input", "block_1", "logits"]}]
     two = ["efficientnet_lite0", "efficientnet_lite1"]
     compared = {"generation_models": models, "recognition_models": two, "comparison": {"contrasts": []}}
     plan, studies = planned(root, "benchmark", **compared)
     with pytest.raises(ConfigurationError, match=message):
-        check_targets(plan, [f"results/{plan.settings.run}/{target}"], [], studies.stages_of_paths)
+        check_targets(plan, [f"results/{plan.settings.run}/benchmark/{target}.nc"], [], studies.stages_of_paths)
 
 
 def test_the_workflow_leaves_paths_of_studies_to_the_studies_and_names_them_where_it_is_alone(root):
@@ -207,7 +199,7 @@ def test_the_workflow_leaves_paths_of_studies_to_the_studies_and_names_them_wher
     check_targets(plan, paths)  # the workflow's own check, before that of the studies
     check_targets(plan, [*paths, "benchmark"], ["benchmark"], studies.stages_of_paths)
     for target in (*paths, "benchmark", "simulations"):
-        with pytest.raises(ConfigurationError, match=r"a target of the studies, .*--snakefile studies/Snakefile"):
+        with pytest.raises(ConfigurationError, match=rf"{target}\b.*--snakefile studies/Snakefile"):
             check_targets(plan, [target], ["all"])
 
 
@@ -216,14 +208,12 @@ def test_stages_of_models_that_are_not_timed_pass(root):
     plan, studies = planned(root, "gpu")
     for kind in ("gpu", "standard"):
         check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/logits.nc"], [], studies.stages_of_paths)
-        with pytest.raises(ConfigurationError, match=r"unknown stage 'input'\. Valid: .*logits"):
+        with pytest.raises(ConfigurationError, match=r"'input'.*: .*logits"):
             check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/input.nc"], [], studies.stages_of_paths)
 
 
 def test_networks_of_a_study_have_their_classes_in_one_table(monkeypatch):
     plan = make_plan(merge_defaults({}))
     monkeypatch.setattr(type(plan), "categories_of", lambda _, name: f"{name}.csv")
-    with pytest.raises(
-        ConfigurationError, match=r"^datasets: imagenet_photographs: .* efficientnet_lite0\.csv, .* one table"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^datasets: imagenet_photographs: .* efficientnet_lite0\.csv, "):
         plan_studies({}, plan)

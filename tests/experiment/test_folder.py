@@ -47,6 +47,15 @@ def design():
     return designed(0)
 
 
+def settings_of(design, icons=("1",), **changed):
+    return page_settings(design, "vision", CATEGORIES, "category", SETTINGS | changed, {}, list(icons))
+
+
+@pytest.fixture
+def known(design):
+    return settings_of(design)
+
+
 def test_the_lock_of_npm_pins_every_file_and_names_no_host(root):
     text = (root / "experiment" / "package-lock.json").read_text()
     assert "http" not in text
@@ -96,8 +105,7 @@ def made(root, folder, known, **changed):
     write_folder(folder, **(given | changed))
 
 
-def test_the_page_learns_nothing_of_what_is_shown_but_in_the_practice(root, design, tmp_path):
-    known = page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])
+def test_the_page_learns_nothing_of_what_is_shown_but_in_the_practice(root, design, known, tmp_path):
     made(root, tmp_path / "vision", known)
     everything = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "vision").rglob("*")}
     told = " ".join(everything) + (tmp_path / "vision" / "design.json").read_text()
@@ -111,8 +119,7 @@ def test_the_page_learns_nothing_of_what_is_shown_but_in_the_practice(root, desi
     assert known["exhibits"] == sorted(known["exhibits"])
 
 
-def test_every_file_that_a_page_names_is_there_but_those_of_its_host(root, design, tmp_path):
-    known = page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])
+def test_every_file_that_a_page_names_is_there_but_those_of_its_host(root, known, tmp_path):
     made(root, tmp_path / "vision", known)
     missing = {}
     for page in ("index.html", "jatos.html", "pavlovia.html"):
@@ -138,26 +145,16 @@ def test_no_file_names_another_host(root):
             assert not re.search(r"https?://(?!www\.w3\.org/)", path.read_text()), path
 
 
-def test_answers_go_where_the_configuration_says(root, design, tmp_path):
-    made(
-        root,
-        tmp_path / "vision",
-        page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"]),
-        address="/answers",
-    )
+def test_answers_go_where_the_configuration_says(root, known, tmp_path):
+    made(root, tmp_path / "vision", known, address="/answers")
     assert json.loads((tmp_path / "vision" / "answers.json").read_text()) == {"to": "browser", "address": "/answers"}
 
 
 def test_another_way_of_showing_is_another_design(design):
-    one = page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])["design"]
-    assert (
-        page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["2"])["design"] != one
-    )  # another picture
-    assert page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])["design"] == one
-    assert (
-        page_settings(design, "vision", CATEGORIES, "category", SETTINGS | {"image_ms": 9}, {}, ["1"])["design"] != one
-    )
-    assert page_settings(designed(1), "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])["design"] != one
+    settings = settings_of(design)
+    assert settings_of(design) == settings
+    others = [settings_of(design, ["2"]), settings_of(design, image_ms=9), settings_of(designed(1))]
+    assert settings["design"] not in [other["design"] for other in others]
 
 
 def test_icons_are_of_every_category_or_none(tmp_path):
@@ -221,17 +218,14 @@ def test_the_study_s_categories_have_icons(root):
     } == categories
 
 
-def test_the_expected_duration_follows_from_the_configuration(design):
-    known = page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])
+def test_the_expected_duration_follows_from_the_configuration(design, known):
     trials = len(known["orders"][0])
     assert expected_minutes(known, 0) == math.ceil((120 + trials * (3.5 + 0.006) + 3) / 60)
-    slower = page_settings(design, "vision", CATEGORIES, "category", SETTINGS | {"image_ms": 60_000}, {}, ["1"])
-    assert expected_minutes(slower, 0) == expected_minutes(known, 0) + trials
+    assert expected_minutes(settings_of(design, image_ms=60_000), 0) == expected_minutes(known, 0) + trials
     assert expected_minutes(known, 60) == expected_minutes(known, 0) + trials
 
 
-def test_a_consent_form_is_filled_in_and_keeps_its_other_braces(design):
-    known = page_settings(design, "vision", CATEGORIES, "category", SETTINGS, {}, ["1"])
+def test_a_consent_form_is_filled_in_and_keeps_its_other_braces(known):
     text = "<style>p {color: red}</style>{task}; {trials}, {minutes}"
     task = MODALITIES["vision"].trial.participation
     assert consent_form(text, known, 9) == f"<style>p {{color: red}}</style>{task}; {len(known['orders'][0])}, 9"

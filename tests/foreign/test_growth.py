@@ -42,11 +42,7 @@ READERS = {
         lambda folder, n: table(folder, n, file="n{1}.JPEG"),
         "several files",
     ),
-    "a table of unknown categories": (
-        ROWS // 4,
-        lambda folder, n: table(folder, n, category="other{0}"),
-        "no classes",
-    ),
+    "a table of unknown categories": (ROWS // 4, lambda folder, n: table(folder, n, category="other{0}"), "no classes"),
     "a folder of an archive": (
         MEMBERS,
         lambda folder, n: archive(folder, n, lambda path, to: archives.extract_folder(path, "images", to / "out")),

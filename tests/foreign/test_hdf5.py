@@ -13,11 +13,7 @@ from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.plan.steps import merge_defaults
 from metamers.run import files
-from tests.foreign.hostile_hdf5 import (
-    HOSTILE,
-    external_storage,
-    made,
-)
+from tests.foreign.hostile_hdf5 import HOSTILE, external_storage, made
 from tests.foreign.memory import MOST_BYTES, call_in_process
 from tests.foreign.seeds import endless_texts
 
@@ -70,7 +66,7 @@ def test_what_is_not_netcdf_4_is_refused(tmp_path, content):
 def test_a_heap_of_texts_in_which_hdf5_would_search_without_end_is_refused(tmp_path):
     """Found by fuzzing: an object of size 0, after which HDF5 never finds the next one."""
     first = endless_texts(tmp_path / "x.nc").read_bytes().index(b"GCOL")
-    with pytest.raises(ReaderEndedError, match="did not end"):
+    with pytest.raises(ReaderEndedError, match=r"\b1 s\b"):
         call_isolated(xr.load_dataset, tmp_path / "x.nc", timeout_s=1)
     with pytest.raises(OSError, match=rf"x\.nc .*byte {first}\b"):
         files.load(tmp_path / "x.nc")
@@ -125,7 +121,7 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path):
 def test_a_file_from_outside_that_crashes_its_reader_is_named(tmp_path, monkeypatch):
     xr.Dataset({"response": ("stimulus", [1.0])}).to_netcdf(tmp_path / "x.nc")
     monkeypatch.setattr(files, "_load", lambda _: os.abort())
-    with pytest.raises(OSError, match=r"x\.nc .*reader ended"):
+    with pytest.raises(OSError, match=r"x\.nc .*SIGABRT"):
         files.load_foreign(tmp_path / "x.nc")
 
 
@@ -147,5 +143,5 @@ def test_hostile_responses_of_brains_are_named_before_the_first_job(tmp_path):
     with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*x\.nc .*NetCDF"):
         config.make_plan(given)
     os.remove(path)
-    with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*no file"):
+    with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*x\.nc"):
         config.make_plan(given)

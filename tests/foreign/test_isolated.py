@@ -39,18 +39,6 @@ def test_a_call_that_crashes_or_ends_its_process_is_named():
         call_isolated(os._exit, 3)
 
 
-@pytest.mark.hostile("a file on which HDF5 crashes …")
-def test_a_call_that_does_not_end_is_ended():
-    with pytest.raises(ReaderEndedError, match=r"0\.2 s"):
-        call_isolated(time.sleep, 60, timeout_s=0.2)
-
-
-@pytest.mark.hostile("a file on which HDF5 crashes …")
-def test_a_call_that_takes_more_memory_than_it_may_is_an_error():
-    with pytest.raises(MemoryError):
-        call_isolated(bytes, 2**31)
-
-
 def test_a_hard_limit_of_memory_of_the_calling_process_is_kept():
     """As `ulimit -v` of a cluster sets it."""
     code = """
@@ -196,7 +184,6 @@ def test_an_error_that_cannot_be_read_is_that_of_its_call_alone():
     first, raised, last = call_isolated_each(call, ["a", "raise", "b"])
     assert (first, last) == ("a", "b")
     assert isinstance(raised, ReaderEndedError)
-    assert "cannot be read" in str(raised)
 
 
 def test_the_process_ends_when_its_caller_has_been_killed(tmp_path):

@@ -88,13 +88,13 @@ def opening_functions():
     """Yield each function of the library and the scripts that names an opener of a library."""
     for folder, path in [(top, path) for top in ("src", "scripts") for path in sorted((ROOT / top).rglob("*.py"))]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = {}
-        for node in ast.walk(tree):
+        names, nodes = {}, list(ast.walk(tree))
+        for node in nodes:
             if isinstance(node, ast.Import):
                 names |= {one.asname or one.name.split(".")[0]: one.asname and one.name for one in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
-        notes = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
+        notes = [getattr(node, name, None) for node in nodes for name in ("annotation", "returns")]
         unused = {id(node) for note in notes if note is not None for node in ast.walk(note)}
 
         def dotted(node, names=names):
@@ -161,7 +161,7 @@ def test_a_file_that_ended_an_earlier_reader_is_refused(name, tmp_path):
         path.write_bytes(content)
         with pytest.raises(error, match=path.name) as refused:
             read(path)
-        assert "ended its process" not in str(refused.value)
+        assert not re.search(r"\(status \d|\bSIG[A-Z]+", str(refused.value))
 
 
 def end_process(*_):

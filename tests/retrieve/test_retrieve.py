@@ -105,8 +105,7 @@ def test_a_wrong_beginning_is_thrown_away(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [("wrong", "SHA-256 .*000"), ("missing", r"404.*`mirror` .*127\.0\.0\.1")],
+    ("name", "message"), [("wrong", "SHA-256 .*000"), ("missing", r"404.*`mirror` .*127\.0\.0\.1")]
 )
 def test_what_cannot_be_had_leaves_nothing_behind(server, tmp_path, name, message):
     with pytest.raises(OSError, match=message):

@@ -78,11 +78,7 @@ def both() -> xr.Dataset:
     recognized = recognition([1, 1, 1, 1, 0, 0, 0, 0])
     slow = timed(published=40, quick=1)
     return collect(
-        {
-            "a": {"block": matched()},
-            "b": {"block": matched()},
-            "c": {"relu": matched(plenoptic=(np.nan, 450.0))},
-        },
+        {"a": {"block": matched()}, "b": {"block": matched()}, "c": {"relu": matched(plenoptic=(np.nan, 450.0))}},
         {"a": timed(), "b": slow, "c": timed("relu")},
         {"a": recognized, "b": recognized, "c": recognized.assign_coords(stage=["relu"])},
         {"a": "vision", "b": "vision", "c": "audio"},

@@ -46,44 +46,45 @@ def words(text: str) -> str:
 NOT_PLENOPTIC = matched(plenoptic=(np.nan, 450.0))
 
 
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
 def test_the_findings_name_steps_and_their_cost_apart():
+    """Each has the number of stages, and the median (or geometric mean) of a ratio, its minimum and maximum."""
     quality, plenoptic, converged, _ = sentences(benchmark(a=matched(), b=matched()))
-    assert quality == (
-        "Images, at the match where quick ends, 2 stages: the published schedule takes 6 times as many steps (median; 6 to "
-        "6), and with our optimizations a step of it costs 2 times as much (median; 2 to 2)."
-    )
-    assert plenoptic == (
-        "Images, at the match where quick ends, 2 stages: plenoptic takes 1.2 times as many steps (median; 1.2 to 1.2), and "
-        "3.6 times as long (geometric mean; 3.6 to 3.6). With our optimizations, a step of it costs 1.5 times as much "
-        "(median; 1.5 to 1.5)."
-    )
-    assert converged.startswith(
-        "Images, at the match where converged ends, 2 stages: the published schedule takes 3 times"
-    )
+    assert "quick" in quality
+    assert numbers(quality) == [2, 6, 6, 6, 2, 2, 2]
+    assert numbers(plenoptic) == [2, 1.2, 1.2, 1.2, 3.6, 3.6, 3.6, 1.5, 1.5, 1.5]
+    assert "converged" in converged
+    assert numbers(converged)[:2] == [2, 3]
     assert [one.split(",")[0] for one in sentences(both())] == 4 * ["Images"] + 4 * ["Sounds"]
 
 
 def test_a_ratio_with_a_stage_that_was_not_reached_is_a_lower_bound():
     made = benchmark(a=matched(), b=NOT_PLENOPTIC)
-    assert "plenoptic takes at least 10.6 times as many steps (median; 1.2 to at least 20)" in sentences(made)[1]
+    assert re.search(r"at least 10\.6 .* 1\.2 to at least 20\)", sentences(made)[1])
     text = page(made)
-    assert words(text).count("not in 2000") == 1
+    assert re.findall(r"<td>[^<\d]*(\d+)</td>", text).count("2000") == 1
     assert re.findall(r"<td>at least ([\d.]+)", text) == ["60"]
-    labels = [one.get_text() for one in ratio_figure(made).legends[0].get_texts()]
-    assert labels == ["at the match of quick", "at the match of converged", "at the match of quick: lower bound"]
+    labels = [one.get_text().split() for one in ratio_figure(made).legends[0].get_texts()]
+    assert ["quick" in labels[0], "converged" in labels[1], "quick:" in labels[2], len(labels)] == [True, True, True, 3]
     assert "at least" not in words(page(benchmark(a=matched())))
 
 
 def test_goals_are_those_of_the_machine_by_modality_and_a_bound_does_not_miss_one():
-    rows = goal_rows(benchmark(a=matched()))
-    assert [row["geometric_mean"] for row in rows] == ["3.6, goal 2.5: reached", "2.25, goal 2.5: missed"]
-    assert [row["least"] for row in rows] == ["3.6, goal 1.6: reached", "2.25, goal 1.6: reached"]
-    with_bfloat16 = benchmark(a=matched()).assign_attrs(instruction_sets="AVX512, bfloat16")
-    assert goal_rows(with_bfloat16)[1]["least"] == "2.25, goal 2: reached"
-    bounded = goal_rows(
-        benchmark(a=matched(plenoptic=(np.nan, np.nan), published=(600.0, 900.0)).assign(steps_most=100))
-    )
-    assert bounded[1]["geometric_mean"] == "0.5, goal 2.5: not settled: a lower bound"
+    """Each cell has the value, its goal and whether it is reached."""
+    slow = benchmark(a=matched())
+    with_bfloat16 = slow.assign_attrs(instruction_sets="AVX512, bfloat16")
+    bounded = benchmark(a=matched(plenoptic=(np.nan, np.nan)).assign(steps_most=100))
+    for made, name, expected in (
+        (slow, "geometric_mean", [("3.6", "2.5", "reached"), ("2.25", "2.5", "missed")]),
+        (slow, "least", [("3.6", "1.6", "reached"), ("2.25", "1.6", "reached")]),
+        (with_bfloat16, "least", [("3.6", "2", "reached"), ("2.25", "2", "reached")]),
+        (bounded, "geometric_mean", [("3", "2.5", "reached"), ("0.5", "2.5", "not")]),
+    ):
+        cells = [re.match(r"([\d.]+), goal ([\d.]+): (\w+)", row[name]).groups() for row in goal_rows(made)]
+        assert cells == expected, name
     every = both().assign_attrs(MACHINE)
     assert [row["stimuli"] for row in goal_rows(every)] == ["images", "images", "sounds", "sounds"]
     assert "goal 2.5" in words(page(every))
@@ -92,6 +93,6 @@ def test_goals_are_those_of_the_machine_by_modality_and_a_bound_does_not_miss_on
 def test_the_page_says_that_models_were_timed_on_different_machines():
     made = benchmark(a=matched()).assign_attrs(processor="Processor A; Processor B")
     text = words(page(made))
-    assert "On several machines, one thread:" in text
-    assert "Processors: Processor A; Processor B. Instruction sets: AVX2." in text
+    assert re.search(r"Processor A; Processor B\b.* AVX2\b", text)
+    assert "several machines" in text
     assert "several machines" not in words(page(benchmark(a=matched())))

@@ -90,7 +90,7 @@ def test_without_a_compiler_compilation_is_not_available(linear, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda _name: None)
     model, natural, start = linear
     times = time_precisions(model, "project", natural, start, ONE_CYCLE, {"compiled": PRECISIONS["compiled"]})
-    assert times["compiled"][1] == "not available: no C++ compiler"
+    assert times["compiled"][1].startswith("not available: ")
 
 
 @pytest.fixture

@@ -93,16 +93,10 @@ def test_the_loosest_match_has_the_largest_measures_of_the_null_distribution():
 
 
 def test_a_closest_match_that_is_not_close_is_refused():
-    with pytest.raises(ValueError, match=r"^benchmark\.convergence\.closest: found 0\.9; wanted less than 0\.25, the"):
+    with pytest.raises(ValueError, match=r"^benchmark\.convergence\.closest: .*\b0\.9\b.*\b0\.25\b"):
         matches(0.9, [], 0.25)
 
 
 def test_matches_lie_between_those_of_the_null_distribution_and_the_closest_one():
     errors = [0.4, 0.28, 0.2, 0.14, 0.1, 0.07, 0.05]
-    assert matches(0.067, errors, 0.25) == {
-        NULL: 0.25,
-        "0.2": 0.2,
-        "0.14": 0.14,
-        "0.1": 0.1,
-        "0.067": 0.067,
-    }
+    assert matches(0.067, errors, 0.25) == {NULL: 0.25, "0.2": 0.2, "0.14": 0.14, "0.1": 0.1, "0.067": 0.067}

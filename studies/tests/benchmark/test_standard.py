@@ -29,13 +29,10 @@ def test_a_power_law_is_extrapolated_exactly():
     assert extrapolate([80], [0.2], 80) == 0.2
 
 
-def test_a_single_short_run_cannot_be_extrapolated():
-    with pytest.raises(ValueError, match=r"one run with 80 steps .* 640"):
+def test_a_single_short_run_and_an_error_of_zero_cannot_be_extrapolated():
+    with pytest.raises(ValueError, match=r"\b80\b.*\b640\b"):
         extrapolate([80], [0.2], 640)
-
-
-def test_an_error_of_zero_cannot_be_extrapolated():
-    with pytest.raises(ValueError, match=r"wanted numbers above 0"):
+    with pytest.raises(ValueError, match=r"\b0\b"):
         extrapolate([10, 80], [0.0, 0.0], 640)
 
 

@@ -16,10 +16,7 @@ def committed(root, topic):
 
 
 def test_every_topic_has_its_table_and_is_tested_here(root):
-    modules = {path.stem for path in (root / "studies" / "simulations").glob("[!_]*.py")} - {
-        "results",
-        "topics",
-    }
+    modules = {path.stem for path in (root / "studies" / "simulations").glob("[!_]*.py")} - {"results", "topics"}
     tables = {path.stem for path in (root / "resources" / "simulated").glob("*.csv")}
     assert modules == tables == set(TOPICS)
 

@@ -1,5 +1,7 @@
 """The benchmark of graphics cards as Snakemake runs it: on a fake card, and without one."""
 
+import re
+
 import pandas as pd
 import pytest
 import yaml
@@ -53,6 +55,5 @@ def test_the_benchmark_of_a_card_makes_its_table_and_is_not_repeated(root, clone
 
 
 def test_without_a_card_the_benchmark_says_so(clone, arguments):
-    said = snakemake(clone, *arguments, fails=True)
-    assert "needs a CUDA device; this machine has: cpu" in said
+    assert re.search("CUDA .*: cpu$", snakemake(clone, *arguments, fails=True), re.MULTILINE)
     assert not list((clone / "results/small/benchmark").rglob("*.nc"))
