@@ -318,16 +318,19 @@ def test_counters_of_old_checkpoints_may_be_missing_and_nothing_else(small):
     old = {key: value for key, value in small.state_dict().items() if not key.endswith("num_batches_tracked")}
     assert models_weights.fit_weights(old, small, "same", "w.pt") == old
     del old["bn.running_mean"]
-    with pytest.raises(ValueError, match=r"Missing 2: bn\.num_batches_tracked, bn\.running_mean"):
+    with pytest.raises(ValueError, match=r"w\.pt: .*\b2: bn\.num_batches_tracked, bn\.running_mean\b"):
         models_weights.fit_weights(old, small, "same", "w.pt")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.pop("module.model.conv0.weight"), r"Missing 1: conv0\.weight"),
-        (lambda state: state.update({"module.model.conv0.weight": torch.ones(2)}), r"conv0\.weight has shape \(2,\)"),
-        (lambda state: state.update({"module.model.batchnorm0.weight": torch.full((1,), torch.nan)}), "has NaN"),
+        (lambda state: state.pop("module.model.conv0.weight"), r"\b1: conv0\.weight\b"),
+        (lambda state: state.update({"module.model.conv0.weight": torch.ones(2)}), r"conv0\.weight .*\(2,\)"),
+        (
+            lambda state: state.update({"module.model.batchnorm0.weight": torch.full((1,), torch.nan)}),
+            r"batchnorm0\.weight .*NaN",
+        ),
     ],
 )
 def test_a_published_checkpoint_that_does_not_fit_is_refused(change, message, tmp_path):
@@ -365,7 +368,7 @@ def test_the_first_digits_of_a_hash_are_enough(small, tmp_path):
         models_weights.published_weights("small", entry, tmp_path / "w.pt", small).keys() == small.state_dict().keys()
     )
     entry["weights"]["sha256"] = "0" * 8
-    with pytest.raises(ValueError, match=r"small\.weights\.sha256: .* but the registry says 00000000"):
+    with pytest.raises(ValueError, match=rf"small\.weights\.sha256: .*{found}.*\b00000000\b"):
         models_weights.published_weights("small", entry, tmp_path / "w.pt", small)
 
 
