@@ -1,7 +1,6 @@
 """Sources of models: one entry of one table and one module each, whose code counts for the models of that source only."""
 
 import importlib
-import re
 import shutil
 import subprocess
 import sys
