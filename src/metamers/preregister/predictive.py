@@ -6,7 +6,7 @@
 
 import numpy as np
 import scipy.stats
-from scipy.special import betaln, logsumexp
+from scipy.special import logsumexp
 
 BLOCK = 32  # proportions at a time, which limits the memory for many answers
 INDEPENDENT = 1e-8  # correlations below this value are treated as 0, where the beta-binomial distribution loses digits
@@ -65,15 +65,10 @@ def log_probabilities(correct: np.ndarray, means: np.ndarray, trials: np.ndarray
     """
     total, number = int(trials.sum()), np.asarray(correct)[:, None]
     correlation = answer_correlation(means, variance) * shared_pairs(trials)
-    dependent = correlation > INDEPENDENT
-    strength = 1 / correlation[dependent] - 1
-    a, b = means[dependent] * strength, (1 - means[dependent]) * strength
-    logarithms = np.empty((len(number), len(means)))
-    logarithms[:, ~dependent] = scipy.stats.binom.logpmf(number, total, means[~dependent])
-    # As scipy.stats.betabinom.logpmf, which computes each of the three terms for every number and mean.
-    sequences = -np.log(total + 1) - betaln(total - number + 1, number + 1)
-    logarithms[:, dependent] = sequences + betaln(number + a, total - number + b) - betaln(a, b)
-    return logarithms
+    strength = 1 / np.maximum(correlation, INDEPENDENT) - 1
+    independent = scipy.stats.binom.logpmf(number, total, means)
+    dependent = scipy.stats.betabinom.logpmf(number, total, means * strength, (1 - means) * strength)
+    return np.where(correlation > INDEPENDENT, dependent, independent)
 
 
 def log_score(correct: int, means: np.ndarray, trials: np.ndarray, variance: float) -> float:
