@@ -42,6 +42,9 @@ def test_each_degree_and_direction_has_its_own_claim():
     ]  # fmt: skip
     assert len({decline_claim(one) for one in found}) == len(found)
     assert len({contrast_claim(one, "first", "second") for one in found}) == len(found)
+    for one in found:  # by the names of the degrees
+        for claim in (decline_claim(one), contrast_claim(one, "first", "second")):
+            assert ("suggest" in claim, "undecided" in claim) == (one.degree == "suggested", one.degree == "undecided")
     claim = contrast_claim(changed(), "first", "second")
     assert claim.index("first") < claim.index("second")
     assert "+50.0 (+30.0 to +70.0)" in basis(changed(), "images")
