@@ -164,9 +164,7 @@ def test_of_resources_only_the_repository_s_own_are_packed(root, tmp_path, monke
 def test_the_archive_has_the_run_the_workflow_the_configuration_and_the_software(packed):
     entities, names = graph_of(packed)
     assert {"results/tiny/report/index.html", "results/tiny/comparison/recognizability.nc"} <= set(names)
-    assert {"Snakefile", "workflow/rules/crate.smk", "scripts/crate.py", "src/metamers/crate.py", "LICENSE"} <= set(
-        names
-    )
+    assert {"Snakefile", "workflow/rules/crate.smk", "scripts/crate.py", "src/metamers/crate.py", "LICENSE"} <= {*names}
     assert not [name for name in names if "__pycache__" in name or name.startswith("resources/retrieved")]
     # Neither files of others nor answers of own participants.
     assert not [name for name in names if name.startswith("results/tiny/") and ("foreign" in name or "ours" in name)]
@@ -227,10 +225,8 @@ def test_every_file_has_its_size_and_hash(packed):
         for name, entity in entities.items():
             if "File" in entity["@type"]:
                 content = archive.read(name)
-                assert (entity["contentSize"], entity["sha256"]) == (
-                    str(len(content)),
-                    hashlib.sha256(content).hexdigest(),
-                )
+                assert entity["contentSize"] == str(len(content))
+                assert entity["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize(

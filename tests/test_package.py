@@ -33,17 +33,8 @@ def checkout(root, tmp_path_factory):
 def wheel(checkout, tmp_path_factory):
     """The wheel that pip builds from the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        folder,
-        checkout,
-    ]
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", folder]
+    command = [sys.executable, "-m", "pip", "wheel", *options, checkout]
     subprocess.run(command, check=True, capture_output=True)
     (built,) = folder.glob("metamers-*.whl")
     return built

@@ -3,16 +3,15 @@
 import json
 import re
 import shutil
-import threading
 
 import pytest
 import yaml
 
-from metamers.experiment.server import Server, find_experiments
 from metamers.humans.bids import ADAPTIVE as ADAPTIVE_README
 from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.experiment.participants import BREAK, CONSENT, ENDS, MAIN, REFUSAL, WELCOME_BACK, Participant, words
+from tests.experiment.served import running
 from tests.made_up_run import RULES, RUN, WORDS, made_up_run
 from tests.workflow.runs import check_schema, snakemake
 
@@ -83,10 +82,8 @@ def main_stimuli(one):
 
 def test_scripted_participants_take_part_until_the_evidence_suffices(browser, run, tmp_path):
     folder, modality = run
-    server = Server(find_experiments(folder / "results" / RUN / "experiment", tmp_path / "answers"), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    address = f"http://localhost:{server.server_address[1]}/{modality}/"
-    try:
+    with running(folder / "results" / RUN / "experiment", tmp_path / "answers") as server:
+        address = f"http://localhost:{server.server_address[1]}/{modality}/"
         people = [Adaptive(browser, address, folder, modality, better_at_the_first) for _ in range(3)]
         first, second, unwilling = people
         unwilling.page.wait_for_selector(f"h1:has-text('{CONSENT}')")
@@ -113,9 +110,6 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
         for one in [*people, practising, late]:
             assert one.visitor.problems == []
             one.context.close()
-    finally:
-        server.shutdown()
-        server.server_close()
     # Each break is before a trial, also where the experiment ends early.
     for one in (first, second):
         after = [one.headings[place + 1] for place, heading in enumerate(one.headings) if heading == BREAK]

@@ -14,10 +14,9 @@ ALL = np.ones(4, bool)
 
 
 def areas(values, listed=ALL, at=EVEN, family=()):
-    rule = area_rule(at, np.asarray(values, float), listed, family)
-    return float(weighted_area(rule.low, np.asarray(values, float))), float(
-        weighted_area(rule.high, np.asarray(values, float))
-    )
+    values = np.asarray(values, float)
+    rule = area_rule(at, values, listed, family)
+    return float(weighted_area(rule.low, values)), float(weighted_area(rule.high, values))
 
 
 def test_natural_stimuli_have_the_value_1_and_guessing_0():
@@ -55,9 +54,7 @@ def test_the_depth_beyond_the_last_judged_stage_is_between_guessing_and_that_sta
     asked = np.array([True, True, True, listed])
     assert areas(values, asked) == pytest.approx((0.25 * (1 + 0.9 + 0.6 + 0.2), 0.25 * (1 + 0.9 + 0.6 + 0.4)))
     assert area_rule(EVEN, values, asked).missing == 0.25
-    assert areas(values[:3], ALL[:3], EVEN[:3]) == pytest.approx(
-        (0.675, 0.725)
-    )  # the stage is not even in the registry
+    assert areas(values[:3], ALL[:3], EVEN[:3]) == pytest.approx((0.675, 0.725))  # as if not in the registry
 
 
 def test_the_family_defines_the_shape_between_stages():

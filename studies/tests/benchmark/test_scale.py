@@ -117,9 +117,8 @@ def test_hours_are_the_sum_over_stages_of_steps_stimuli_and_seconds():
     assert found["core_hours"] == pytest.approx((vision + audio) / 3600)
     assert found["total_operations"] == 30 * 8 * 40 * 2 * 2 * 4e6 + 10 * 40 * 2 * 2 * 5e6
     assert found["metamers"] == 4 * 40 * 2
-    assert (
-        found["planned_jobs"] == 2 * 4 * 4 + 2 * 3 + 1 + 1
-    )  # two for each stage and batch; three for each model; one asks of pictures, none of sounds; one of natural pictures
+    # Two for each stage and batch; three for each model; one asks of pictures, none of sounds; one of natural pictures.
+    assert found["planned_jobs"] == 2 * 4 * 4 + 2 * 3 + 1 + 1
     assert found["storage"] == pytest.approx(2 * 80 * ((300 + 240) * 3 + (100 + 10) * 2) / 1e9)
 
 
