@@ -27,17 +27,21 @@ PACKAGES = (
 
 
 class ForkServer:
-    """A process that has imported the packages, and with a folder the library of this folder as well."""
+    """A process that has imported the packages, and with a folder the library of this folder as well.
 
-    def __init__(self, library: Path | None = None):
+    ``command`` starts the command that follows it, in namespaces for example.
+    """
+
+    def __init__(self, library: Path | None = None, command: tuple[str, ...] = ()):
         self._folder = tempfile.TemporaryDirectory()
         self.path = f"{self._folder.name}/socket"
         self._process = subprocess.Popen(
-            [sys.executable, __file__, self.path, *([str(library)] if library else [])],
+            [*command, sys.executable, __file__, self.path, *([str(library)] if library else [])],
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self.pid = self._process.pid
         self._process.stdout.readline()
 
     def run(self, arguments: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -89,13 +93,17 @@ def serve(path: str, library: str | None = None) -> None:
 
 
 def _answer(connection: socket.socket) -> None:
-    """Fork the program of a request, and send its exit status; kill it if the requesting process has ended."""
+    """Fork the program of a request, and send its exit status.
+
+    If the requesting process has ended, kill the program and what it has started, this process included.
+    """
+    os.setpgid(0, 0)
     message, streams, *_ = socket.recv_fds(connection, 1 << 20, 3)
     if not (program := os.fork()):
         return _become(json.loads(message), streams)
     ended = os.pidfd_open(program)
     if ended not in select.select([ended, connection], [], [])[0]:
-        os.kill(program, signal.SIGKILL)
+        os.killpg(0, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
     with suppress(OSError):
         connection.send(str(status % 256).encode())

@@ -68,7 +68,7 @@ def _free_ports(number: int) -> list[int]:
 
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
-    """Start SLURM and return the environment in which its commands work.
+    """Start SLURM and return the environment variables with which its commands work.
 
     Raises
     ------
@@ -88,7 +88,8 @@ def running() -> Iterator[dict[str, str]]:
     (folder / "slurm.conf").write_text(configuration)
     (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
     (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
-    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder}/bin:{search_path()}"}
+    own = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder}/bin:{search_path()}"}
+    environment = os.environ | own
     # The executor removes SLURM's variables from a job's environment, so that srun would look for a cluster's own file.
     srun = folder / "bin" / "srun"
     srun.parent.mkdir()
@@ -108,7 +109,7 @@ def running() -> Iterator[dict[str, str]]:
             if command[0] == "munged":
                 _wait_for((folder / "munge.socket").exists, folder)
         _wait_for(lambda: "idle" in _said(["sinfo", "-h", "-o", "%T"], environment), folder)
-        yield environment
+        yield own
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()

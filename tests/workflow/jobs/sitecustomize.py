@@ -1,10 +1,18 @@
-"""Hands a job of Snakemake to the process that forks (``tests.workflow.forked``), which has imported its packages."""
+"""Hands Snakemake and its jobs to the process that forks (``tests.workflow.forked``), which has imported their packages.
+
+An executor's call of Snakemake for a job of the rule ``METAMERS_NOT_FORKED`` is an exception, with all that it starts.
+"""
 
 import os
 import sys
 
-if (socket_path := os.environ.get("METAMERS_FORKS")) and "/.snakemake/scripts/" in f"/{sys.orig_argv[-1]}":
+called = sys.orig_argv[1:]
+if os.environ.get("METAMERS_NOT_FORKED") in called:
+    os.environ.pop("METAMERS_FORKS", None)
+if (socket_path := os.environ.get("METAMERS_FORKS")) and (
+    called[:2] == ["-m", "snakemake"] or "/.snakemake/scripts/" in f"/{called[-1]}"
+):
     sys.path.append(os.path.dirname(os.path.dirname(__file__)))
     from forked import request  # type: ignore[import-not-found]
 
-    os._exit(request(socket_path, [sys.orig_argv[-1]]))
+    os._exit(request(socket_path, called))
