@@ -27,17 +27,21 @@ PACKAGES = (
 
 
 class ForkServer:
-    """A process that has imported the packages, and with a folder the library of this folder as well."""
+    """A process that has imported the packages, and with a folder the library of this folder as well.
 
-    def __init__(self, library: Path | None = None):
+    ``command`` starts the command that follows it, in namespaces for example.
+    """
+
+    def __init__(self, library: Path | None = None, command: tuple[str, ...] = ()):
         self._folder = tempfile.TemporaryDirectory()
         self.path = f"{self._folder.name}/socket"
         self._process = subprocess.Popen(
-            [sys.executable, __file__, self.path, *([str(library)] if library else [])],
+            [*command, sys.executable, __file__, self.path, *([str(library)] if library else [])],
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self.pid = self._process.pid
         self._process.stdout.readline()
 
     def run(self, arguments: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:

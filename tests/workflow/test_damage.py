@@ -10,43 +10,25 @@ import pytest
 
 from metamers.run import manifest
 from metamers.run.hashes import sha256_of
-from tests.workflow.runs import snakemake
+from tests.workflow.runs import counts, snakemake
 
 
-def run_command_of(output: str, folder: Path) -> str:
-    """Run the command with which a verification ends, letter by letter, and return the command."""
-    (command,) = set(re.findall(r"^  (snakemake .+)$", output, re.MULTILINE))
-    snakemake(folder, *shlex.split(command)[1:])
-    return command
-
-
-@pytest.mark.slow
-def test_a_flipped_bit_in_any_file_is_named_and_the_command_of_verify_makes_it_again(rerun):
-    folder, arguments = rerun
-    assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
-    rng = np.random.default_rng(0)
-    everything = (folder / "results" / "small").rglob("*")
-    every = sorted(path for path in everything if path.is_file() and path.stat().st_size)
-    for path in every:
-        values = bytearray(path.read_bytes())
-        place = int(rng.integers(0, 8 * len(values)))
-        values[place // 8] ^= 1 << (place % 8)
-        times = path.stat()
-        path.write_bytes(values)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as bits rot
-    (folder / "results" / "small" / "mine.nc").write_bytes(b"")
+def named_in(folder: Path, arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Path → kind of problem that a failing verification names, and the arguments of the command with which it ends."""
     said = snakemake(folder, "verify", *arguments, fails=True)
     named = {path: kind for kind, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said)}
-    wanted = {path.relative_to(folder).as_posix(): "damaged" for path in every}
-    del wanted["results/small/logs/verify.log"]  # which verification writes anew
-    assert named == wanted | {"results/small/mine.nc": "foreign"}
-    assert snakemake(folder, "verify", *arguments, fails=True).count("damaged: ") == said.count("damaged: ")
-    command = run_command_of(said, folder)
-    assert command.startswith("snakemake --cores 2 --configfile small.yaml --forcerun results/small/")
-    assert "mine.nc" not in command
-    assert (folder / "results" / "small" / "mine.nc").exists()
-    (folder / "results" / "small" / "mine.nc").unlink()
-    assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
+    (command,) = set(re.findall(r"^  (snakemake .+)$", said, re.MULTILINE))
+    return named, shlex.split(command)[1:]
+
+
+def flip_a_bit(path: Path, rng: np.random.Generator) -> None:
+    """Flip a bit of a file without a change of its times, as bits rot."""
+    values = bytearray(path.read_bytes())
+    place = int(rng.integers(0, 8 * len(values)))
+    values[place // 8] ^= 1 << (place % 8)
+    times = path.stat()
+    path.write_bytes(values)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.mark.hostile("a manifest that was emptied …")
@@ -56,10 +38,9 @@ def test_a_manifest_that_was_cut_in_half_is_rebuilt(rerun):
     path = folder / "results" / "small.sha256"
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index(b"\n", len(whole) // 2) + 1])
-    assert "results/small.sha256: it was cut" in snakemake(folder, "verify", *arguments, fails=True)
+    assert "results/small.sha256: " in snakemake(folder, "verify", *arguments, fails=True)
     said = snakemake(folder, "verify", *arguments, "--config", "rebuild_manifest=True")
-    assert "the manifest was rebuilt; 0 files are not recorded in it" in said
-    assert "nothing is damaged, stale or foreign" in said
+    assert re.search(r"\bmanifest\b.*\b0 files\b", said)
     recorded = {line.split("  ")[1] for line in path.read_text().splitlines() if not line.startswith("#")}
     assert {line for line in recorded if line.endswith((".nc", ".html", ".svg", ".png"))} == {
         line.split("  ")[1] for line in whole.decode().splitlines() if line.endswith((".nc", ".html", ".svg", ".png"))
@@ -68,12 +49,13 @@ def test_a_manifest_that_was_cut_in_half_is_rebuilt(rerun):
 
 @pytest.mark.hostile("a script in a page, or another …")
 @pytest.mark.slow
-def test_what_was_changed_together_with_the_manifest_is_named_and_made_again(rerun):
+def test_what_was_changed_with_the_manifest_or_by_a_flipped_bit_is_named_and_made_again(rerun):
     """Two metamers are exchanged, and a script is added to a page and noise to a picture; the manifest has the new hashes.
 
-    Of folders that a rule makes as a whole, one file each is damaged besides.
+    Of folders that a rule makes as a whole, one file each is damaged besides. Then a bit flips in every file.
     """
     folder, arguments = rerun
+    snakemake(folder, "verify", *arguments)
     results = folder / "results" / "small"
     one, other = (results / "metamers" / model / "block" / "0000.nc" for model in ("first", "second"))
     contents = one.read_bytes(), other.read_bytes()
@@ -96,11 +78,27 @@ def test_what_was_changed_together_with_the_manifest_is_named_and_made_again(rer
         path.unlink()  # the report has hard links to exported files
         path.write_bytes(b"damaged")
     changed = {path.relative_to(folder).as_posix() for path in (one, other, page, picture, *in_folders, null)}
-    said = snakemake(folder, "verify", *arguments, fails=True)
+    named, again = named_in(folder, arguments)
     # The report shows the exported picture itself, by a hard link.
-    named = {path for _, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said)}
-    assert {path for path in named | changed if "/media/first/" not in path} == changed
-    run_command_of(said, folder)
+    assert {path for path in named.keys() | changed if "/media/first/" not in path} == changed
+    planned = counts(snakemake(folder, "-n", *again))
+    assert planned["null_distribution"] == 1
+    assert planned["synthesize_measure"] == 2
+    assert {"stimuli_export", "synthesize_export", "report_media", "report_assets", "report_pages"} <= planned.keys()
+
+    rng = np.random.default_rng(0)
+    every = sorted(path for path in results.rglob("*") if path.is_file() and path.stat().st_size)
+    for path in every:
+        flip_a_bit(path, rng)
+    (results / "mine.nc").write_bytes(b"")
+    named, again = named_in(folder, arguments)
+    wanted = {path.relative_to(folder).as_posix(): "damaged" for path in every}
+    del wanted["results/small/logs/verify.log"]  # which verification writes anew
+    assert named == wanted | {"results/small/mine.nc": "foreign"}
+    assert again[:5] == ["--cores", "2", "--configfile", "small.yaml", "--forcerun"]
+    assert "results/small/mine.nc" not in again
+    snakemake(folder, *again)
     assert [path.read_bytes() for path in in_folders] == before
-    assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
     assert "alert(1)" not in page.read_text()
+    (results / "mine.nc").unlink()
+    snakemake(folder, "verify", *arguments)

@@ -1,6 +1,7 @@
 """A change reruns what depends on it, and nothing else."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import xarray as xr
 import yaml
 from PIL import Image
 
+from metamers.report.pages import null_context
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 from tests.workflow.runs import SMALL, append, calls_that_do_not_count, counts, snakemake
@@ -94,21 +96,16 @@ def test_only_code_that_counts_computes(root, finished):
     assert calls_that_do_not_count(root, finished[0]) == set()
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        "run/files",
-        "run/manifest",
-        "run/logs",
-        "retrieve/__init__",
-        "config/read",
-        "foreign/hdf5",
-        "stimuli/speech",
-    ],
+SERVICES_AND_OTHER_MODALITY = (
+    *("run/files", "run/manifest", "run/logs", "retrieve/__init__", "config/read", "foreign/hdf5"),
+    "stimuli/speech",
 )
-def test_a_change_of_a_service_or_of_another_modality_reruns_no_step_that_computes(rerun, changed):
+
+
+def test_changes_of_services_and_of_another_modality_rerun_no_step_that_computes(rerun):
     folder, arguments = rerun
-    append(folder / f"src/metamers/{changed}.py")
+    for changed in SERVICES_AND_OTHER_MODALITY:
+        append(folder / f"src/metamers/{changed}.py")
     computing = {
         "retrieve_collection",
         "stimuli_datasets",
@@ -136,10 +133,10 @@ def test_touch_keeps_the_results_of_another_version(rerun):
     assert counts(snakemake(folder, "-n", *arguments)) == {}
 
 
-@pytest.mark.parametrize("script", ["src/metamers/synthesize/metamers.py", "scripts/synthesize/metamers.py"])
-def test_a_comment_reruns_nothing(rerun, script):
+def test_comments_rerun_nothing(rerun):
     folder, arguments = rerun
-    append(folder / script, "\n# why\n")
+    for script in ("src/metamers/synthesize/metamers.py", "scripts/synthesize/metamers.py"):
+        append(folder / script, "\n# why\n")
     assert counts(snakemake(folder, "-n", *arguments)) == {}
 
 
@@ -186,9 +183,10 @@ def test_another_rule_of_acceptance_reruns_neither_synthesis_nor_recognition(rer
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     jobs = counts(snakemake(folder, "-n", *arguments))
     assert jobs.keys() == {"null_acceptance"} | AFTER_ACCEPTANCE
-    snakemake(folder, *arguments)
-    for path in (folder / "results/small/acceptance").glob("*.nc"):
-        with xr.open_dataset(path) as acceptance:
+    targets = [f"results/small/acceptance/{model}.nc" for model in ("first", "second")]
+    snakemake(folder, *targets, *arguments)
+    for target in targets:
+        with xr.open_dataset(folder / target) as acceptance:
             assert acceptance["decides"].any("stage").values.tolist() == [True, False, False]
 
 
@@ -219,13 +217,16 @@ def test_the_null_distribution_can_come_from_a_dataset_of_its_own(rerun):
     settings["null"] = {"dataset": {"vision": "others"}, "pairs": 2}
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     assert counts(snakemake(folder, "-n", *arguments)).keys() == {"stimuli_datasets"} | AFTER_NULL
-    snakemake(folder, *arguments)
-    with xr.open_dataset(folder / "results/small/nulls/first.nc") as null:
+    targets = [f"results/small/{kind}/first.nc" for kind in ("nulls", "acceptance")]
+    snakemake(folder, *targets, *arguments)
+    with xr.open_dataset(folder / targets[0]) as null, xr.open_dataset(folder / targets[1]) as acceptance:
         assert set(null["distinct_pairs"].values) == {null.sizes["pair"]} == {2}
         assert int(null["paired_stimuli"]) == 3
         assert {*null["stimulus_a"].values, *null["stimulus_b"].values} == {"other_0", "other_1", "other_2"}
-    page = (folder / "results/small/report/match.html").read_text()
-    assert "2 pairs of 3 natural stimuli" in page
+        shown = null_context(null, acceptance)
+        assert (shown["pairs"], shown["stimuli"]) == (2, 3)
+    page = (folder / "results/small/report/match.html").read_text()  # of the run before
+    assert re.search(r"\b6 \w+ of 4\b", page)
 
 
 def test_the_quality_published_measures_each_pair_in_the_study_s_order(rerun):
