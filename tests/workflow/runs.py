@@ -350,9 +350,8 @@ def analysed_hearing(root: Path, folder: Path) -> list[str]:
 def kill_when_there_is(pattern: str, folder: Path, *arguments: str, writes: int = 1) -> None:
     """Run Snakemake, and kill it and its jobs without warning when a file with this path has been written so many times."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, "--config", "save_every_s=0"]
-    running = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = subprocess.Popen(command, cwd=folder, env=forking(folder), start_new_session=True, **silent)
     versions: dict[Path, set[int]] = {}
     try:
         while running.poll() is None and writes > max(map(len, versions.values()), default=0):

@@ -1,4 +1,4 @@
-"""The run of the documentation with its files in a storage: killed, continued and verified, on a disk and on S3."""
+"""A run by the documented commands with its files in a storage: killed, continued and verified, on a disk and on S3."""
 
 import re
 import shlex
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from metamers.run import manifest
-from tests.documentation import blocks, pages
+from tests.documentation import pages
 from tests.needs import without
-from tests.workflow.runs import copy_of, kill_when_there_is, snakemake
+from tests.workflow.runs import copy_of, counts, kill_when_there_is, small, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -127,25 +128,28 @@ def test_a_run_in_a_storage_is_killed_goes_on_and_is_verified(root, tmp_path, st
         return [here.get(word, word) for word in shlex.split(command)[1:]]
 
     copy_of(root, tmp_path)
-    (first,) = [text for _, text in blocks(pages()["docs/first_run.md"]) if text.startswith("# first.yaml\n")]
-    (tmp_path / "first.yaml").write_text(first)
-    progress = f"{storage.copies}/results/first/progress/synthesize_metamers/*/*/*/*/*.pt"
+    small(root, tmp_path)
+    settings = yaml.safe_load((tmp_path / "small.yaml").read_text())
+    settings["generation_models"] = [{"model": "first", "stages": ["block"]}]
+    settings["synthesis"] |= {"seeds": 1, "quick": {"vision": {"steps": 500}}}
+    (tmp_path / "first.yaml").write_text(yaml.safe_dump(settings))
+    progress = f"{storage.copies}/results/small/progress/synthesize_metamers/*/*/*/*/*.pt"
     kill_when_there_is(progress, tmp_path, *arguments(run), writes=3)
-    assert manifest.read(tmp_path / storage.copies / "results/first").fault is None
-    assert "results/first.sha256" not in storage.names()  # stored when a call ends
+    assert manifest.read(tmp_path / storage.copies / "results/small").fault is None
+    assert "results/small.sha256" not in storage.names()  # stored when a call ends
 
     output = snakemake(tmp_path, *arguments(run))
-    assert re.search(r"going on after step \d+ of 40", output)
+    assert re.search(r"first block 0000: \D+\d+ of 500$", output, re.MULTILINE)
     assert not (tmp_path / "results").exists()
-    assert "Nothing to be done" in snakemake(tmp_path, *arguments(run), "-n")
+    assert counts(snakemake(tmp_path, *arguments(run), "-n")) == {}
 
     # What is verified is what the storage has, also from another machine.
     shutil.rmtree(tmp_path / ".snakemake/storage")
-    assert "nothing is damaged, stale or foreign" in snakemake(tmp_path, *arguments(verify))
-    recorded = {f"results/{name}" for name in manifest.read(tmp_path / storage.copies / "results/first").recorded}
-    assert len(recorded) > 100
+    snakemake(tmp_path, *arguments(verify))
+    recorded = {f"results/{name}" for name in manifest.read(tmp_path / storage.copies / "results/small").recorded}
+    assert len(recorded) > 50
     assert recorded <= storage.names()
-    damaged = "results/first/comparison/recognizability.nc"
+    damaged = "results/small/comparison/recognizability.nc"
     storage.write(damaged, storage.read(damaged)[:-1] + b"?")
     shutil.rmtree(tmp_path / ".snakemake/storage")
     output = snakemake(tmp_path, *arguments(verify), fails=True)
