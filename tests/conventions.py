@@ -20,8 +20,9 @@ NOT_APPLICABLE = re.compile(
 )
 # The checker subtracts the values of every coordinate, also of texts, which netCDF-4 has and CF-1.11 does not forbid.
 FAILS_ON_TEXT = "check_coordinate_variables_strict_monotonicity"
-# What its checks of a file find again and again, in most of their time.
+# Most checks of a file look these up anew, which takes most of their time.
 FOUND_ONCE = ("get_geophysical_variables", "get_auxiliary_coordinate_variables", "get_coordinate_variables")
+standard_names = cache(util.StandardNameTable)  # which each checker of each file would read
 
 
 @cache
@@ -29,7 +30,6 @@ def suite() -> CheckSuite:
     """The checker with its conventions, loaded once."""
     loaded = CheckSuite()
     loaded.load_all_available_checkers()
-    util.StandardNameTable = cache(util.StandardNameTable)  # each checker of each file reads it
     return loaded
 
 
@@ -48,6 +48,7 @@ def complaints(path: Path) -> list[str]:
     found = []
     with ExitStack() as ends:
         ends.callback(dataset.close)
+        ends.enter_context(patch.object(util, "StandardNameTable", standard_names))
         for name in FOUND_ONCE:
             once = cache(getattr(util, name))
             ends.enter_context(patch.object(util, name, lambda file, once=once: list(once(file))))

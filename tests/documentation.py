@@ -56,12 +56,6 @@ def pages() -> dict[str, str]:
     return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in written} | made
 
 
-def in_one_sentence(text: str, *values: str) -> bool:
-    """Whether one sentence of a page has all values, in this order."""
-    numbers = (rf"(?<![\w.−]){re.escape(value)}(?![\d%]|\.\d)" for value in values)
-    return re.search(r"(?:[^.]|\.\d)*?".join(numbers), text) is not None
-
-
 def blocks(text: str) -> list[tuple[str, str]]:
     """Return (language, content) of every fenced block."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)

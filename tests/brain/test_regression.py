@@ -325,7 +325,7 @@ def test_a_participant_without_a_value_is_left_out():
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [(np.ones((1, 3)), r"\(1, 3\)"), (np.ones(3), r"\(3,\)"), (np.full((2, 2), np.nan), "stage")],
+    [(np.ones((1, 3)), r"\(1, 3\)"), (np.ones(3), r"\(3,\)"), (np.full((2, 2), np.nan), r"^(?!.*\(2, 2\)).*\bstage\b")],
 )
 def test_a_stage_cannot_be_chosen_without_others(values, message):
     with pytest.raises(ValueError, match=message):

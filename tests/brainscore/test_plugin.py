@@ -56,7 +56,7 @@ def test_people_who_do_not_agree_and_too_few_stages_are_errors():
     disagreeing = experiment(participants=30)
     human = disagreeing["proportion_correct"].values[..., 0]
     human[:] = np.random.default_rng(1).random(human.shape)
-    with pytest.raises(ValueError, match=r" -\d"):
+    with pytest.raises(ValueError, match=r"R² .* -\d"):
         human_recognition(disagreeing, [])
     with pytest.raises(ValueError, match=r"^2 stages .* 3$"):
         human_recognition(experiment().sel(stage=["natural", "input", "one"]), [])

@@ -287,6 +287,13 @@ def test_an_experiment_with_own_participants_does_not_change_the_adjusted_p_of_t
     kinds = alone["comparison"].values
     assert {*kinds} == {anova.HUMAN_AGAINST_MODEL, anova.BETWEEN_STAGES}
     assert alone["generalizes_to"].values.tolist() == [anova.GENERALIZES[kind] for kind in kinds]
+    assert [kind for kind, to in anova.GENERALIZES.items() if "new stimuli" in to] == [
+        anova.AGAINST_NETWORK[kind] for kind in (anova.MIN_F, anova.OVER_STIMULI)
+    ]
+    assert [kind for kind, to in anova.GENERALIZES.items() if "new participants" not in to] == [
+        anova.HUMAN_AGAINST_MODEL,
+        anova.AGAINST_NETWORK[anova.OVER_STIMULI],
+    ]
     of_stages = whole.sel(test=whole["comparison"] == anova.BETWEEN_STAGES, effect="stage")
     for _, family in of_stages.groupby("experiment"):
         smallest = float(family["p_permutation_plus_one"].min())

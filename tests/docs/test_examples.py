@@ -53,7 +53,7 @@ def test_the_reference_begins_with_five_names_and_the_examples_of_their_docstrin
     ("docstring", "message"),
     [
         ("Nothing.", "f has no example"),
-        (">>> 1 + 1\n2\n", "f has its examples in no section"),
+        (">>> 1 + 1\n2\n", "f .*section"),
         ("Add.\n\nExamples\n--------\n>>> 1 + 1\n3\n", r"Expected:\s+3\s+Got:\s+2"),
     ],
 )

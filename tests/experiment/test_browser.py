@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import yaml
 
-from metamers.experiment.server import Server, find_experiments
 from metamers.humans.own_participants import read_answers
 from metamers.humans.rows import NUMBERS
 from metamers.plan.steps import declared_files
@@ -29,6 +28,7 @@ from tests.experiment.participants import (
     Participant,
     words,
 )
+from tests.experiment.served import running
 from tests.made_up_run import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run
 from tests.workflow.runs import check_schema, snakemake
 
@@ -54,11 +54,8 @@ def run(request, root, jspsych, tmp_path_factory):
 @pytest.fixture
 def server(run, tmp_path):
     """The workflow's own server."""
-    server = Server(find_experiments(run[0] / "results" / RUN / "experiment", tmp_path / "answers"), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running(run[0] / "results" / RUN / "experiment", tmp_path / "answers") as server:
+        yield server
 
 
 @pytest.fixture

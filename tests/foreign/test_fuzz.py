@@ -34,7 +34,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metamers.foreign import archives
-from metamers.foreign.isolated import ReaderEndedError, call_isolated
+from metamers.foreign.isolated import FILE_BYTES, ReaderEndedError, call_isolated
 from metamers.humans import participants as humans
 from metamers.plan import plan as config
 from metamers.plan.steps import default_configuration
@@ -94,9 +94,9 @@ def test_any_bytes_are_read_or_refused(name, tmp_path):
         with suppress(error):
             read(path)
 
-    # One process for all examples costs a tenth of one for each. If a reader ends it, the examples have one each.
-    with suppress(ReaderEndedError):
-        return call_isolated(attempt, timeout_s=30 + EXAMPLES)
+    # One process for all examples costs a tenth of one for each. If this one ends, the examples have one each.
+    with suppress(ReaderEndedError, MemoryError):
+        return call_isolated(attempt, timeout_s=30 + EXAMPLES, extra_bytes=FILE_BYTES)
     attempt()
 
 

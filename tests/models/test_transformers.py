@@ -148,9 +148,9 @@ def changed_config(folder, **changes):
         ({"model_type": None, "architecture": "resnet18"}, r"\bmodel_type\b.*\{hub: lab/net\}"),
         ({"model_type": "bert"}, r"lab/net: bert .*input_ids"),
         ({"model_type": ["dinov2"]}, r"config\.json of lab/net .*\bmodel_type\b"),
-        ({"id2label": 5}, r"config\.json of lab/net "),
-        ({"architectures": 5}, r"config\.json of lab/net "),
-        ({"hidden_size": "wide"}, r"config\.json of lab/net "),
+        ({"id2label": 5}, r"\bconfig\.json of lab/net .*Error"),
+        ({"architectures": 5}, r"\bconfig\.json of lab/net .*Error"),
+        ({"hidden_size": "wide"}, r"\bconfig\.json of lab/net .*Error"),
     ],
 )
 def test_a_config_that_cannot_be_used_is_an_error_with_the_remedy(changes, message, server, tmp_path):

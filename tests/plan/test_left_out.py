@@ -232,16 +232,8 @@ def test_a_job_without_which_there_is_no_report_leaves_nothing_out():
 
 # Steps without which there is no report, and those of other targets.
 WITHOUT_PARTS = {
-    "null",
-    "humans",
-    "compare",
-    "leaderboard",
-    "power",
-    "paper",
-    "crate",
-    "verify",
-    "experiment",
-    "brainscore",
+    *("null", "humans", "compare", "leaderboard", "power"),
+    *("paper", "crate", "verify", "experiment", "brainscore"),
 }
 WITHOUT_STEPS = {
     *("retrieve_collection", "retrieve_jspsych", "recognize", "recognize_natural", "model_card"),

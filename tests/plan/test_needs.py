@@ -113,7 +113,7 @@ def test_the_cost_counts_a_job_with_a_gpu_by_its_gpu_and_another_by_its_threads(
     cost.add({"expected_s": 7200, "gpu": 1, "output_mb": 1500}, threads=1)
     cost.add({"expected_s": 1800, "gpu": 0, "output_mb": 500}, threads=4)
     cost.add({"mem_mb": 2000}, threads=1)  # a target
-    assert re.findall(r"\d+ \w+", str(cost)) == ["2 core", "2 GPU", "2 GB"]
+    assert re.findall(r"\d+ \w+(?: hours)?", str(cost)) == ["2 core hours", "2 GPU hours", "2 GB"]
 
 
 def test_every_rule_states_time_and_memory(root):

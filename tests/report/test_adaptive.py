@@ -26,11 +26,9 @@ def test_the_sentence_has_the_models_the_estimate_and_the_evidence_in_favour_or_
         return group["sentence"]
 
     estimate = r"0\.80 .*95%.* 0\.21 \w+ 1\.39\b"
-    assert re.search(rf"net_a\b.* net_b\b.* {estimate}.* 25 ", sentence(adaptive_answers()))
+    assert re.search(rf"net_a\b.* net_b\b.* {estimate}.* 25 for ", sentence(adaptive_answers()))
     assert re.search(rf"net_a\b(?!.*net_b).* {estimate}", sentence(adaptive_answers("threshold")))
-    in_favour, against = (sentence(adaptive_answers(factor=factor)) for factor in (5, 0.2))
-    assert re.search(rf"{estimate}.* 5 ", against)
-    assert against != in_favour
+    assert re.search(rf"{estimate}.* 5 against ", sentence(adaptive_answers(factor=0.2)))
 
 
 def test_answers_to_natural_stimuli_count_once():

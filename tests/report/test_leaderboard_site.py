@@ -169,8 +169,9 @@ def test_the_table_has_the_numbers_of_the_leaderboard_sorted_by_area(site):
     assert re.search(
         rf"{re.escape(best['generation_model'])} [^().]*{area[0]} \(95% \w+ {area[1]} \w+ {area[2]}, n = ", words
     )
-    assert re.search(rf"ResNet50 ● measured\b\D*{first['normalized_area']:.2f}", words)
-    assert re.search(r"eye \W*measured\b\D*Ada & Co", words)
+    assert re.search(rf"ResNet50 ● measured, published\b\D*{first['normalized_area']:.2f}", words)
+    assert re.search(r"eye \W*measured, own\b\D*Ada & Co", words)
+    assert [int(number) for number in re.findall(r"Entries [^.\d]*: (\d+)\.", words)] == [2, 1]
     assert re.search(r"ear \W*prediction\b\D*Ada & Co", words)
 
 

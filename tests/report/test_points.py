@@ -173,7 +173,12 @@ def test_models_have_the_same_colour_and_mark_in_all_charts(run, points):
 def test_what_a_screen_reader_announces_of_a_mark_are_the_words_of_its_point(run, points):
     drawn = published_figure(published_points(run.relation, "vision", []), run.relation, "vision").decode()
     labels = re.findall(r'aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="point"', drawn)
-    assert labels
+    seen = run.relation.sel(modality="vision")
+    one = seen.isel(point=int(np.flatnonzero(seen["human_mean"].notnull())[0]))
+    human, others = (f"{float(one[name]):.0%}" for name in ("human_mean", "model_mean"))
+    assert human != others
+    (words,) = {label for label in labels if f"{one['generation_model'].item()}, {one['stage'].item()} " in label}
+    assert re.search(rf"participants {human}, .*models {others}", words)
     assert all(re.fullmatch(r".*: \D+ \d+%, \D+ \d+%", label) for label in labels)
     assert not re.search(r'aria-label="[^"]*\d\.\d{4}', drawn)
 

@@ -86,7 +86,7 @@ def test_a_broken_connection_is_tried_again(server, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({"whole": True}, ""),
+        ({"whole": True}, "ranges"),
         ({"breaks": 99}, "`mirror`"),
         ({"url": "/other.tar"}, "404"),
         ({"content": packed({"a": b"a" * 9000}, "gz")}, "compressed"),

@@ -150,7 +150,7 @@ def test_a_stage_that_no_gradient_reaches_is_refused_with_those_that_would_do(ro
 )
 def test_a_model_that_gives_nan_is_refused(linear, natural):
     linear.network.project.weight[0, 0] = torch.nan
-    with pytest.raises(ValueError, match=r"\bactivations .*stage 'project'"):
+    with pytest.raises(ValueError, match=r"\bactivations .*stage 'project' .*\bfinite"):
         synthesize(linear, "project", natural, starts(linear, "abc"), "one_cycle", ONE_CYCLE)
 
 

@@ -16,9 +16,9 @@ def clone(root, tmp_path):
 
 @pytest.fixture(scope="session")
 def made_once(root, tmp_path_factory, worker_id):
-    """Function: a finished traced run, by its name and the function that configures it in a copy of the repository.
+    """Function: return the folder of a finished traced run, from its name and the function that configures it.
 
-    The first process of the tests that needs it makes it; each has a copy, times and records included.
+    The first worker that needs a run makes it; each worker has a copy, times and records included.
     """
     own = tmp_path_factory.getbasetemp()
     shared = own if worker_id == "master" else own.parent

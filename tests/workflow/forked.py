@@ -37,7 +37,7 @@ class ForkServer:
         self.path = f"{self._folder.name}/socket"
         self._process = subprocess.Popen(
             [*command, sys.executable, __file__, self.path, *([str(library)] if library else [])],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""},  # each request has its own
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -27,8 +27,8 @@ from metamers.run.declared import RunFile
 from tests.conventions import complaints
 from tests.workflow.forked import ForkServer
 
-FORKED = Path(__file__).parent
-TRACED = FORKED / "traced.py"
+TRACED = Path(__file__).with_name("traced.py")
+JOBS = Path(__file__).with_name("jobs")
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
 
@@ -82,22 +82,14 @@ def forks() -> ForkServer:
 def forking(folder: Path) -> dict[str, str]:
     """The environment in which Python imports the folder's own library, if it has one, and Snakemake's jobs are forked."""
     environment = library_of(folder) | {"METAMERS_FORKS": forks().path}
-    return environment | {"PYTHONPATH": os.pathsep.join([str(FORKED / "jobs"), environment["PYTHONPATH"]])}
+    return environment | {"PYTHONPATH": os.pathsep.join([str(JOBS), environment["PYTHONPATH"]])}
 
 
-def snakemake(
-    folder: Path, *arguments: str, fails: bool = False, first: Path | None = None, forked: bool = True
-) -> str:
+def snakemake(folder: Path, *arguments: str, fails: bool = False, first: Path | None = None) -> str:
     """Run Snakemake in a folder, with the folder's own library if it has one, and return its output.
 
-    Without ``forked``, Snakemake and each job import their packages themselves, as for users.
     Each job runs the Python file ``first`` before its script. ``TRACED`` records which functions of the library it calls.
     """
-    if not forked:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        ran = subprocess.run(command, cwd=folder, env=library_of(folder), capture_output=True, text=True, check=False)
-        assert (ran.returncode != 0) == fails, ran.stderr[-5000:]
-        return ran.stdout + ran.stderr
     environment = forking(folder) | ({"METAMERS_FIRST": str(first)} if first else {})
     status, output = forks().run(["-m", "snakemake", "--cores", "2", *arguments], folder, environment)
     assert (status != 0) == fails, output[-5000:]
@@ -149,6 +141,7 @@ def calls_that_do_not_count(root: Path, folder: Path) -> set[tuple[str, str, str
     assert len(paths) > 20
     for path in paths:
         job = json.loads(path.read_text())
+        assert any(module == "metamers.run.job" for module, *_ in job["calls"]), job["step"]
         script = scripts[job["step"]]
         # Of a job without a model, the entry is the modality of its dataset, or there is none.
         given = [job["models"]] if job["models"] else [[{"modality": "vision"}], [{"modality": "audio"}]]
@@ -329,7 +322,7 @@ def small_hearing(root: Path, folder: Path, test_sounds: int = 2) -> list[str]:
     return HEARING
 
 
-# Of a brain that is simulated from the stage relu of the model plain.
+# A brain is simulated from the stage relu of the model plain.
 BRAIN = {
     "models": "generation", "dataset": None, "number": None, "responses": None, "splits": 2,
     "shuffles": 19,
@@ -347,11 +340,16 @@ def analysed_hearing(root: Path, folder: Path) -> list[str]:
     return arguments
 
 
+def started(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen:
+    """Snakemake in a process group of its own; ``communicate`` waits until its jobs have ended, too."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}  # each of them has the pipe
+    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **streams)
+
+
 def kill_when_there_is(pattern: str, folder: Path, *arguments: str, writes: int = 1) -> None:
     """Run Snakemake, and kill it and its jobs without warning when a file with this path has been written so many times."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, "--config", "save_every_s=0"]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = subprocess.Popen(command, cwd=folder, env=forking(folder), start_new_session=True, **silent)
+    running = started(command, folder, forking(folder))
     versions: dict[Path, set[int]] = {}
     try:
         while running.poll() is None and writes > max(map(len, versions.values()), default=0):
@@ -361,7 +359,7 @@ def kill_when_there_is(pattern: str, folder: Path, *arguments: str, writes: int 
             clock.sleep(0.02)
     finally:
         os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        running.communicate(timeout=300)
     assert any(folder.glob(pattern))
     snakemake(folder, "--unlock", *arguments)
 

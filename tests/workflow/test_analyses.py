@@ -73,11 +73,11 @@ def test_one_s_own_responses_take_the_place_of_the_simulated(heard, tmp_path):
     assert not (results / "brain/responses").exists()
 
 
-def test_what_is_left_out_has_no_job(heard):
+def test_what_is_left_out_has_no_job(heard, tmp_path):
     settings = yaml.safe_load((heard / "hearing.yaml").read_text())
     off = {"vulnerability": None, "brain": BRAIN | {"models": []}, "similarity": {"models": []}}
-    (heard / "off.yaml").write_text(yaml.safe_dump(settings | {"run": "off", "analyses": off}))
-    jobs = counts(snakemake(heard, "-n", "--configfile", "off.yaml"))
+    (tmp_path / "off.yaml").write_text(yaml.safe_dump(settings | {"run": "off", "analyses": off}))
+    jobs = counts(snakemake(heard, "-n", "--configfile", str(tmp_path / "off.yaml")))
     assert not {rule for rule in jobs if rule.startswith(("vulnerability", "brain", "report_vuln", "report_brain"))}
 
 

@@ -73,11 +73,11 @@ def values(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def within():
-    """Function that runs a shell script in a folder, root in namespaces: mounts are theirs, and there is no network.
+def in_namespaces():
+    """Function: run a shell script in a folder, as root in namespaces with their own mounts and without network.
 
-    In it ``workflow LOG ARGUMENT…`` runs the small study, whose target is ``WANTED`` if there are no arguments, and ends the
-    script when that fails; ``failing`` does when it does not. All are forked from a process in the same namespaces.
+    In the script, ``workflow LOG ARGUMENT…`` runs the small study (the target ``WANTED`` if there are no arguments) and ends
+    the script if the run fails; ``failing`` ends it if the run does not. All runs are forked within the namespaces.
     """
     server = ForkServer(command=NAMESPACES)
     enter = ["nsenter", "--target", str(server.pid), "--user", "--preserve-credentials", "--mount", "--net"]
@@ -105,8 +105,8 @@ def says_that_the_disk_is_full(log: str) -> bool:
 
 
 @namespaces
-def test_a_disk_that_fills_up_during_a_run(within, study, undisturbed):
-    within(
+def test_a_disk_that_fills_up_during_a_run(in_namespaces, study, undisturbed):
+    in_namespaces(
         study,
         """
         mkdir results kept
@@ -127,9 +127,9 @@ def test_a_disk_that_fills_up_during_a_run(within, study, undisturbed):
 
 
 @namespaces
-def test_a_disk_that_fills_up_during_the_report(within, rerun):
+def test_a_disk_that_fills_up_during_the_report(in_namespaces, rerun):
     folder, _ = rerun
-    within(
+    in_namespaces(
         folder,
         """
         pages=results/small/report/index.html
@@ -155,8 +155,8 @@ def test_a_disk_that_fills_up_during_the_report(within, rerun):
 
 
 @namespaces
-def test_a_results_folder_that_is_read_only_is_said_before_the_first_job(within, study, undisturbed):
-    within(
+def test_a_results_folder_that_is_read_only_is_said_before_the_first_job(in_namespaces, study, undisturbed):
+    in_namespaces(
         study,
         """
         mkdir results
@@ -178,8 +178,8 @@ def test_a_results_folder_that_is_read_only_is_said_before_the_first_job(within,
 
 
 @namespaces
-def test_a_disk_that_is_lost_during_a_run_and_comes_back(within, study, undisturbed):
-    within(
+def test_a_disk_that_is_lost_during_a_run_and_comes_back(in_namespaces, study, undisturbed):
+    in_namespaces(
         study,
         """
         mkdir results kept
@@ -236,11 +236,11 @@ def published(study):
 
 
 @namespaces
-def test_after_retrieve_no_rule_asks_for_the_network(within, study, published):
-    within(study, "failing refused.log results/small/stimuli/own.nc")
+def test_after_retrieve_no_rule_asks_for_the_network(in_namespaces, study, published):
+    in_namespaces(study, "failing refused.log results/small/stimuli/own.nc")
     assert "127.0.0.1" in (study / "refused.log").read_text()
     snakemake(study, "retrieve", "--configfile", "small.yaml")
-    within(study, "workflow run.log all")
+    in_namespaces(study, "workflow run.log all")
     assert (study / "results/small/report/index.html").is_file()
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import time as clock
 from contextlib import suppress
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 from metamers.run import files
-from tests.workflow.runs import forking, library_of, small, snakemake
+from tests.workflow.runs import forking, library_of, small, snakemake, started
 
 KILLS, STEPS = 3, 10_000  # of one synthesis, which saves every second
 
@@ -23,34 +22,28 @@ KILLS, STEPS = 3, 10_000  # of one synthesis, which saves every second
 def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills: int) -> list[int]:
     """Run a synthesis, and kill Snakemake at a random moment after a checkpoint, several times; then let it end.
 
-    Snakemake is killed with its jobs and alone in turn; then the job has five minutes to end. The last call saves less
-    often. Returns the step of stage ``block`` from which each rerun continued, 0 if it started again.
+    Snakemake is killed with its jobs and alone in turn; then its job ends of itself. The last call saves less often. Returns the step of stage ``block`` from which each rerun continued, 0 if it started again.
     """
     rng = np.random.default_rng(0)
     log = folder / "results/small/logs/synthesize_metamers/first/block/0000.log"
     command = [sys.executable, "-m", "snakemake", target, "--cores", "1", "--rerun-incomplete", *arguments]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     resumed, last, groups = [], 0.0, []
     try:
         for number in range(kills):
-            alone = number % 2
+            kill_alone = number % 2
             # A forked job is not a child of its Snakemake, so it does not notice that this was killed alone.
-            environment = library_of(folder) if alone else forking(folder)
-            running = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **silent)
+            environment = library_of(folder) if kill_alone else forking(folder)
+            running = started(command, folder, environment)
             groups.append(running.pid)
-            kept = "results/small/progress/synthesize_metamers/first/block/0000/*/0_3.pt"
-            while not any(path.stat().st_mtime > last for path in folder.glob(kept)):
+            checkpoint = "results/small/progress/synthesize_metamers/first/block/0000/*/0_3.pt"
+            while not any(path.stat().st_mtime > last for path in folder.glob(checkpoint)):
                 assert running.poll() is None, log.read_text()
                 clock.sleep(0.1)
             clock.sleep(rng.uniform(0, 1))
-            (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
-            running.wait()
-            until = clock.monotonic() + 300
-            while has_members(running.pid):
-                assert clock.monotonic() < until, log.read_text()
-                clock.sleep(0.1)
+            (os.kill if kill_alone else os.killpg)(running.pid, signal.SIGKILL)
+            running.communicate(timeout=300)
             resumed.append(step_of_block(log))
-            last = next(iter(folder.glob(kept))).stat().st_mtime
+            last = next(iter(folder.glob(checkpoint))).stat().st_mtime
             snakemake(folder, "--unlock", *arguments)
         snakemake(folder, target, "--rerun-incomplete", *arguments, "--config", "save_every_s=60")
         resumed.append(step_of_block(log))
@@ -59,15 +52,6 @@ def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills:
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
     return resumed[1:]
-
-
-def has_members(group: int) -> bool:
-    """Whether a process group has processes."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def step_of_block(log: Path) -> int:

@@ -10,7 +10,7 @@ from tests.workflow.runs import copy_of, counts, small, snakemake
 
 pytestmark = pytest.mark.slow
 
-# Of pages: what failed, and why.
+# What failed, and why, as pages say it.
 FAILED = (
     r"image_2 of own</strong>: mine/image_2\.png: ",
     r"rounding at logits</strong>: [^<]*\brounding\b",
@@ -82,7 +82,8 @@ def test_what_fails_is_left_out_of_the_report_and_made_by_the_next_call(partly_b
     path = folder / "mine" / "models.yaml"
     models = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(models | {"broken": models["second"]}, sort_keys=False))
-    snakemake(folder, "leaderboard", *arguments, fails=True)
-    text = (results / "report" / "leaderboard.html").read_text()
-    assert [len(re.findall(row, text)) for row in FAILED] == [0, 1, 0]
+    snakemake(folder, *arguments, fails=True)
+    for page in ("index", "leaderboard"):
+        text = (results / "report" / f"{page}.html").read_text()
+        assert [len(re.findall(row, text)) for row in FAILED] == [0, 1, 0], page
     assert files.load(results / "acceptance" / "first.nc").sizes["stimulus"] == 4

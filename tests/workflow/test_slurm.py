@@ -45,7 +45,7 @@ def slow(until):
 """
 STEPS = 1000
 HURRY = {"first": "timed_out", "second": "cancelled"}  # model → what has happened when its jobs may end
-# Jobs of all kinds in the cluster's profile: single ones, groups, figures of models, and folders of images.
+# All computed files, figures of models and folders of images. The pages, and their group of jobs, are only planned.
 TARGETS = [
     "results/small/exported/datasets/own",
     *(

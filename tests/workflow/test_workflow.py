@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from functools import cache
 
@@ -17,7 +18,16 @@ from PIL import Image
 from metamers.run import files, manifest
 from metamers.run.hashes import sha256_of
 from metamers.run.logs import read_written
-from tests.workflow.runs import SMALL, check_conventions, check_every_file, copy_of, counts, small, snakemake
+from tests.workflow.runs import (
+    SMALL,
+    check_conventions,
+    check_every_file,
+    copy_of,
+    counts,
+    library_of,
+    small,
+    snakemake,
+)
 
 STAGES = ["input", "block", "logits"]
 
@@ -268,7 +278,9 @@ open(snakemake.output[0], "w").close()
 def test_the_same_configuration_gives_the_same_bits(finished, root, clone):
     folder, arguments = finished
     small(root, clone)
-    snakemake(clone, *arguments, forked=False)
+    # Snakemake and each job import their packages themselves, as for users.
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    subprocess.run(command, cwd=clone, env=library_of(clone), capture_output=True, check=True)
     assert (clone / "results/small/report/index.html").is_file()
     made = sorted(path.relative_to(clone) for path in (clone / "results").rglob("*.nc"))
     assert len(made) >= sum(SMALL.values())

@@ -2,21 +2,23 @@
 
 Each process of a job writes the file ``traced/<process>.json`` in the working directory: ``step``, ``models``
 (registry entries that the job computes with, or None) and ``calls``, [module, function, module of the caller], from the
-opening of its log on, without calls during imports. Each function of the library begins with a call of ``record``, which
-its module is given when it is imported; a trace function of Python would be called by all other libraries as well.
+opening of its log on, without calls during imports, of comprehensions, and of constructors that dataclasses generate.
+
+The import of a module of the library puts a call of ``record`` at the beginning of each of its functions. A trace function
+of Python would also be called for all functions of other libraries.
 """
 
 import ast
 import atexit
 import builtins
 import json
-import marshal
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+from unittest.mock import patch
 
 import __main__
 
@@ -66,18 +68,13 @@ class Recorded(ast.NodeTransformer):
 
 class Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
-        """The changed code of a module, which the first job that imports it compiles."""
-        stored = FOLDER / "code" / fullname
-        if stored.is_file():
-            return marshal.loads(stored.read_bytes())
-        path = self.get_filename(fullname)
-        tree = Recorded().visit(ast.parse(self.get_data(path)))
-        code = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        partial = stored.with_name(f"{fullname}.{os.getpid()}")
-        partial.write_bytes(marshal.dumps(code))
-        partial.replace(stored)
-        return code
+        """The changed code of a module, which the first job that imports it compiles for all jobs."""
+        with patch.object(sys, "pycache_prefix", f"{FOLDER}/code"), patch.object(sys, "dont_write_bytecode", False):
+            return super().get_code(fullname)
+
+    def source_to_code(self, data: bytes, path: str, *, _optimize: int = -1) -> CodeType:
+        tree = ast.fix_missing_locations(Recorded().visit(ast.parse(data)))
+        return super().source_to_code(tree, path, _optimize=_optimize)
 
 
 class Finder(PathFinder):

@@ -239,7 +239,7 @@ def fails(_task, _steps):
 def test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason(measured):
     found = measured["tiny", "block"].set_index(precision="precision")
     assert list(found["precision"].values) == list(precisions.PRECISIONS)
-    assert found["outcome"].sel(precision="tf32").item() == "failed: OutOfMemoryError: CUDA out of memory"
+    assert found["outcome"].sel(precision="tf32").item().startswith("failed: OutOfMemoryError")
     others = found.drop_sel(precision="tf32")
     assert all(outcome.startswith("ok") for outcome in others["outcome"].values)
     assert (others["stimulus_steps_per_second_by_precision"] > 0).all()
@@ -261,7 +261,7 @@ def test_the_table_has_a_row_for_each_stage_with_card_and_versions(measured):
     assert {*precisions.PRECISIONS, "jobs_1", "jobs_2", "jobs_4", "peak_card_memory", "driver", "cuda"} <= set(
         table.columns
     )
-    assert row["outcomes"] == "tf32: failed: OutOfMemoryError: CUDA out of memory"
+    assert row["outcomes"].startswith("tf32: failed: OutOfMemoryError")
     assert (row["jobs_2"], row["agrees"]) == (15, 1)
     assert table["batch"].dtype.kind == "i"
 

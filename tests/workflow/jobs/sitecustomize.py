@@ -1,6 +1,6 @@
 """Hands Snakemake and its jobs to the process that forks (``tests.workflow.forked``), which has imported their packages.
 
-An executor's call of Snakemake for a job of the rule ``METAMERS_NOT_FORKED`` is an exception, with all that it starts.
+A call of Snakemake by an executor, for a job of the rule ``METAMERS_NOT_FORKED``, is not handed over, nor what it starts.
 """
 
 import os
