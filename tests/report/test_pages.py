@@ -699,6 +699,19 @@ def test_the_vector_file_of_the_match_has_a_mark_for_each_metamer_and_the_null_d
     assert words_of(null_figure(null, acceptance)).count("≈") == len(NULL_MEASURES) - 1
 
 
+def test_a_measure_that_decides_nowhere_or_not_at_every_stage_is_marked(acceptance, compared, context):
+    decides = acceptance["decides"].copy()
+    decides.loc[{"measure": "snr_db"}] = False
+    decides.loc[{"measure": "pearson_r", "stage": "logits"}] = False
+    changed = acceptance.assign(decides=decides)
+    model = report.model_context("net_a", ENTRY, changed, NULL, *compared)
+    assert model["null"]["undecided"] == ["logits"]
+    page = Page(report.site(context([model]))["match"])
+    marked = [sum("decide" in cell for cell in row) for row in page.rows if row[0] in STAGES]
+    assert marked[: len(STAGES)] == [1, 1, 2]
+    assert words_of(null_figure(NULL, changed)).count("decide") == 1
+
+
 def test_the_overview_says_at_how_many_stages_the_target_was_reached(compared, acceptance, words):
     errors = acceptance["normalized_error"].transpose("stage", ...)
     targets = {stage: float(errors.sel(stage=stage).median()) for stage in STAGES if stage != "input"}
