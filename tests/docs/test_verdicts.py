@@ -62,9 +62,7 @@ def test_readme_says_of_the_default_run_what_its_verdict_permits(what):
     found = verdict(evidence)
     (paragraph,) = [part for part in README.split("\n\n") if "results/demo/" in part and "NetCDF" in part]
     text = " ".join(paragraph.split())
-    assert {"suggested": "suggests", "undecided": "undecided", "shown": "shows"}[
-        found.degree
-    ] in text
+    assert {"suggested": "suggests", "undecided": "undecided", "shown": "shows"}[found.degree] in text
     for clause in missing_evidence(found, noun):
         assert clause.split(" (normalized")[0] in text, clause
 
