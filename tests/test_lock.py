@@ -144,7 +144,11 @@ def test_the_packages_of_brain_score_are_pinned_without_their_dependencies(root,
 def test_the_optional_library_transformers_has_one_range_of_versions(root):
     """In the extra, in the message that it is missing, and in the version that continuous integration installs."""
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert SOURCES["transformers"].install == f'python -m pip install "{extras["transformers"][0]}"'
+    command = 'python -m pip install "transformers>=5.24,<6"'
+    assert [command, command] == [
+        SOURCES["transformers"].install,
+        f'python -m pip install "{extras["transformers"][0]}"',
+    ]
     (tested,) = re.findall(r"transformers==([\d.]+)", (root / "Makefile").read_text())
     assert tested in Requirement(extras["transformers"][0]).specifier
 

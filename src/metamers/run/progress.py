@@ -142,9 +142,10 @@ class Progress:
         try:
             write(self._path(part), content)
         except OSError as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
+            if not isinstance(error.__cause__, FileNotFoundError | FileExistsError):
                 raise
-            write(self._path(part), content)  # another process has finished the same work and removed the folder
+            # Another process has finished the same work and removed the folder, maybe while this one made it.
+            write(self._path(part), content)
 
     def finish(self, part: str, state: dict[str, Any]) -> None:
         """Save the final state of a part; saving may wait until the next part is saved."""
