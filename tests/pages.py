@@ -105,8 +105,8 @@ def broken_links(pages: Mapping[str, Page], files: Collection[str] = ()) -> list
             path = (
                 posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(parts.path))) if parts.path else name
             )
-            if path not in pages and f"{path}/index.html" in pages:
-                path = f"{path}/index.html"
+            if path not in pages and (index := posixpath.normpath(f"{path}/index.html")) in pages:
+                path = index
             place = unquote(parts.fragment)
             of_place = place and "=" not in place and path in pages
             if (path not in pages and path not in files) or (of_place and place not in places[path]):
