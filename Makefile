@@ -24,7 +24,8 @@ extended: $(STAMP)
 install: $(STAMP)
 
 # `make test` runs the fast tests of every part of the workflow, `make test-all` then the slow ones, and `make test-studies`
-# those of the studies. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
+# those of the studies; with SAMPLE=2 every second file of slow ones, others each day. Slow tests often wait (for sounds, a
+# browser, SLURM), so there is one worker more than cores.
 # Bytecode is written also where the environment forbids it: else each process that a test starts compiles the library.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile \
     --no-loadscope-reorder
@@ -34,10 +35,10 @@ test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
 test-all: test
-	$(PYTEST) $(MORE_WORKERS) -m slow
+	$(PYTEST) $(MORE_WORKERS) -m slow $(if $(SAMPLE),--sample $(SAMPLE))
 
 test-studies: $(EXTRA)
-	$(PYTEST) $(MORE_WORKERS) studies/tests
+	$(PYTEST) $(MORE_WORKERS) $(if $(SAMPLE),--sample $(SAMPLE)) studies/tests
 
 # Many more damaged files for each reader than among the tests (EXAMPLES, of each; it takes hours).
 EXAMPLES ?= 10000

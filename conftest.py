@@ -1,5 +1,6 @@
 """What several tests need."""
 
+import datetime
 import fcntl
 import os
 import pickle
@@ -22,6 +23,7 @@ from metamers.experiment.folder import install_jspsych
 from metamers.humans import participants as published
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
+from tests.sample import drawn
 
 QUIET = [
     *("--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
@@ -32,8 +34,20 @@ ROOT = Path(__file__).resolve().parent
 os.environ["PYTHONPATH"] = environment_with(ROOT / "src")["PYTHONPATH"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put whole runs of the workflow first: they take longest, and at the end the other workers would wait for them."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--sample", type=int, default=1, metavar="N", help="every Nth file of slow tests, others each day")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out files of slow tests that are not in the sample, and put whole runs of the workflow first.
+
+    Whole runs take longest: at the end all but one worker would wait for them.
+    """
+    slow = {item: str(item.path.relative_to(ROOT)) for item in items if item.get_closest_marker("slow")}
+    sampled = drawn(slow.values(), config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal())
+    left_out = [item for item in items if slow.get(item) not in {None, *sampled}]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if slow.get(item) in {None, *sampled}]
     items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
 
 
