@@ -1,3 +1,3 @@
 """The runs and copies of the repository that tests of the workflow use."""
 
-from tests.workflow.conftest import clone, finished, rerun  # noqa: F401
+from tests.workflow.conftest import clone, finished, made_once, rerun  # noqa: F401
