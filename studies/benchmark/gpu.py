@@ -44,7 +44,7 @@ MEMORY_LEFT = 0.5  # part of the memory of such a batch that is left for the tes
 RECOGNIZED = 256  # largest number of stimuli that are recognized for a rate
 INTEGERS = ("agrees", "batch", "batch_fits", "halved_batch", "recognition_batch", "cards")  # columns of integers
 # For the simultaneous jobs of each number of JOBS, with their start.
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0
 READY, START, SECONDS = "ready", "start", "seconds"  # messages between the benchmark and its jobs
 
 

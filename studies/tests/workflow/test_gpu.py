@@ -17,8 +17,6 @@ import sys
 
 sys.path.append({root!r})
 import torch
-
-from tests.conventions import complaints
 from tests.fake_card import fake_card
 
 torch.compile = lambda model, **_options: model  # compilation takes minutes
