@@ -549,7 +549,7 @@ def test_an_image_of_thirty_thousand_pixels_a_side_is_refused_before_it_is_unpac
     Image.new("1", (30_000, 30_000)).save(tmp_path / "x.png")
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=r"x\.png: .*\b30000\b"):
+        with pytest.raises(ValueError, match=r"x\.png: .*\b900000000\b"):
             images.read_image(tmp_path / "x.png")
         assert tracemalloc.get_traced_memory()[1] < 10**7
     finally:
