@@ -16,3 +16,8 @@ if (socket_path := os.environ.get("METAMERS_FORKS")) and (
     from forked import request  # type: ignore[import-not-found]
 
     os._exit(request(socket_path, called))
+
+if called[:1] == ["-c"] and "METAMERS_FIRST" in os.environ:  # a process that a job starts
+    import runpy
+
+    runpy.run_path(os.environ["METAMERS_FIRST"])
