@@ -88,8 +88,8 @@ def running() -> Iterator[dict[str, str]]:
     (folder / "slurm.conf").write_text(configuration)
     (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
     (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
-    own = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder}/bin:{search_path()}"}
-    environment = os.environ | own
+    variables = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder}/bin:{search_path()}"}
+    environment = os.environ | variables
     # The executor removes SLURM's variables from a job's environment, so that srun would look for a cluster's own file.
     srun = folder / "bin" / "srun"
     srun.parent.mkdir()
@@ -109,7 +109,7 @@ def running() -> Iterator[dict[str, str]]:
             if command[0] == "munged":
                 _wait_for((folder / "munge.socket").exists, folder)
         _wait_for(lambda: "idle" in _said(["sinfo", "-h", "-o", "%T"], environment), folder)
-        yield own
+        yield variables
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()

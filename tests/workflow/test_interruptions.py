@@ -22,7 +22,8 @@ KILLS, STEPS = 3, 10_000  # of one synthesis, which saves every second
 def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills: int) -> list[int]:
     """Run a synthesis, and kill Snakemake at a random moment after a checkpoint, several times; then let it end.
 
-    Snakemake is killed with its jobs and alone in turn; then its job ends of itself. The last call saves less often. Returns the step of stage ``block`` from which each rerun continued, 0 if it started again.
+    Snakemake is killed with its jobs and alone in turn; then its job ends of itself. The last call saves less often.
+    Returns the step of stage ``block`` from which each rerun continued, 0 if it started again.
     """
     rng = np.random.default_rng(0)
     log = folder / "results/small/logs/synthesize_metamers/first/block/0000.log"

@@ -225,7 +225,7 @@ def test_the_null_distribution_can_come_from_a_dataset_of_its_own(rerun):
         assert {*null["stimulus_a"].values, *null["stimulus_b"].values} == {"other_0", "other_1", "other_2"}
         shown = null_context(null, acceptance)
         assert (shown["pairs"], shown["stimuli"]) == (2, 3)
-    page = (folder / "results/small/report/match.html").read_text()  # of the run before
+    page = (folder / "results/small/report/match.html").read_text()  # of the finished run
     assert re.search(r"\b6 \w+ of 4\b", page)
 
 
